@@ -1,0 +1,42 @@
+"""Checkpoints: tensors and JSON in one safetensors file, which can hold no code."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+_FORMAT = "droo-1"
+
+
+def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all: a file already there is replaced at the end."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(save(tensors, {"format": _FORMAT, "meta": json.dumps(meta)}))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a whole checkpoint of this project.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole DROO checkpoint: {error}") from error
+    if header.get("format") != _FORMAT:
+        found = header.get("format", "none")
+        raise ValueError(f"{path} is no DROO checkpoint: expected format {_FORMAT}, found {found}")
+    return tensors, json.loads(header["meta"])

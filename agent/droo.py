@@ -1,0 +1,141 @@
+"""DROO: one time frame of the agent, for any problem that can score decisions."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent import checkpoint
+from agent.memory_dnn import MemoryDNN
+from agent.quantization import Decisions
+from agent.validation import positive_int
+
+Score = Callable[[Decisions], ArrayLike]
+
+
+class Choice(NamedTuple):
+    """What one frame came to.
+
+    Attributes:
+        decision: the best candidate `[N]`, zeros (compute locally) and ones (offload).
+        reward: its score.
+        candidate: its place among the candidates, from 0; 0 is the policy's own rounded decision.
+        num_candidates: how many candidates were scored.
+    """
+
+    decision: NDArray[np.int64]
+    reward: float
+    candidate: int
+    num_candidates: int
+
+
+class DROO:
+    """Decode, score, take the best, encode: Algorithm 1 of the DROO paper, K adapting itself.
+
+    Args:
+        agent: the policy; what it learns stays in it.
+        mode: the quantizer, as in `MemoryDNN.decode`.
+        num_candidates: K at the start; None takes N.
+        adapt_every: every so many frames K becomes min(largest index that won among them + 2, N);
+            None keeps K.
+
+    Attributes:
+        k: the current K.
+
+    Raises:
+        TypeError: if `num_candidates` or `adapt_every` is not an integer.
+        ValueError: if either is below 1.
+    """
+
+    def __init__(
+        self,
+        agent: MemoryDNN,
+        *,
+        mode: str = "OP",
+        num_candidates: int | None = None,
+        adapt_every: int | None = 32,
+    ) -> None:
+        self.agent = agent
+        self.mode = mode
+        self.k = agent.net[-1]
+        if num_candidates is not None:
+            self.k = positive_int("num_candidates", num_candidates)
+        if adapt_every is not None:
+            adapt_every = positive_int("adapt_every", adapt_every)
+        self.adapt_every = adapt_every
+        self._winners: deque[int] = deque(maxlen=self.adapt_every)
+
+    def decide(self, state: ArrayLike, score: Score) -> Choice:
+        """Choose this frame's decision and learn from it.
+
+        Args:
+            state: state vector `[inputs]` of the frame.
+            score: the critic: binary decisions `[K, N]` in, their rewards `[K]` out, larger is
+                better; minus infinity marks an infeasible decision.
+
+        Returns:
+            The best candidate and what is known of it.
+
+        Raises:
+            ValueError: if `state` has another shape or is not finite, `mode` is unknown, or `score`
+                returns another shape, NaN, plus infinity, or no feasible candidate. Nothing is
+                learned then.
+        """
+        candidates = self.agent.decode(state, self.k, self.mode)
+        rewards = _checked_rewards(score(candidates), len(candidates))
+        index = int(rewards.argmax())
+        choice = Choice(candidates[index], float(rewards[index]), index, len(candidates))
+        self.agent.encode(state, choice.decision)
+        self._adapt(index)
+        return choice
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, the agent included."""
+        tensors, meta = self.agent.pack()
+        meta["droo"] = {
+            "mode": self.mode,
+            "num_candidates": self.k,
+            "adapt_every": self.adapt_every,
+        }
+        meta["winners"] = list(self._winners)
+        checkpoint.write(path, tensors, meta)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return what `save` wrote; it continues as if it had never stopped.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a whole checkpoint of a `DROO`.
+        """
+        tensors, meta = checkpoint.read(path)
+        if "droo" not in meta:
+            raise ValueError(f"{path} holds a MemoryDNN alone: load it with MemoryDNN.load")
+        droo = cls(MemoryDNN.unpack(tensors, meta), **meta["droo"])
+        droo._winners.extend(meta["winners"])
+        return droo
+
+    def _adapt(self, index: int) -> None:
+        if self.adapt_every is None:
+            return
+        # OPN lists its noisy candidates after the K plain ones: count the place within each half.
+        self._winners.append(index % self.k)
+        if len(self._winners) == self.adapt_every:
+            self.k = min(max(self._winners) + 2, self.agent.net[-1])
+            self._winners.clear()
+
+
+def _checked_rewards(rewards: ArrayLike, num_candidates: int) -> NDArray[np.float64]:
+    array = np.asarray(rewards, dtype=np.float64)
+    if array.shape != (num_candidates,):
+        raise ValueError(
+            f"score must return one reward a candidate, shape [{num_candidates}], "
+            f"got {list(array.shape)}"
+        )
+    best = array.max()  # NaN if any is
+    if not np.isfinite(best):
+        raise ValueError(f"score must return finite rewards (or -inf where infeasible), got {best}")
+    return array

@@ -1,0 +1,302 @@
+"""MemoryDNN: the policy network, its replay memory and its training."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from agent import checkpoint
+from agent.networks import layer_views, mlp, mlp_logits
+from agent.quantization import (
+    Decisions,
+    nearest_neighbours,
+    noisy_order_preserving,
+    order_preserving,
+)
+from agent.replay_memory import ReplayMemory
+from agent.validation import binary_vector, positive_int, vector
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class MemoryDNN:
+    """A DNN that maps a state to an offloading decision and learns from the best decisions found.
+
+    The first six arguments, the methods and the attributes are those of the published class, so
+    that a published script runs with only its import changed. (DROO, section IV.)
+
+    Args:
+        net: layer widths `[inputs, hidden..., N]`, any number of hidden layers.
+        learning_rate: of Adam, with weight decay 1e-4.
+        training_interval: `encode` trains once in so many calls.
+        batch_size: rows of the memory in one training step, drawn with replacement.
+        memory_size: rows that the replay memory holds.
+        output_graph: without effect; it wrote a TensorFlow 1 graph.
+        rebuild_optimizer: start Adam anew at every step with betas (0.09, 0.999), as published,
+            instead of keeping its moments with betas (0.9, 0.999).
+        cost_history_size: how many training losses `cost_his` keeps at most.
+        seed: int or `SeedSequence` for the initial weights, the sampling and the noise; None takes
+            fresh entropy from the operating system.
+
+    Attributes:
+        model: the network with its sigmoid, an `nn.Sequential`: states `[B, inputs]` in, relaxed
+            decisions `[B, N]` out.
+        memory: the replay memory's rows `[memory_size, inputs + N]`, float32.
+        memory_counter: how many rows were ever written to it.
+        cost: the last training loss, None before the first.
+        cost_his: the training losses, newest last.
+        updates: how many training steps were taken.
+
+    Raises:
+        TypeError: if a size is not an integer.
+        ValueError: if a size is below 1, `net` has fewer than two layers, or the learning rate is
+            not a positive number.
+    """
+
+    def __init__(
+        self,
+        net: Sequence[int],
+        learning_rate: float = 0.01,
+        training_interval: int = 10,
+        batch_size: int = 100,
+        memory_size: int = 1000,
+        output_graph: bool = False,
+        *,
+        rebuild_optimizer: bool = False,
+        cost_history_size: int = 100_000,
+        seed: int | np.random.SeedSequence | None = None,
+    ) -> None:
+        self.net = [positive_int(f"net[{i}]", width) for i, width in enumerate(net)]
+        if len(self.net) < 2:
+            raise ValueError(f"net must be [inputs, hidden..., N], got {self.net}")
+        if not 0 < learning_rate < np.inf:
+            raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
+        if output_graph:
+            warnings.warn("output_graph has no effect", stacklevel=2)
+        self.lr = float(learning_rate)
+        self.training_interval = positive_int("training_interval", training_interval)
+        self.batch_size = positive_int("batch_size", batch_size)
+        self.memory_size = positive_int("memory_size", memory_size)
+        self.cost_history_size = positive_int("cost_history_size", cost_history_size)
+        self.rebuild_optimizer = rebuild_optimizer
+
+        if not isinstance(seed, np.random.SeedSequence):
+            seed = np.random.SeedSequence(seed)
+        for_weights, for_memory, for_noise = seed.spawn(3)
+        self._noise = np.random.default_rng(for_noise)
+        self._replay = ReplayMemory(
+            self.memory_size, self.net[0] + self.net[-1], np.random.default_rng(for_memory)
+        )
+        generator = torch.Generator().manual_seed(int(for_weights.generate_state(1, np.uint64)[0]))
+        self._logits = mlp(self.net, generator)
+        self._layers = layer_views(self._logits)
+        self.model = nn.Sequential(*self._logits, nn.Sigmoid())
+        self._optimizer = self._new_optimizer()
+
+        self.cost: float | None = None
+        self.cost_his: list[float] = []
+        self.updates = 0
+
+    @property
+    def memory(self) -> NDArray[np.float32]:
+        """The replay memory's rows `[memory_size, inputs + N]`."""
+        return self._replay.rows
+
+    @property
+    def memory_counter(self) -> int:
+        """How many rows were ever written to the replay memory."""
+        return self._replay.counter
+
+    def remember(self, h: ArrayLike, m: ArrayLike) -> None:
+        """Store one row.
+
+        Args:
+            h: state `[inputs]`.
+            m: decision `[N]`, zeros and ones.
+
+        Raises:
+            ValueError: if a shape differs, `h` is not finite or `m` is not binary.
+        """
+        state = vector("h", h, self.net[0])
+        self._replay.append(state, binary_vector("m", m, self.net[-1]))
+
+    def encode(self, h: ArrayLike, m: ArrayLike) -> None:
+        """Store one row, and train after every `training_interval` rows.
+
+        Args:
+            h: state `[inputs]`.
+            m: decision `[N]`, zeros and ones.
+
+        Raises:
+            ValueError: if a shape differs, `h` is not finite or `m` is not binary.
+        """
+        self.remember(h, m)
+        if self.memory_counter % self.training_interval == 0:
+            self.learn()
+
+    def learn(self) -> None:
+        """Take one Adam step on a random batch of the memory; the loss goes to `cost`.
+
+        The loss is the binary cross-entropy averaged over the batch and the devices, computed from
+        the logits: the same number as `BCELoss`, without its saturation.
+
+        Raises:
+            ValueError: if the memory is empty.
+        """
+        batch = torch.from_numpy(self._replay.sample(self.batch_size))
+        if self.rebuild_optimizer:
+            self._optimizer = self._new_optimizer()
+        self._optimizer.zero_grad()
+        logits = self._logits(batch[:, : self.net[0]])
+        loss = binary_cross_entropy_with_logits(logits, batch[:, self.net[0] :])
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._optimizer.step()
+
+        self.updates += 1
+        self.cost = loss.item()
+        self.cost_his.append(self.cost)
+        if len(self.cost_his) > self.cost_history_size:
+            # A tenth at a time: forgetting one by one would move the whole list at every step.
+            del self.cost_his[: 1 + self.cost_history_size // 10]
+
+    def relaxed_decision(self, h: ArrayLike) -> NDArray[np.float64]:
+        """Return the policy's relaxed decision `[N]` in [0, 1] for a state `[inputs]`.
+
+        The sigmoid is taken in double precision, where entries that single precision would round to
+        the same 0 or 1 keep their order.
+
+        Raises:
+            ValueError: if `h` has another shape or is not finite.
+        """
+        logits = mlp_logits(self._layers, vector("h", h, self.net[0]))
+        relaxed: NDArray[np.float64] = expit(logits.astype(np.float64))
+        return relaxed
+
+    def decode(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Decisions:
+        """Propose binary offloading decisions for a state.
+
+        Args:
+            h: state `[inputs]`.
+            k: how many candidates to propose at most (for OPN: twice that).
+            mode: the quantizer: "OP" (order-preserving), "OPN" (noisy order-preserving) or "KNN"
+                (nearest neighbours).
+
+        Returns:
+            Distinct decisions `[K, N]` of zeros and ones, the likeliest first.
+
+        Raises:
+            ValueError: if `h` has another shape or is not finite, `k < 1`, or `mode` is unknown.
+            TypeError: if `k` is not an integer.
+        """
+        quantizers = {"OP": self.knm, "OPN": self.opn, "KNN": self.knn}
+        if mode not in quantizers:
+            raise ValueError(f"mode must be one of {', '.join(quantizers)}, got {mode!r}")
+        return quantizers[mode](self.relaxed_decision(h), k)
+
+    def knm(self, m: ArrayLike, k: int = 1) -> Decisions:
+        """Quantize `m` `[N]` by `agent.quantization.order_preserving`."""
+        return order_preserving(m, k)
+
+    def knn(self, m: ArrayLike, k: int = 1) -> Decisions:
+        """Quantize `m` `[N]` by `agent.quantization.nearest_neighbours`."""
+        return nearest_neighbours(m, k)
+
+    def opn(self, m: ArrayLike, k: int = 1) -> Decisions:
+        """Quantize `m` `[N]` by `agent.quantization.noisy_order_preserving`."""
+        return noisy_order_preserving(m, k, self._noise)
+
+    def plot_cost(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the training losses in `cost_his` against the frame of their training step.
+
+        Args:
+            ax: where to draw; None makes a figure of its own. Nothing is shown on the screen: that
+                is for the caller, by `matplotlib.pyplot.show()`.
+
+        Returns:
+            The Axes drawn on.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt  # noqa: PLC0415 (an agent that plots nothing needs none)
+
+            _, ax = plt.subplots()
+        oldest = self.updates - len(self.cost_his) + 1
+        frames = np.arange(oldest, self.updates + 1) * self.training_interval
+        ax.plot(frames, self.cost_his)
+        ax.set(xlabel="Time frame", ylabel="Training loss")
+        return ax
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole agent to one file: weights, optimizer, memory, counters, generators."""
+        checkpoint.write(path, *self.pack())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the agent that `save` wrote; it continues as if it had never stopped.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a whole checkpoint of this project.
+        """
+        return cls.unpack(*checkpoint.read(path))
+
+    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that the agent is, as tensors and JSON values: what `save` writes."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for number, moments in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+        tensors["memory"] = torch.from_numpy(self.memory)
+        tensors["cost_his"] = torch.tensor(self.cost_his, dtype=torch.float64)
+        meta = {
+            "arguments": {
+                "net": self.net,
+                "learning_rate": self.lr,
+                "training_interval": self.training_interval,
+                "batch_size": self.batch_size,
+                "memory_size": self.memory_size,
+                "rebuild_optimizer": self.rebuild_optimizer,
+                "cost_history_size": self.cost_history_size,
+            },
+            "memory_counter": self.memory_counter,
+            "updates": self.updates,
+            "cost": self.cost,
+            "memory_rng": self._replay.rng.bit_generator.state,
+            "noise_rng": self._noise.bit_generator.state,
+        }
+        return tensors, meta
+
+    @classmethod
+    def unpack(cls, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Self:
+        """Return the agent that `pack` described."""
+        agent = cls(**meta["arguments"], seed=0)  # every random number that this draws is replaced
+        weights: dict[str, Tensor] = {}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            match name.split(".", maxsplit=2):
+                case ["model", *rest]:
+                    weights[".".join(rest)] = value
+                case ["optimizer", number, moment]:
+                    moments.setdefault(int(number), {})[moment] = value
+        agent.model.load_state_dict(weights)
+        groups = agent._optimizer.state_dict()["param_groups"]
+        agent._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        agent._replay.rows[:] = tensors["memory"].numpy()
+        agent._replay.counter = meta["memory_counter"]
+        agent._replay.rng.bit_generator.state = meta["memory_rng"]
+        agent._noise.bit_generator.state = meta["noise_rng"]
+        agent.cost_his = tensors["cost_his"].tolist()
+        agent.updates, agent.cost = meta["updates"], meta["cost"]
+        return agent
+
+    def _new_optimizer(self) -> torch.optim.Adam:
+        betas = (0.09, 0.999) if self.rebuild_optimizer else (0.9, 0.999)
+        return torch.optim.Adam(
+            self._logits.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
+        )

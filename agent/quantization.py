@@ -1,0 +1,132 @@
+"""Quantizers: from one relaxed decision in [0, 1]^N to at most K binary candidates.
+
+Every quantizer returns distinct rows, the rounded decision first, then ever less obvious ones.
+"""
+
+import heapq
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from agent.validation import positive_int
+
+Decisions = NDArray[np.int64]
+
+
+def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
+    """Quantize with the thresholds nearest to 1/2 (DROO eq. 8 and 9).
+
+    The first candidate rounds at 1/2; each further one takes as its threshold the relaxed entry
+    that is next in distance from 1/2, and moves that device to the other side. If device i is
+    offloaded in a candidate, so is every device with a larger relaxed entry: hence the name, and
+    hence at most N + 1 candidates.
+
+    Args:
+        relaxed: relaxed decision `[N]`, entries in [0, 1].
+        k: how many candidates to return at most.
+
+    Returns:
+        Distinct decisions `[K, N]` of zeros and ones, `K <= min(k, N + 1)`; fewer than that only
+        where relaxed entries are equal, which makes thresholds coincide.
+
+    Raises:
+        ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
+        TypeError: if `k` is not an integer.
+    """
+    return _order_preserving(_relaxed_vector(relaxed), positive_int("k", k))
+
+
+def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator) -> Decisions:
+    """Quantize the relaxed decision and a noisy copy of it, each order-preserving.
+
+    The noise, standard normal, is added to the logit, so that a confident device seldom flips. That
+    explores beyond the N + 1 candidates of `order_preserving` (LyDROO, section IV-A).
+
+    Args:
+        relaxed: relaxed decision `[N]`, entries in [0, 1].
+        k: how many candidates to take from each of the two at most.
+        rng: where the noise comes from.
+
+    Returns:
+        Distinct decisions `[K, N]`, `K <= 2 min(k, N + 1)`: first those of `order_preserving`, then
+        those that the noisy copy adds.
+
+    Raises:
+        ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
+        TypeError: if `k` is not an integer.
+    """
+    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    noisy = expit(logit(relaxed) + rng.standard_normal(relaxed.size))
+    return _distinct(np.concatenate([_order_preserving(relaxed, k), _order_preserving(noisy, k)]))
+
+
+def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
+    """Return the k binary decisions nearest to the relaxed one, exactly, for any N.
+
+    Moving device i away from its rounded value adds `|1 - 2 relaxed_i|` to the squared distance, so
+    the k nearest decisions are the k smallest subset sums of these penalties. With the penalties
+    sorted, a heap lists the subsets in order of their sums: from a subset whose largest member is
+    number j come two more, one that adds member j + 1 and one that has it in place of j. That takes
+    O(N log N + k log k) steps, not 2^N.
+
+    Args:
+        relaxed: relaxed decision `[N]`, entries in [0, 1].
+        k: how many candidates to return at most.
+
+    Returns:
+        Distinct decisions `[min(k, 2^N), N]` in order of their distance.
+
+    Raises:
+        ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
+        TypeError: if `k` is not an integer.
+    """
+    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    penalty = np.abs(1 - 2 * relaxed)
+    order = np.argsort(penalty, kind="stable")
+    penalties = penalty[order].tolist()
+    last = len(penalties) - 1
+
+    flips: list[tuple[int, ...]] = [()]
+    heap: list[tuple[float, tuple[int, ...]]] = [(penalties[0], (0,))]
+    while heap and len(flips) < k:
+        total, subset = heapq.heappop(heap)
+        flips.append(subset)
+        j = subset[-1]
+        if j < last:
+            heapq.heappush(heap, (total + penalties[j + 1], (*subset, j + 1)))
+            step = penalties[j + 1] - penalties[j]
+            heapq.heappush(heap, (total + step, (*subset[:-1], j + 1)))
+
+    candidates = np.tile((relaxed > 0.5).astype(np.int64), (len(flips), 1))
+    for candidate, subset in zip(candidates, flips, strict=True):
+        candidate[order[list(subset)]] ^= 1
+    return candidates
+
+
+def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(relaxed, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"relaxed must have shape [N], got {list(array.shape)}")
+    smallest, largest = array.min(), array.max()  # NaN if any is, and then the comparison fails
+    if not (smallest >= 0 and largest <= 1):
+        raise ValueError(f"relaxed must lie in [0, 1], got entries from {smallest} to {largest}")
+    return array
+
+
+def _order_preserving(relaxed: NDArray[np.float64], k: int) -> Decisions:
+    nearest = np.argsort(np.abs(relaxed - 0.5), kind="stable")[: k - 1]
+    thresholds = relaxed[nearest, None]
+    # Equation 9: the device at the threshold changes sides, with all beyond it.
+    flipped = np.where(thresholds > 0.5, relaxed > thresholds, relaxed >= thresholds)
+    candidates = np.concatenate([relaxed[None] > 0.5, flipped]).astype(np.int64)
+    # Each candidate offloads the largest entries, so equal counts mean equal candidates.
+    if len(set(candidates.sum(axis=1).tolist())) < len(candidates):
+        return _distinct(candidates)
+    return candidates
+
+
+def _distinct(candidates: Decisions) -> Decisions:
+    """Drop repeated rows; the first of each stays, in its place."""
+    _, first = np.unique(candidates, axis=0, return_index=True)
+    return candidates[np.sort(first)]

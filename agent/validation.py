@@ -1,0 +1,58 @@
+"""Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_LARGEST = np.finfo(np.float32).max
+
+
+def positive_int(name: str, value: object) -> int:
+    """Return `value` as an int of at least 1.
+
+    Raises:
+        TypeError: if `value` is not an integer.
+        ValueError: if it is below 1.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # the TypeError is the check
+    except TypeError:
+        raise TypeError(f"{name} must be an integer of at least 1, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
+
+
+def vector(name: str, value: ArrayLike, size: int) -> NDArray[np.float32]:
+    """Return `value` as a finite float32 array `[size]`.
+
+    Raises:
+        TypeError: if `value` holds no numbers.
+        ValueError: if the shape differs or an entry is NaN, infinite or beyond single precision.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be a vector of numbers, got {value!r}")
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape [{size}], got {list(array.shape)}")
+    largest = np.abs(array).max()  # NaN if any is, and then the comparison fails
+    if not largest <= _LARGEST:
+        raise ValueError(f"{name} must be finite in single precision, got {largest} in magnitude")
+    return array.astype(np.float32, copy=False)
+
+
+def binary_vector(name: str, value: ArrayLike, size: int) -> NDArray[Any]:
+    """Return `value` as an array `[size]` of zeros and ones.
+
+    Raises:
+        ValueError: if the shape differs or an entry is neither 0 nor 1.
+    """
+    array = np.asarray(value)
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape [{size}], got {list(array.shape)}")
+    binary = (array == 0) | (array == 1)
+    if not binary.all():
+        raise ValueError(f"{name} must hold zeros and ones only, got {array[~binary][0]!r}")
+    return array
