@@ -1,0 +1,171 @@
+"""Channel models: where the devices stand, how their gains fade, from frame to frame.
+
+A gain is a power gain: received over transmitted power, without a unit.
+"""
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import speed_of_light
+from scipy.special import j0
+
+from env.validation import in_range, shaped
+
+Gains = NDArray[np.float64]
+
+
+class ChannelModel(Protocol):
+    """What an environment asks of a channel: the next frames' gains, and a fresh start."""
+
+    num_devices: int
+
+    def reset(self) -> None:
+        """Forget every frame so far."""
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
+        """Return the gains `[num_frames, N]` of the next frames."""
+
+
+def linear_placement(num_devices: int, nearest: float = 2.5, farthest: float = 5.2) -> Gains:
+    """Return distances `[N]` in m, evenly spaced from the nearest to the farthest device."""
+    in_range("nearest", nearest, 0, math.inf, open_low=True)
+    in_range("farthest", farthest, nearest, math.inf)
+    return np.linspace(nearest, farthest, num_devices)
+
+
+def path_loss_gain(
+    distance: ArrayLike,
+    *,
+    antenna_gain: float = 3.0,
+    carrier_frequency: float = 915e6,
+    exponent: float = 2.8,
+) -> Gains:
+    """Return the average channel gain `A_d (c / (4 pi f_c d))^d_e` (DROO, section VI).
+
+    Args:
+        distance: d, distances `[N]` in m.
+        antenna_gain: A_d. The paper says 4.11; the data published with it agree with 3.
+        carrier_frequency: f_c in Hz.
+        exponent: d_e, the path-loss exponent.
+
+    Raises:
+        ValueError: if an argument is not positive and finite.
+    """
+    distance = in_range("distance", distance, 0, math.inf, open_low=True)
+    in_range("antenna_gain", antenna_gain, 0, math.inf, open_low=True)
+    in_range("carrier_frequency", carrier_frequency, 0, math.inf, open_low=True)
+    in_range("exponent", exponent, 0, math.inf, open_low=True)
+    gain: Gains = (
+        antenna_gain * (speed_of_light / (4 * math.pi * carrier_frequency * distance)) ** exponent
+    )
+    return gain
+
+
+def jakes_correlation(doppler_frequency: float, frame_length: float) -> float:
+    """Return the correlation J0(2 pi f_d T) of the amplitudes of successive frames (Jakes).
+
+    Args:
+        doppler_frequency: f_d in Hz: speed over wavelength.
+        frame_length: T in s.
+    """
+    in_range("doppler_frequency", doppler_frequency, 0, math.inf)
+    in_range("frame_length", frame_length, 0, math.inf)
+    return float(j0(2 * math.pi * doppler_frequency * frame_length))
+
+
+class BlockFading:
+    """Fading that is constant within a frame: Rayleigh, Rician, and either correlated in time.
+
+    The gain is `average_gain |sqrt(L) + sqrt(1 - L) g|^2`, with L the power fraction of the line of
+    sight and g a complex amplitude, standard normal in every frame. With L = 0 that is Rayleigh
+    fading: average gain x Exp(1). From frame to frame g follows the Gauss-Markov process
+    `g' = rho g + sqrt(1 - rho^2) w`, w being fresh noise; with rho = 0 frames are independent.
+
+    Args:
+        average_gain: average channel gains `[N]`.
+        line_of_sight: L, in [0, 1].
+        correlation: rho, in [0, 1]; see `jakes_correlation`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self, average_gain: ArrayLike, line_of_sight: float = 0.0, correlation: float = 0.0
+    ) -> None:
+        average_gain = in_range("average_gain", average_gain, 0, math.inf)
+        self.average_gain = shaped("average_gain", average_gain, "N")
+        self.num_devices = len(self.average_gain)
+        self.line_of_sight = float(in_range("line_of_sight", line_of_sight, 0, 1))
+        self.correlation = float(in_range("correlation", correlation, 0, 1))
+        self._amplitude: NDArray[np.complex128] | None = None
+
+    def reset(self) -> None:
+        """Forget the amplitudes: the next frame is independent of those so far."""
+        self._amplitude = None
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
+        """Return the gains `[num_frames, N]` of the next frames.
+
+        T frames at once are the same numbers as T times one frame.
+        """
+        normal = rng.standard_normal((num_frames, self.num_devices, 2)) * math.sqrt(0.5)
+        amplitude = normal.view(np.complex128)[..., 0]
+        if self.correlation > 0:
+            self._correlate(amplitude)
+        direct, scattered = math.sqrt(self.line_of_sight), math.sqrt(1 - self.line_of_sight)
+        amplitude = direct + scattered * amplitude
+        gains: Gains = self.average_gain * (amplitude.real**2 + amplitude.imag**2)
+        return gains
+
+    def _correlate(self, amplitude: NDArray[np.complex128]) -> None:
+        """Turn fresh amplitudes `[T, N]`, in place, into successive ones."""
+        innovation = math.sqrt(1 - self.correlation**2)
+        previous = self._amplitude
+        for t in range(len(amplitude)):
+            if previous is not None:
+                amplitude[t] = self.correlation * previous + innovation * amplitude[t]
+            previous = amplitude[t]
+        self._amplitude = None if previous is None else previous.copy()
+
+
+def rayleigh(average_gain: ArrayLike, correlation: float = 0.0) -> BlockFading:
+    """Return Rayleigh fading, the DROO paper's channel: no line of sight."""
+    return BlockFading(average_gain, 0.0, correlation)
+
+
+def rician(
+    average_gain: ArrayLike, line_of_sight: float = 0.3, correlation: float = 0.0
+) -> BlockFading:
+    """Return Rician fading, the LyDROO paper's channel: a line of sight and scattered paths."""
+    return BlockFading(average_gain, line_of_sight, correlation)
+
+
+class RecordedChannel:
+    """Recorded gains `[T, N]`, frame after frame; after the last comes the first again.
+
+    Raises:
+        ValueError: if `gains` has another shape, or an entry is negative, NaN or infinite.
+    """
+
+    def __init__(self, gains: ArrayLike) -> None:
+        self.gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", "N")
+        self.num_devices = self.gains.shape[1]
+        self._next = 0
+
+    def reset(self) -> None:
+        """Start again at the first frame."""
+        self._next = 0
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
+        """Return the gains `[num_frames, N]` of the next frames; `rng` is not used."""
+        frames = np.arange(self._next, self._next + num_frames) % len(self.gains)
+        self._next = (self._next + num_frames) % len(self.gains)
+        return self.gains[frames]
+
+
+def default_channel(num_devices: int) -> BlockFading:
+    """Return the DROO paper's channel: 2.5 m to 5.2 m, Rayleigh fading, independent frames."""
+    return rayleigh(path_loss_gain(linear_placement(num_devices)))

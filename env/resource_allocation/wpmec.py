@@ -1,0 +1,180 @@
+"""The critic of wireless powered MEC: what a binary decision is worth, and how to carry it out."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from env.resource_allocation import wpmec_kernels
+from env.validation import binary, in_range, not_binary, shaped
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class WPMECParameters:
+    """The physical constants of wireless powered MEC, as in the DROO paper (section VI).
+
+    Raises:
+        ValueError: if one is not positive and finite.
+    """
+
+    harvesting_efficiency: float = 0.7
+    """mu: energy harvested over energy received."""
+    transmit_power: float = 3.0
+    """P: radio-frequency power of the access point, W."""
+    cycles_per_bit: float = 100.0
+    """phi: processor cycles to compute one bit."""
+    energy_coefficient: float = 1e-26
+    """k: energy of a processor cycle over the square of its frequency, J s^2."""
+    noise_power: float = 1e-10
+    """N0: noise power at the access point, W."""
+    bandwidth: float = 2e6
+    """B: Hz."""
+    communication_overhead: float = 1.1
+    """v_u: bits sent for one bit of data."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, value in asdict(self).items():
+            in_range(name, value, 0, math.inf, open_low=True)
+
+    @property
+    def constants(self) -> tuple[float, float, float]:
+        """The kernels' constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2)."""
+        power = self.harvesting_efficiency * self.transmit_power
+        return (
+            power / self.noise_power,
+            float(np.cbrt(power / self.energy_coefficient)) / self.cycles_per_bit,
+            self.bandwidth / (self.communication_overhead * math.log(2)),
+        )
+
+
+class Allocation(NamedTuple):
+    """How one decision is best carried out; times are fractions of the frame.
+
+    Attributes:
+        energy_time: a, during which the access point broadcasts energy.
+        offload_time: tau `[N]`, during which each device offloads; 0 where it computes locally.
+        rate: computation rate `[N]` of each device, bit/s, unweighted.
+        computation_rate: the weighted sum of the rates, bit/s: the decision's score.
+    """
+
+    energy_time: float
+    offload_time: Floats
+    rate: Floats
+    computation_rate: float
+
+
+class WPMECCritic:
+    """Scores binary offloading decisions by solving their resource allocation exactly.
+
+    For given gains and decision x, maximise over the energy time a and the offloading times tau
+
+        sum_i w_i [(1 - x_i) r_L,i + x_i r_O,i],   a + sum tau <= 1,   a, tau >= 0
+
+        r_L,i = (mu P / k)^(1/3) / phi (h_i a)^(1/3)
+        r_O,i = B tau_i / v_u log2(1 + mu P a h_i^2 / (tau_i N0))
+
+    (DROO, problem P2). `wpmec_kernels` tells how. The values are right to the last few digits.
+
+    Args:
+        weights: w `[N]`, positive.
+        parameters: the physical constants.
+
+    Raises:
+        ValueError: if a weight is not positive and finite.
+    """
+
+    def __init__(self, weights: ArrayLike, parameters: WPMECParameters | None = None) -> None:
+        weights = in_range("weights", weights, 0, math.inf, open_low=True)
+        self.weights = shaped("weights", weights, "N")
+        self.parameters = parameters or WPMECParameters()
+        class_weights, class_of = np.unique(self.weights, return_inverse=True)
+        self._fixed = (class_of, class_weights, self.parameters.constants)
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+        return len(self.weights)
+
+    def score(self, gain: ArrayLike, decisions: ArrayLike) -> Floats:
+        """Return the weighted sum computation rate of each decision.
+
+        Args:
+            gain: channel gains h `[N]`, non-negative.
+            decisions: zeros (compute locally) and ones (offload) `[K, N]`.
+
+        Returns:
+            Rates `[K]`, bit/s.
+
+        Raises:
+            ValueError: if a shape differs, a gain is negative, NaN or infinite, or a decision is
+                not binary.
+            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+        """
+        decisions = binary("decisions", decisions, "K", self.num_devices)
+        gain = self._checked_gain(gain)
+        values, errors = np.empty(len(decisions)), np.empty(len(decisions))
+        wpmec_kernels.score(gain, *self._fixed, decisions, values, errors)
+        if np.isnan(values).any():
+            raise not_binary("decisions", decisions)
+        _check_solved(errors.max(initial=0.0))
+        return values
+
+    def allocate(self, gain: ArrayLike, decision: ArrayLike) -> Allocation:
+        """Return the best allocation of one decision.
+
+        Args:
+            gain: channel gains h `[N]`, non-negative.
+            decision: zeros and ones `[N]`.
+
+        Raises:
+            ValueError: if a shape differs, a gain is negative, NaN or infinite, or the decision is
+                not binary.
+            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+        """
+        decision = binary("decision", decision, self.num_devices)
+        gain = self._checked_gain(gain)
+        offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
+        value, energy_time, error = wpmec_kernels.allocate(
+            gain, *self._fixed, decision, offload_time, rate
+        )
+        if math.isnan(value):
+            raise not_binary("decision", decision)
+        _check_solved(error)
+        return Allocation(energy_time, offload_time, rate, value)
+
+    def best_thresholds(self, gains: ArrayLike) -> tuple[Ints, Floats]:
+        """Return the best decision that offloads, of each weight class, its largest gains.
+
+        See `env.schemes.exact` for when that is the optimum; prod_c (n_c + 1) decisions are scored
+        a frame, n_c being the number of devices of weight class c.
+
+        Args:
+            gains: channel gains `[T, N]`, non-negative.
+
+        Returns:
+            Decisions `[T, N]` and their rates `[T]`, bit/s.
+
+        Raises:
+            ValueError: if the shape differs, or a gain is negative, NaN or infinite.
+            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+        """
+        gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", self.num_devices)
+        decisions = np.empty(gains.shape, dtype=np.int64)
+        values, errors = np.empty(len(gains)), np.empty(len(gains))
+        wpmec_kernels.best_thresholds(gains, *self._fixed, decisions, values, errors)
+        _check_solved(errors.max())
+        return decisions, values
+
+    def _checked_gain(self, gain: ArrayLike) -> Floats:
+        return shaped("gain", in_range("gain", gain, 0, math.inf), self.num_devices)
+
+
+def _check_solved(error: float) -> None:
+    if not error <= 1e-9:  # NaN fails too
+        raise ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")

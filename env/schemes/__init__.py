@@ -1,0 +1,1 @@
+"""Schemes that do not learn, for comparison and for the truth."""

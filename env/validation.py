@@ -1,0 +1,65 @@
+"""Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def in_range(
+    name: str, value: ArrayLike, low: float, high: float, *, open_low: bool = False
+) -> NDArray[np.float64]:
+    """Return `value` as a contiguous float64 array with every entry finite and in [low, high].
+
+    Raises:
+        TypeError: if `value` holds no real numbers.
+        ValueError: if an entry is NaN, infinite or out of range (`low` itself too if `open_low`).
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold numbers, got {value!r}")
+    array = np.asarray(array, dtype=np.float64, order="C")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {list(array.shape)}")
+    smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is
+    above = smallest > low if open_low else smallest >= low
+    if not (above and largest <= high and np.isfinite(largest)):
+        bracket = "(" if open_low else "["
+        raise ValueError(
+            f"{name} must be finite and in {bracket}{low:g}, {high:g}], "
+            f"got entries from {smallest:g} to {largest:g}"
+        )
+    return array
+
+
+def shaped(name: str, array: NDArray[np.float64], *shape: int | str) -> NDArray[np.float64]:
+    """Return `array` if it has this shape; a name such as "T" in place of a size admits any.
+
+    Raises:
+        ValueError: if it has another one.
+    """
+    fits = array.ndim == len(shape) and all(
+        isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join(str(size) for size in shape)
+        raise ValueError(f"{name} must have shape [{expected}], got {list(array.shape)}")
+    return array
+
+
+def binary(name: str, value: ArrayLike, *shape: int | str) -> NDArray[np.int64]:
+    """Return `value` as a contiguous int64 array of this shape; 0 or 1 is for the kernels to check.
+
+    Raises:
+        ValueError: if the shape differs, or an entry is no integer.
+    """
+    array = np.asarray(value)
+    shaped(name, array, *shape)
+    decisions = np.ascontiguousarray(array, dtype=np.int64)
+    if array.dtype.kind not in "iub" and not (decisions == array).all():
+        raise not_binary(name, array)
+    return decisions
+
+
+def not_binary(name: str, value: NDArray[np.generic]) -> ValueError:
+    """Return the error of a decision with entries other than 0 and 1."""
+    others = value[(value != 0) & (value != 1)]
+    return ValueError(f"{name} must hold zeros and ones only, got {others[0]}")

@@ -1,0 +1,156 @@
+"""Wireless powered mobile-edge computing as a Gymnasium environment."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, MultiBinary
+from numpy.typing import ArrayLike, NDArray
+
+from env.channel import ChannelModel, default_channel
+from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
+
+Floats = NDArray[np.float64]
+
+GAIN_SCALE = 1e6
+"""The state is the gain times this: gains are about 1e-6, networks like numbers about 1."""
+
+
+def default_weights(num_devices: int) -> Floats:
+    """Return the DROO paper's weights `[N]`: 1, 1.5, 1, 1.5, ..."""
+    return np.where(np.arange(num_devices) % 2 == 0, 1.0, 1.5)
+
+
+class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
+    """Wireless powered mobile-edge computing (DROO, section III).
+
+    ## Description
+    In every frame the access point first broadcasts energy, then serves the devices that offload,
+    one after another. A device that does not offload computes by itself during the whole frame,
+    with the energy that it harvested. The environment divides the frame's time in the best way for
+    the decision taken; the decision is the agent's.
+
+    ## Action space
+    `MultiBinary(N)`: 0, device i computes locally; 1, device i offloads.
+
+    ## Observation space
+    `Box(0, inf, (N,))`: the state.
+
+    | index | observation | unit |
+    |---|---|---|
+    | i | channel gain of device i in the coming frame, times 1e6 | 1 |
+
+    ## Reward
+    The weighted sum computation rate of the frame, bit/s.
+
+    ## Start
+    The first frame's gains, drawn from the channel model.
+
+    ## End
+    Never; `gymnasium.make("WPMEC-v0", max_episode_steps=...)` truncates.
+
+    ## Info
+    `channel_gain` [N]: the gains of the coming frame. After a step, of the frame just carried out:
+    `energy_time`, `offload_time` [N] (fractions of the frame) and `rate` [N] (bit/s, unweighted).
+
+    Args:
+        num_devices: N; None takes it from `channel` or `weights`, or else 10.
+        weights: `[N]`, positive; None takes 1, 1.5, 1, 1.5, ...
+        channel: where the gains come from; None takes Rayleigh fading at 2.5 m to 5.2 m. The
+            environment keeps the channel's state, so two environments must not share one.
+        parameters: the physical constants; None takes the paper's.
+
+    Raises:
+        ValueError: if `num_devices`, `weights` and `channel` do not agree on N, or N < 1.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
+
+    def __init__(
+        self,
+        num_devices: int | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        channel: ChannelModel | None = None,
+        parameters: WPMECParameters | None = None,
+    ) -> None:
+        if num_devices is None:
+            num_devices = (
+                channel.num_devices if channel else 10 if weights is None else np.size(weights)
+            )
+        if num_devices < 1:
+            raise ValueError(f"num_devices must be at least 1, got {num_devices}")
+        self.channel = channel or default_channel(num_devices)
+        self.critic = WPMECCritic(
+            default_weights(num_devices) if weights is None else weights, parameters
+        )
+        for name, size in (
+            ("channel", self.channel.num_devices),
+            ("weights", self.critic.num_devices),
+        ):
+            if size != num_devices:
+                raise ValueError(
+                    f"{name} must have num_devices = {num_devices} entries, got {size}"
+                )
+        self.num_devices = num_devices
+        self.action_space = MultiBinary(num_devices)
+        self.observation_space = Box(0.0, np.inf, (num_devices,), np.float64)
+        self._gain: Floats | None = None
+
+    @property
+    def gain(self) -> Floats:
+        """Channel gains `[N]` of the coming frame.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        if self._gain is None:
+            raise RuntimeError("call reset() first: there is no frame yet")
+        return self._gain
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start anew; `seed` makes the channel repeatable. `options` is not used."""
+        super().reset(seed=seed, options=options)
+        self.channel.reset()
+        return self._next_frame(), {"channel_gain": self.gain}
+
+    def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
+        """Carry out a decision `[N]` and move on to the next frame.
+
+        Raises:
+            ValueError: if the decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        allocation = self.allocate(action)
+        state = self._next_frame()
+        info = {
+            "channel_gain": self.gain,
+            "energy_time": allocation.energy_time,
+            "offload_time": allocation.offload_time,
+            "rate": allocation.rate,
+        }
+        return state, allocation.computation_rate, False, False, info
+
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the reward `[K]` that each decision `[K, N]` would earn in the coming frame.
+
+        Raises:
+            ValueError: if a decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        return self.critic.score(self.gain, decisions)
+
+    def allocate(self, decision: ArrayLike) -> Allocation:
+        """Return how a decision `[N]` would best be carried out in the coming frame.
+
+        Raises:
+            ValueError: if the decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        return self.critic.allocate(self.gain, decision)
+
+    def _next_frame(self) -> Floats:
+        self._gain = self.channel.sample(self.np_random, 1)[0]
+        return self._gain * GAIN_SCALE
