@@ -1,0 +1,1 @@
+"""Experiments: they join agent and env; configs, loops, results, plots, command line."""

@@ -1,0 +1,91 @@
+"""One frozen dataclass an experiment: its settings, its command line and its config.json.
+
+Nothing heavy is imported here, so that `droo --help` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class DROOConfig:
+    """DROO learns to offload online in wireless powered MEC: the main experiment."""
+
+    num_devices: int | None = None
+    """Number of devices N; by default that of --data, else 10."""
+    frames: int = 30_000
+    """Time frames; the last fifth are the test frames (learning goes on in them)."""
+    seed: int = 0
+    """Seed of everything random: channel, initial weights, sampling, noise."""
+    data: Path | None = None
+    """Recorded channel gains (.mat or .npz with input_h [T, N]); by default they are generated."""
+    line_of_sight: float = 0.0
+    """Power fraction of the line of sight: 0 is Rayleigh fading, more is Rician. Without --data."""
+    correlation: float = 0.0
+    """Correlation of the fading from frame to frame, 0 to 1. Without --data."""
+    quantizer: Literal["OP", "OPN", "KNN"] = "OP"
+    """Order-preserving, noisy order-preserving or nearest neighbours."""
+    num_candidates: int | None = None
+    """Candidates K at the start; by default N."""
+    adapt_every: int | None = 32
+    """Frames between updates of K; None keeps K."""
+    hidden: tuple[int, ...] = (120, 80)
+    """Widths of the hidden layers."""
+    learning_rate: float = 0.01
+    """Learning rate of Adam."""
+    training_interval: int = 10
+    """Frames between training steps."""
+    batch_size: int = 128
+    """Rows of the replay memory in a training step."""
+    memory_size: int = 1024
+    """Rows of the replay memory."""
+    rebuild_optimizer: bool = False
+    """Start Adam anew at every training step, as the published code does."""
+    results: Path = Path("results")
+    """Folder of all results; a run gets a folder of its own in it."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing further down would."""
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, got {self.frames}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.num_devices is not None and self.num_devices < 1:
+            raise ValueError(f"num_devices must be at least 1, got {self.num_devices}")
+        if self.data is not None and (self.line_of_sight or self.correlation):
+            raise ValueError(
+                "line_of_sight and correlation describe generated channels: drop --data"
+            )
+
+
+@dataclass(frozen=True)
+class SweepConfig(DROOConfig):
+    """The main experiment from several seeds, with intervals; runs that exist are not run again."""
+
+    seed: tyro.conf.Suppress[int] = 0
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds, one run each."""
+    jobs: int = -1
+    """Runs at a time, one process each; -1 takes all cores."""
+
+
+@dataclass(frozen=True)
+class PlotConfig:
+    """Draw the figures of a run again, or several runs over one another."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, as in results/droo/RUN."""
+    output: Path | None = None
+    """Folder for the figures; by default that of a single run, else ./figures."""
+    window: int = 50
+    """Frames of the rolling mean and of the min-max band."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.runs:
+            raise ValueError("runs must name at least one run folder")
+        if self.window < 1:
+            raise ValueError(f"window must be at least 1, got {self.window}")

@@ -1,0 +1,122 @@
+"""Figures of runs, each drawn on Axes that the caller may hand in."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from experiments.results import History
+
+Floats = NDArray[np.float64]
+Runs = Mapping[str, History]
+
+STYLE: Any = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
+    "font.size": 9,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text that a publisher's checks accept, and that can be edited
+    "savefig.dpi": 200,
+}
+SIZE = (5.0, 3.0)  # inches: a column and a half
+
+
+def draw_normalized_rate(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+    """Draw each run's rolling mean of the normalized computation rate, in its min-max band."""
+    lowest = 1.0
+    for number, (label, run) in enumerate(runs.items()):
+        frames = np.arange(1, len(run.rate) + 1)
+        rate = run.normalized_rate
+        mean = rolling(rate, window, np.nanmean)
+        low, high = rolling(rate, window, np.nanmin), rolling(rate, window, np.nanmax)
+        color = f"C{number}"
+        ax.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
+        ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
+        lowest = min(lowest, float(low.min()))
+    ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
+    ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
+    ax.set_ylim(lowest - 0.02 * (1 - lowest), 1 + 0.05 * (1 - lowest) + 1e-6)
+    return _finish(
+        ax, runs, f"Mean and range over {window} frames; 1 is the optimum", "lower right"
+    )
+
+
+def draw_cost(runs: Runs, ax: Axes, window: int = 20) -> Axes:
+    """Draw each run's training losses and their rolling mean."""
+    for number, (label, run) in enumerate(runs.items()):
+        color = f"C{number}"
+        ax.plot(run.cost_frame, run.cost, color=color, alpha=0.25, linewidth=0.6)
+        if len(run.cost):
+            mean = rolling(run.cost, window, np.nanmean)
+            ax.plot(run.cost_frame, mean, color=color, linewidth=1.2, label=label)
+    ax.set(xlabel="Time frame", ylabel="Training loss", yscale="log")
+    title = f"Cross-entropy of each training step, and its mean over {window}"
+    return _finish(ax, runs, title, "upper right")
+
+
+def draw_num_candidates(runs: Runs, ax: Axes) -> Axes:
+    """Draw each run's number of candidates K."""
+    for number, (label, run) in enumerate(runs.items()):
+        frames = np.arange(1, len(run.rate) + 1)
+        ax.step(
+            frames, run.num_candidates, where="post", color=f"C{number}", linewidth=0.9, label=label
+        )
+    ax.set(xlabel="Time frame", ylabel="Candidates $K$")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return _finish(ax, runs, "Candidate decisions scored in a frame", "upper right")
+
+
+def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
+    """Draw the three figures of one or several runs into `folder`, as PNG and PDF.
+
+    Args:
+        runs: label -> run; labels go into the legend if there are several.
+        folder: made if it does not exist.
+        window: frames of the rolling mean and range.
+
+    Returns:
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings: dict[str, Callable[[Axes], Axes]] = {
+        "cost": lambda ax: draw_cost(runs, ax),
+        "normalized_rate": lambda ax: draw_normalized_rate(runs, ax, window),
+        "num_candidates": lambda ax: draw_num_candidates(runs, ax),
+    }
+    files = []
+    with mpl.rc_context(STYLE):
+        for name, draw in drawings.items():
+            figure = Figure(SIZE, layout="constrained")
+            draw(figure.subplots())
+            for suffix in (".png", ".pdf"):
+                files.append(folder / f"{name}{suffix}")
+                figure.savefig(files[-1])
+    return files
+
+
+def rolling(values: Floats, window: int, reduce: Callable[..., Floats]) -> Floats:
+    """Reduce the last `window` values at each place, fewer at the start; `reduce` must skip NaN."""
+    padded = np.concatenate([np.full(window - 1, np.nan), values])
+    return reduce(sliding_window_view(padded, window), axis=1)
+
+
+def _finish(
+    ax: Axes, runs: Runs, title: str, legend_place: Literal["lower right", "upper right"]
+) -> Axes:
+    ax.set_title(title, loc="left")
+    ax.margins(x=0.01)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    if len(runs) > 1:
+        ax.legend(loc=legend_place)
+    return ax

@@ -1,0 +1,41 @@
+"""The frame loop: agent and environment take turns."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from agent import DROO, Choice
+from env import WirelessPoweredMEC
+
+
+class Frame(NamedTuple):
+    """What one time frame came to.
+
+    Attributes:
+        choice: the decision and what the agent knows of it.
+        reward: what the environment paid for it.
+        num_candidates: K when the frame began.
+        cost: the training loss if a training step fell in this frame, else None.
+        decision_us: how long `decide` took, the training step included, in microseconds.
+    """
+
+    choice: Choice
+    reward: float
+    num_candidates: int
+    cost: float | None
+    decision_us: float
+
+
+def simulate(
+    droo: DROO, env: WirelessPoweredMEC, num_frames: int, seed: int | None = None
+) -> Iterator[Frame]:
+    """Yield `num_frames` time frames of an agent in an environment, which is reset first."""
+    state, _ = env.reset(seed=seed)
+    for _ in range(num_frames):
+        k, updates = droo.k, droo.agent.updates
+        start = time.perf_counter_ns()
+        choice = droo.decide(state, env.score)
+        decision_us = (time.perf_counter_ns() - start) / 1000
+        state, reward, *_ = env.step(choice.decision)
+        cost = droo.agent.cost if droo.agent.updates > updates else None
+        yield Frame(choice, reward, k, cost, decision_us)
