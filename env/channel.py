@@ -30,6 +30,8 @@ class ChannelModel(Protocol):
 
 def linear_placement(num_devices: int, nearest: float = 2.5, farthest: float = 5.2) -> Gains:
     """Return distances `[N]` in m, evenly spaced from the nearest to the farthest device."""
+    if num_devices < 1:
+        raise ValueError(f"num_devices must be at least 1, got {num_devices}")
     in_range("nearest", nearest, 0, math.inf, open_low=True)
     in_range("farthest", farthest, nearest, math.inf)
     return np.linspace(nearest, farthest, num_devices)

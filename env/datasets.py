@@ -124,16 +124,15 @@ def _check_suffix(path: Path) -> None:
 
 def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     _check_suffix(path)
-    try:
-        if path.suffix == ".mat":
-            found = loadmat(path, variable_names=names)
-        else:
-            with np.load(path, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in names if name in archive}
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # on a damaged file the readers raise nearly anything
-        raise ValueError(f"{path} cannot be read, it may be damaged: {error}") from error
+    with path.open("rb") as file:
+        try:
+            if path.suffix == ".mat":
+                found = loadmat(file, variable_names=names)  # type: ignore[arg-type]  # takes files
+            else:
+                with np.load(file, allow_pickle=False) as archive:
+                    found = {name: archive[name] for name in names if name in archive}
+        except Exception as error:  # on a damaged file the readers raise nearly anything
+            raise ValueError(f"{path} cannot be read, it may be damaged: {error}") from error
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"{path} must hold {', '.join(names)}; it lacks {', '.join(missing)}")

@@ -53,7 +53,8 @@ def binary(name: str, value: ArrayLike, *shape: int | str) -> NDArray[np.int64]:
     """
     array = np.asarray(value)
     shaped(name, array, *shape)
-    decisions = np.ascontiguousarray(array, dtype=np.int64)
+    with np.errstate(invalid="ignore"):  # NaN is reported below
+        decisions = np.ascontiguousarray(array, dtype=np.int64)
     if array.dtype.kind not in "iub" and not (decisions == array).all():
         raise not_binary(name, array)
     return decisions

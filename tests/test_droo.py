@@ -1,0 +1,150 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent import DROO, MemoryDNN
+from tests.conftest import ROOT
+
+Ints = NDArray[np.int64]
+N = 4
+
+
+def new_droo(adapt_every: int | None = 32, mode: str = "OP", seed: int = 0) -> DROO:
+    agent = MemoryDNN([N, 32, 16, N], training_interval=5, memory_size=256, seed=seed)
+    return DROO(agent, mode=mode, adapt_every=adapt_every)
+
+
+def prefer(index: int) -> object:
+    """A critic to which the candidate with this index is the best."""
+    return lambda decisions: -np.abs(np.arange(len(decisions)) - index)
+
+
+def test_it_learns_a_problem_with_a_known_solution() -> None:
+    droo = new_droo()
+    rng = np.random.default_rng(1)
+    right = []
+    for _ in range(3000):
+        state = rng.exponential(size=N)
+        choice = droo.decide(state, lambda x, best=state > 1: -np.abs(x - best).sum(axis=1))  # type: ignore[misc]
+        right.append(choice.reward == 0)
+    assert np.mean(right[-500:]) > 0.98
+    assert np.mean(right[:100]) < 0.9
+
+
+def test_the_best_candidate_is_carried_out_and_stored() -> None:
+    droo = new_droo()
+    scored: list[Ints] = []
+
+    def score(decisions: Ints) -> Ints:
+        scored.append(decisions)
+        return -np.abs(np.arange(len(decisions)) - 2)
+
+    state = np.arange(1.0, N + 1)
+    choice = droo.decide(state, score)
+    assert len(scored) == 1
+    assert choice.candidate == 2
+    assert choice.reward == 0
+    assert choice.num_candidates == len(scored[0]) == N
+    assert (choice.decision == scored[0][2]).all()
+    assert droo.agent.memory[0].tolist() == [*state, *choice.decision]
+
+
+@pytest.mark.parametrize("newest", [0, 1, 2, 3])
+def test_k_follows_the_largest_winner_the_newest_frame_included(newest: int) -> None:
+    droo = new_droo(adapt_every=8)
+    for winner in [0] * 7 + [newest]:
+        assert droo.k == N
+        droo.decide(np.ones(N), prefer(winner))  # type: ignore[arg-type]
+    assert droo.k == min(newest + 2, N)
+
+
+def test_k_is_kept_on_request() -> None:
+    droo = new_droo(adapt_every=None)
+    for _ in range(100):
+        droo.decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+    assert droo.k == N
+
+
+def test_k_shrinks_and_grows_under_the_noisy_quantizer_too() -> None:
+    droo = new_droo(mode="OPN")
+    for _ in range(64):
+        droo.decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+    assert droo.k == 2
+    for _ in range(64):
+        droo.decide(np.ones(N), prefer(1))  # type: ignore[arg-type]
+    assert droo.k == 3
+
+
+def test_infeasible_candidates_are_passed_over() -> None:
+    choice = new_droo().decide(np.ones(N), lambda x: [-np.inf] * (len(x) - 1) + [1.0])
+    assert choice.candidate == choice.num_candidates - 1
+
+
+@pytest.mark.parametrize(
+    ("rewards", "message"),
+    [
+        ([1.0, 2.0], r"score must return one reward a candidate, shape \[4\], got \[2\]"),
+        ([[1.0], [2.0], [3.0], [4.0]], r"shape \[4\], got \[4, 1\]"),
+        ([1.0, 2.0, np.nan, 4.0], "score must return finite rewards .* got nan"),
+        ([1.0, 2.0, np.inf, 4.0], "score must return finite rewards .* got inf"),
+        ([-np.inf] * 4, "score must return finite rewards .* got -inf"),
+    ],
+)
+def test_bad_rewards_are_named_and_nothing_is_learned(rewards: object, message: str) -> None:
+    droo = new_droo()
+    with pytest.raises(ValueError, match=message):
+        droo.decide(np.ones(N), lambda _: rewards)  # type: ignore[arg-type,return-value]
+    assert droo.agent.memory_counter == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("num_candidates", 0, ValueError),
+        ("num_candidates", 1.5, TypeError),
+        ("adapt_every", 0, ValueError),
+    ],
+)
+def test_bad_arguments_are_named(name: str, value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"{name} must be"):
+        DROO(MemoryDNN([N, N]), **{name: value})  # type: ignore[arg-type]
+
+
+def test_an_unknown_mode_is_named() -> None:
+    with pytest.raises(ValueError, match="mode must be one of OP, OPN, KNN, got 'XX'"):
+        new_droo(mode="XX").decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["OP", "OPN", "KNN"])
+def test_a_loaded_droo_continues_as_if_never_stopped(mode: str, tmp_path: Path) -> None:
+    def play(droo: DROO, frames: range) -> list[tuple[int, float, int]]:
+        trace = []
+        for t in frames:
+            state = np.random.default_rng(t).exponential(size=N)
+            choice = droo.decide(state, lambda x, s=state: (x * (s - 1)).sum(axis=1))  # type: ignore[misc]
+            trace.append((choice.candidate, choice.reward, droo.k))
+        return trace
+
+    unbroken = play(new_droo(mode=mode), range(300))
+    droo = new_droo(mode=mode)
+    play(droo, range(137))
+    droo.save(tmp_path / "droo")
+    assert play(DROO.load(tmp_path / "droo"), range(137, 300)) == unbroken[137:]
+
+
+def test_a_memory_dnn_alone_is_no_droo(tmp_path: Path) -> None:
+    MemoryDNN([N, N]).save(tmp_path / "agent")
+    with pytest.raises(ValueError, match=r"load it with MemoryDNN.load"):
+        DROO.load(tmp_path / "agent")
+
+
+def test_importing_the_agent_imports_nothing_it_does_not_need() -> None:
+    code = "import sys, agent; print({'matplotlib', 'numba', 'gymnasium'} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

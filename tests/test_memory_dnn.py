@@ -1,0 +1,345 @@
+import inspect
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from agent import MemoryDNN
+from tests.conftest import ROOT
+
+NET = [4, 16, 8, 4]
+
+
+def encode_random(agent: MemoryDNN, count: int, seed: int = 0) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        state = rng.exponential(size=agent.net[0])
+        agent.encode(state, state[: agent.net[-1]] > 1)
+
+
+def weights(agent: MemoryDNN) -> list[np.ndarray[Any, Any]]:
+    return [parameter.detach().numpy().copy() for parameter in agent.model.parameters()]
+
+
+def equal(a: list[np.ndarray[Any, Any]], b: list[np.ndarray[Any, Any]]) -> bool:
+    return all((x == y).all() for x, y in zip(a, b, strict=True))
+
+
+def test_the_published_signature_stays() -> None:
+    parameters = list(inspect.signature(MemoryDNN).parameters.values())
+    positional = [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional == [
+        ("net", inspect.Parameter.empty),
+        ("learning_rate", 0.01),
+        ("training_interval", 10),
+        ("batch_size", 100),
+        ("memory_size", 1000),
+        ("output_graph", False),
+    ]
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters[6:])
+
+
+def test_a_script_for_the_published_class_runs() -> None:
+    n, k = 6, 6
+    mem = MemoryDNN(
+        net=[n, 120, 80, n],
+        learning_rate=0.01,
+        training_interval=10,
+        batch_size=128,
+        memory_size=64,
+    )
+    channel = np.random.default_rng(0).exponential(size=(100, n))
+    k_idx_his, mode_his = [], []
+    for h in channel:
+        m_list = mem.decode(h, k, "OP")
+        r_list = [float(np.sum(h[np.where(m == 1)[0]])) for m in m_list]
+        k_idx_his.append(np.argmax(r_list))
+        mem.encode(h, m_list[np.argmax(r_list)])
+        mode_his.append(m_list[np.argmax(r_list)])
+    assert mem.memory.shape == (64, 2 * n)
+    assert mem.memory_counter == 100
+    assert len(mem.cost_his) == 10
+    assert mem.cost == mem.cost_his[-1]
+    assert (mem.net, mem.lr) == ([n, 120, 80, n], 0.01)
+    assert (mem.training_interval, mem.batch_size, mem.memory_size) == (10, 128, 64)
+    assert mem.model(torch.ones(1, n)).shape == (1, n)
+
+
+@pytest.mark.parametrize("net", [[3, 2], [6, 8, 2], [6, 8, 8, 8, 2]])
+def test_any_number_of_layers_and_inputs(net: list[int]) -> None:
+    agent = MemoryDNN(net, training_interval=1, seed=0)
+    encode_random(agent, 5)
+    assert agent.decode(np.ones(net[0]), 3).shape == (3, 2)
+
+
+def test_nothing_is_learned_from_rows_never_written() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    with pytest.raises(ValueError, match="replay memory is empty"):
+        agent.learn()
+    # One row alone in a large memory: the loss must be that row's.
+    agent.remember(np.ones(4), [0, 1, 0, 1])
+    relaxed = agent.relaxed_decision(np.ones(4))
+    agent.learn()
+    assert agent.cost == pytest.approx(-np.log(np.abs([1, 0, 1, 0] - relaxed)).mean(), rel=1e-5)
+
+
+def test_adam_keeps_its_moments() -> None:
+    # Adam as it is written, on one row, so that the gradient can be had from torch by itself.
+    agent = MemoryDNN(NET, training_interval=1, seed=0)
+    state, decision = np.ones(4, dtype=np.float32), np.array([0, 1, 0, 1])
+    parameters = [p.detach().double().clone() for p in agent.model.parameters()]
+    first = [torch.zeros_like(p) for p in parameters]
+    second = [torch.zeros_like(p) for p in parameters]
+    for step in range(1, 6):
+        relaxed = agent.model(torch.from_numpy(state))
+        loss = torch.nn.BCELoss()(relaxed, torch.from_numpy(decision).float())
+        gradients = torch.autograd.grad(loss, list(agent.model.parameters()))
+        for p, m, v, g in zip(parameters, first, second, gradients, strict=True):
+            gradient = g.double() + 1e-4 * p
+            m.mul_(0.9).add_(0.1 * gradient)
+            v.mul_(0.999).add_(0.001 * gradient**2)
+            p.sub_(0.01 * m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + 1e-8))
+        agent.encode(state, decision)
+        for p, actual in zip(parameters, agent.model.parameters(), strict=True):
+            np.testing.assert_allclose(actual.detach().numpy(), p.numpy(), rtol=0, atol=1e-4)
+
+
+def test_the_published_optimizer_stays_selectable() -> None:
+    agent = MemoryDNN(NET, training_interval=1, rebuild_optimizer=True, seed=0)
+    encode_random(agent, 20)
+    before = weights(agent)
+    agent.learn()
+    moved = np.concatenate(
+        [np.abs(b - a).ravel() for a, b in zip(before, weights(agent), strict=True)]
+    )
+    # A fresh Adam moves every parameter by about the learning rate, whatever the gradient.
+    assert np.quantile(moved, 0.5) == pytest.approx(0.01, rel=0.01)
+
+
+def test_a_vanishing_loss_does_not_stop_training() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    *_, weight, bias = agent.model.parameters()
+    with torch.no_grad():
+        weight.zero_()
+        bias.copy_(torch.tensor([-200.0, 200.0, -200.0, 200.0]))
+    agent.remember(np.ones(4), [0, 1, 0, 1])
+    agent.learn()
+    assert agent.cost == 0.0
+    agent.remember(np.ones(4), [1, 0, 1, 0])
+    for _ in range(20):
+        agent.learn()
+    # A loss on saturated probabilities is cut off at 100; the logits tell the truth.
+    assert max(agent.cost_his) > 100.0
+    assert np.isfinite(agent.cost_his).all()
+
+
+def test_the_fast_forward_pass_is_the_model() -> None:
+    agent = MemoryDNN([6, 120, 80, 4], training_interval=1, seed=0)
+    states = np.random.default_rng(1).exponential(size=(20, 6)).astype(np.float32)
+    for trained in (0, 50):
+        encode_random(agent, trained)
+        expected = agent.model(torch.from_numpy(states)).detach().numpy()
+        actual = [agent.relaxed_decision(state) for state in states]
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_modes_are_compared_by_value() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    mode = "".join(["O", "P"])  # not the interned literal
+    assert len(agent.decode(np.ones(4), 3, mode)) == 3
+    with pytest.raises(ValueError, match="mode must be one of OP, OPN, KNN, got 'op'"):
+        agent.decode(np.ones(4), 3, "op")
+
+
+def test_more_candidates_than_there_are() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    assert len(agent.decode(np.ones(4), 50, "OP")) == 5
+    assert len(agent.decode(np.ones(4), 50, "KNN")) == 16
+
+
+def test_training_runs_once_an_interval() -> None:
+    agent = MemoryDNN(NET, training_interval=7, seed=0)
+    encode_random(agent, 6)
+    assert agent.updates == 0
+    encode_random(agent, 15)
+    assert agent.updates == 3
+
+
+def test_the_same_seed_gives_the_same_agent() -> None:
+    agents = [MemoryDNN(NET, seed=seed) for seed in (3, 3, 4)]
+    for agent in agents:
+        encode_random(agent, 100)
+    first, same, other = (weights(agent) for agent in agents)
+    assert equal(first, same)
+    assert not equal(first, other)
+
+
+def test_global_random_state_is_left_alone() -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    agent = MemoryDNN(NET)
+    encode_random(agent, 30)
+    agent.decode(np.ones(4), 3, "OPN")
+    assert (torch.get_rng_state() == before[0]).all()
+    assert (np.random.get_state()[1] == before[1]).all()  # type: ignore[index]  # noqa: NPY002
+
+
+def test_a_loaded_agent_continues_as_if_never_stopped(tmp_path: Path) -> None:
+    agent = MemoryDNN(NET, training_interval=3, memory_size=50, seed=0)
+    encode_random(agent, 70)
+    agent.decode(np.ones(4), 3, "OPN")
+    agent.save(tmp_path / "agent")
+    loaded = MemoryDNN.load(tmp_path / "agent")
+    for each in (agent, loaded):
+        encode_random(each, 70, seed=1)
+    assert equal(weights(agent), weights(loaded))
+    assert agent.cost_his == loaded.cost_his
+    assert (agent.memory == loaded.memory).all()
+    assert (agent.updates, agent.memory_counter) == (loaded.updates, loaded.memory_counter)
+    relaxed = np.full(4, 0.5)
+    assert (agent.opn(relaxed, 3) == loaded.opn(relaxed, 3)).all()
+
+
+def test_an_agent_saved_before_its_first_step_loads(tmp_path: Path) -> None:
+    agent = MemoryDNN(NET, seed=0)
+    agent.save(tmp_path / "agent")
+    loaded = MemoryDNN.load(tmp_path / "agent")
+    for each in (agent, loaded):
+        encode_random(each, 30)
+    assert equal(weights(agent), weights(loaded))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    MemoryDNN(NET, seed=0).save(tmp_path / "agent")
+    whole = (tmp_path / "agent").read_bytes()
+    for length in [0, 4, 8, 100, len(whole) // 2, len(whole) - 1]:
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="cut is not a whole DROO checkpoint"):
+            MemoryDNN.load(tmp_path / "cut")
+    (tmp_path / "pickle").write_bytes(pickle.dumps({"model": 1}))
+    with pytest.raises(ValueError, match="pickle is not a whole DROO checkpoint"):
+        MemoryDNN.load(tmp_path / "pickle")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        MemoryDNN.load(tmp_path / "absent")
+
+
+def test_a_failed_save_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = MemoryDNN(NET, seed=0)
+    agent.save(tmp_path / "agent")
+    encode_random(agent, 30)
+
+    def fail(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:100])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="no space left"):
+        agent.save(tmp_path / "agent")
+    assert MemoryDNN.load(tmp_path / "agent").updates == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["agent"]
+
+
+def test_plot_cost_draws_on_the_axes_it_is_given() -> None:
+    agent = MemoryDNN(NET, training_interval=5, seed=0)
+    encode_random(agent, 50)
+    ax = Figure().subplots()
+    assert agent.plot_cost(ax) is ax
+    x, y = np.asarray(ax.lines[0].get_data())
+    assert x.tolist() == list(range(5, 51, 5))
+    assert y.tolist() == agent.cost_his
+    with mpl.rc_context({"backend": "agg"}):
+        assert agent.plot_cost().get_ylabel() == "Training loss"
+
+
+def test_the_cost_history_is_bounded_and_plotted_at_its_frames() -> None:
+    agent = MemoryDNN([2, 2], training_interval=1, cost_history_size=50, seed=0)
+    encode_random(agent, 200)
+    assert 40 <= len(agent.cost_his) <= 50
+    assert agent.cost == agent.cost_his[-1]
+    line = agent.plot_cost(Figure().subplots()).lines[0]
+    assert np.asarray(line.get_xdata())[-1] == 200
+
+
+MILLION = """
+import resource
+import numpy as np
+import torch
+from agent import MemoryDNN
+
+torch.set_num_threads(1)
+agent = MemoryDNN([2, 4, 2], training_interval=100, batch_size=8, cost_history_size=1000, seed=0)
+state, decision = np.ones(2), np.array([0, 1])
+for count in range(1_000_000):
+    agent.encode(state, decision)
+    if count == 200_000:
+        early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - early)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="reads the peak memory in KiB, as Linux gives it"
+)
+def test_a_million_encodes_take_no_more_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MILLION], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2048
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"net": [4]}, ValueError, r"net must be \[inputs, hidden..., N\], got \[4\]"),
+        ({"net": [4, 0, 4]}, ValueError, r"net\[1\] must be at least 1, got 0"),
+        ({"net": [4, 2.5, 4]}, TypeError, r"net\[1\] must be an integer"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite, got 0"),
+        ({"learning_rate": np.nan}, ValueError, "learning_rate must be positive and finite"),
+        ({"training_interval": 0}, ValueError, "training_interval must be at least 1"),
+        ({"batch_size": -1}, ValueError, "batch_size must be at least 1"),
+        ({"memory_size": 0}, ValueError, "memory_size must be at least 1"),
+        ({"cost_history_size": 0}, ValueError, "cost_history_size must be at least 1"),
+    ],
+)
+def test_bad_arguments_are_named(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        MemoryDNN(**{"net": NET} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("h", "m", "error", "message"),
+    [
+        ([1, 2, 3], [0, 1, 0, 1], ValueError, r"h must have shape \[4\], got \[3\]"),
+        ([1, 2, 3, np.nan], [0, 1, 0, 1], ValueError, "h must be finite"),
+        ([1, 2, 3, np.inf], [0, 1, 0, 1], ValueError, "h must be finite"),
+        ([1, 2, 3, 1e300], [0, 1, 0, 1], ValueError, "h must be finite in single precision"),
+        (["a", "b", "c", "d"], [0, 1, 0, 1], TypeError, "h must be a vector of numbers"),
+        ([1, 2, 3, 4], [0, 1, 0], ValueError, r"m must have shape \[4\], got \[3\]"),
+        ([1, 2, 3, 4], [0, 1, 0, 0.5], ValueError, "m must hold zeros and ones only, got .*0.5"),
+        ([1, 2, 3, 4], [0, 1, 0, np.nan], ValueError, "m must hold zeros and ones only"),
+    ],
+)
+def test_bad_rows_are_named_and_not_stored(
+    h: Any, m: Any, error: type[Exception], message: str
+) -> None:
+    agent = MemoryDNN(NET, seed=0)
+    with pytest.raises(error, match=message):
+        agent.encode(h, m)
+    assert agent.memory_counter == 0
+    assert not agent.memory.any()
+
+
+def test_output_graph_is_said_to_do_nothing() -> None:
+    with pytest.warns(UserWarning, match="output_graph has no effect"):
+        MemoryDNN(NET, output_graph=True)

@@ -1,0 +1,85 @@
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import env as problems
+from env import RecordedChannel, WirelessPoweredMEC, rayleigh
+
+
+@pytest.mark.filterwarnings("ignore:.*maximum value is infinity")  # a gain has no largest value
+def test_gymnasiums_checker_passes() -> None:
+    check_env(gymnasium.make("WPMEC-v0", num_devices=10).unwrapped)
+
+
+def test_gymnasium_makes_it_with_its_arguments() -> None:
+    made = gymnasium.make("WPMEC-v0", num_devices=3, max_episode_steps=2)
+    made.reset(seed=0)
+    assert made.action_space == gymnasium.spaces.MultiBinary(3)
+    assert made.step(np.zeros(3))[3] is False
+    assert made.step(np.zeros(3))[3] is True
+    assert problems.WirelessPoweredMEC is type(made.unwrapped)
+
+
+def test_the_reward_is_the_score_of_the_decision() -> None:
+    env = WirelessPoweredMEC(6)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        decision = rng.integers(0, 2, 6)
+        score, allocation = env.score(decision[None])[0], env.allocate(decision)
+        _, reward, terminated, truncated, info = env.step(decision)
+        assert reward == score == allocation.computation_rate
+        assert not terminated
+        assert not truncated
+        assert info["energy_time"] == allocation.energy_time
+        assert (info["offload_time"] == allocation.offload_time).all()
+        assert (info["rate"] == allocation.rate).all()
+
+
+def test_the_state_is_the_scaled_gain_of_the_coming_frame() -> None:
+    gains = np.array([[1e-6, 2e-6], [3e-6, 4e-6]])
+    env = WirelessPoweredMEC(channel=RecordedChannel(gains))
+    state, info = env.reset()
+    assert state == pytest.approx([1, 2])
+    assert (info["channel_gain"] == gains[0]).all()
+    assert env.step([0, 1])[0] == pytest.approx([3, 4])
+    assert (env.gain == gains[1]).all()
+
+
+def test_the_same_seed_gives_the_same_frames() -> None:
+    env = WirelessPoweredMEC(4, channel=rayleigh(np.full(4, 1e-6), correlation=0.9))
+    episodes = []
+    for seed in (1, 1, 2):
+        state, _ = env.reset(seed=seed)
+        episodes.append([state.tolist()] + [env.step(np.ones(4))[0].tolist() for _ in range(5)])
+    assert episodes[0] == episodes[1] != episodes[2]
+
+
+def test_the_number_of_devices_comes_from_whatever_tells_it() -> None:
+    assert WirelessPoweredMEC().num_devices == 10
+    assert WirelessPoweredMEC(weights=[1, 2, 3]).num_devices == 3
+    assert WirelessPoweredMEC(channel=rayleigh([1e-6, 1e-6])).num_devices == 2
+
+
+def test_disagreement_is_named() -> None:
+    with pytest.raises(ValueError, match="weights must have num_devices = 4 entries, got 3"):
+        WirelessPoweredMEC(4, weights=[1, 2, 3])
+    with pytest.raises(ValueError, match="channel must have num_devices = 4 entries, got 2"):
+        WirelessPoweredMEC(4, channel=rayleigh([1e-6, 1e-6]))
+    with pytest.raises(ValueError, match="num_devices must be at least 1, got 0"):
+        WirelessPoweredMEC(0)
+
+
+def test_a_bad_decision_is_named_and_the_frame_stays() -> None:
+    env = WirelessPoweredMEC(3)
+    env.reset(seed=0)
+    gain = env.gain.copy()
+    with pytest.raises(ValueError, match="decision must hold zeros and ones only, got 2"):
+        env.step([0, 1, 2])
+    assert (env.gain == gain).all()
+
+
+def test_nothing_is_scored_before_the_first_reset() -> None:
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        WirelessPoweredMEC(3).score([[0, 0, 0]])
