@@ -51,30 +51,38 @@ def draw_normalized_rate(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     )
 
 
-def draw_cost(runs: Runs, ax: Axes, window: int = 20) -> Axes:
+def draw_cost(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     """Draw each run's training losses and their rolling mean."""
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
+        mean = rolling(run.cost, window, np.nanmean)
         ax.plot(run.cost_frame, run.cost, color=color, alpha=0.25, linewidth=0.6)
-        if len(run.cost):
-            mean = rolling(run.cost, window, np.nanmean)
-            ax.plot(run.cost_frame, mean, color=color, linewidth=1.2, label=label)
+        ax.plot(run.cost_frame, mean, color=color, linewidth=1.2, label=label)
     ax.set(xlabel="Time frame", ylabel="Training loss", yscale="log")
-    title = f"Cross-entropy of each training step, and its mean over {window}"
+    title = f"Cross-entropy of each training step, and its mean over {window} steps"
     return _finish(ax, runs, title, "upper right")
 
 
-def draw_num_candidates(runs: Runs, ax: Axes) -> Axes:
-    """Draw each run's number of candidates K."""
+def draw_num_candidates(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+    """Draw each run's number of candidates K, and its rolling mean."""
     for number, (label, run) in enumerate(runs.items()):
+        color = f"C{number}"
         frames = np.arange(1, len(run.rate) + 1)
-        ax.step(
-            frames, run.num_candidates, where="post", color=f"C{number}", linewidth=0.9, label=label
-        )
+        mean = rolling(run.num_candidates.astype(np.float64), window, np.nanmean)
+        ax.step(frames, run.num_candidates, where="post", color=color, alpha=0.25, linewidth=0.6)
+        ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
     ax.set(xlabel="Time frame", ylabel="Candidates $K$")
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return _finish(ax, runs, "Candidate decisions scored in a frame", "upper right")
+    title = f"Candidate decisions scored in a frame, and their mean over {window} frames"
+    return _finish(ax, runs, title, "upper right")
+
+
+FIGURES = {
+    "cost": draw_cost,
+    "normalized_rate": draw_normalized_rate,
+    "num_candidates": draw_num_candidates,
+}
 
 
 def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
@@ -83,22 +91,17 @@ def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
     Args:
         runs: label -> run; labels go into the legend if there are several.
         folder: made if it does not exist.
-        window: frames of the rolling mean and range.
+        window: frames of the rolling means and ranges.
 
     Returns:
         The files written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    drawings: dict[str, Callable[[Axes], Axes]] = {
-        "cost": lambda ax: draw_cost(runs, ax),
-        "normalized_rate": lambda ax: draw_normalized_rate(runs, ax, window),
-        "num_candidates": lambda ax: draw_num_candidates(runs, ax),
-    }
     files = []
     with mpl.rc_context(STYLE):
-        for name, draw in drawings.items():
+        for name, draw in FIGURES.items():
             figure = Figure(SIZE, layout="constrained")
-            draw(figure.subplots())
+            draw(runs, figure.subplots(), window)
             for suffix in (".png", ".pdf"):
                 files.append(folder / f"{name}{suffix}")
                 figure.savefig(files[-1])

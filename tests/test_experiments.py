@@ -1,0 +1,253 @@
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy.io import savemat
+
+from env import default_channel
+from experiments import cli, droo, plots, results, sweep
+from experiments.configs import DROOConfig, PlotConfig, SweepConfig
+from tests.conftest import ROOT, published
+
+FILES = {
+    "config.json",
+    "frames.csv",
+    "cost.csv",
+    "summary.json",
+    "checkpoint.safetensors",
+    *(f"{name}.{suffix}" for name in plots.FIGURES for suffix in ("png", "pdf")),
+}
+
+
+def small_config(tmp_path: Path, **settings: Any) -> DROOConfig:
+    small: dict[str, Any] = {"num_devices": 5, "frames": 400, "hidden": (16, 8), "results": tmp_path}
+    return DROOConfig(**small | settings)
+
+
+def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return droo.run(small_config(tmp_path_factory.mktemp("results")), progress=False)
+
+
+def test_a_run_folder_holds_everything(run: Path) -> None:
+    assert {file.name for file in run.iterdir()} == FILES
+    assert run.parent.name == "droo"
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["hidden"] == [16, 8]
+    assert config["seed"] == 0
+    assert {"torch", "numpy", "python"} <= config["versions"].keys()
+    assert "commit" in config
+
+
+def test_the_frames_are_saved_one_by_one(run: Path) -> None:
+    with (run / "frames.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["frame"] for row in rows] == [str(t) for t in range(1, 401)]
+    assert all(len(row["decision"]) == 5 for row in rows)
+    for row in rows:
+        ratio = float(row["rate"]) / float(row["optimal_rate"])
+        assert float(row["normalized_rate"]) == ratio <= 1 + 1e-12
+        assert int(row["best_candidate"]) < int(row["num_candidates"]) + 1
+
+
+def test_the_summary_follows_from_the_frames(run: Path) -> None:
+    summary, history = results.load_summary(run), results.load(run)
+    normalized = history.normalized_rate
+    assert summary["normalized_rate_test"] == pytest.approx(sum(normalized[320:]) / 80, rel=1e-12)
+    assert summary["optimal_decision_fraction_test"] == (normalized[320:] > 1 - 1e-9).mean()
+    assert summary["mean_k"] == history.num_candidates.mean()
+    assert (summary["num_devices"], summary["frames"], summary["seed"]) == (5, 400, 0)
+    assert summary["test_frames"] == 80
+    assert 0 < summary["decision_us_p50"] < summary["decision_us_p99"]
+    assert summary["microseconds_per_frame"] == pytest.approx(summary["seconds"] / 400 * 1e6)
+    assert list(history.cost_frame) == list(range(10, 401, 10))
+
+
+def test_the_first_frame_whose_mean_reaches_a_level() -> None:
+    rate = np.concatenate([np.zeros(100), np.ones(400)])
+    assert results.frames_to(rate, 0.99) == 298
+    assert results.frames_to(rate, 1.0) == 300
+    assert results.frames_to(rate, 1.1) is None
+    assert results.frames_to(np.ones(500), 1.0) == 200
+    assert results.frames_to(np.ones(199), 1.0) is None
+
+
+def test_the_same_seed_gives_the_same_files_in_another_process(run: Path, tmp_path: Path) -> None:
+    arguments = ["--num-devices", "5", "--frames", "400", "--hidden", "16", "8", "--results"]
+    done = command("experiments.droo", *arguments, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (again,) = (tmp_path / "droo").iterdir()
+    for name in ("frames.csv", "cost.csv", "checkpoint.safetensors"):
+        assert (again / name).read_bytes() == (run / name).read_bytes()
+    other = droo.run(small_config(tmp_path, seed=1), progress=False)
+    assert (other / "frames.csv").read_bytes() != (run / "frames.csv").read_bytes()
+
+
+def test_no_run_overwrites_another(tmp_path: Path) -> None:
+    config = small_config(tmp_path, frames=20)
+    assert len({droo.run(config, progress=False) for _ in range(3)}) == 3
+
+
+def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(plots, "save_figures", fail)
+    with pytest.raises(OSError, match="no space left"):
+        droo.run(small_config(tmp_path, frames=20), progress=False)
+    assert list((tmp_path / "droo").iterdir()) == []
+
+
+@pytest.mark.parametrize("quantizer", ["OP", "OPN", "KNN"])
+def test_every_quantizer_runs(quantizer: str, tmp_path: Path) -> None:
+    config = small_config(tmp_path, frames=100, quantizer=quantizer, correlation=0.9)
+    assert results.load_summary(droo.run(config, progress=False))["normalized_rate_test"] > 0.8
+
+
+def test_recorded_frames_are_split_as_published(tmp_path: Path) -> None:
+    gains = default_channel(3).sample(np.random.default_rng(0), 100)
+    savemat(tmp_path / "data.mat", {"input_h": gains})
+    rng = np.random.default_rng(0)
+
+    def frames(count: int) -> tuple[list[int], int]:
+        config = DROOConfig(data=tmp_path / "data.mat", frames=count)
+        used, test_frames = droo.make_frames(config, rng)
+        return [int(np.flatnonzero((gains == gain).all(axis=1))[0]) for gain in used], test_frames
+
+    assert frames(100) == (list(range(100)), 20)
+    assert frames(50) == ([*range(40), *range(80, 90)], 10)
+    # More frames than recorded: the training part again, then every test frame once.
+    assert frames(200) == ([*range(80), *range(80), *range(20), *range(80, 100)], 20)
+
+
+def test_a_run_that_exists_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "_commit", lambda: "abc")
+    configs = [small_config(tmp_path, frames=20, seed=seed) for seed in (0, 1)]
+    first = sweep.run_all(configs, jobs=1)
+    assert sweep.run_all([*configs, replace(configs[0], seed=2)], jobs=1)[:2] == first
+    assert len(list((tmp_path / "droo").iterdir())) == 3
+    monkeypatch.setattr(results, "_commit", lambda: "abc+changes")
+    assert sweep.run_all(configs[:1], jobs=1) != first[:1]
+
+
+def test_a_sweep_prints_each_seed_and_the_means(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"num_devices": 3, "frames": 300, "hidden": (8,), "results": tmp_path}
+    sweep.main(SweepConfig(**settings, seeds=(3, 4), jobs=2))  # type: ignore[arg-type]
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[1:3]] == ["3", "4"]
+    assert "rate (test)  mean 0.9" in printed
+
+
+def test_figures_are_drawn_again_and_overlaid(run: Path, tmp_path: Path) -> None:
+    other = droo.run(small_config(tmp_path, seed=1), progress=False)
+    done = command("experiments.plot", run, other, "--output", tmp_path / "figures")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(list((tmp_path / "figures").iterdir())) == 6
+    assert all(file.stat().st_size > 5000 for file in (tmp_path / "figures").iterdir())
+    for draw in plots.FIGURES.values():
+        ax = Figure().subplots()
+        assert draw({"a": results.load(run), "b": results.load(other)}, ax) is ax
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]  # type: ignore[union-attr]
+
+
+def test_the_rolling_statistics_use_what_there_is() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0, 0.0])
+    assert plots.rolling(values, 3, np.nanmean).tolist() == pytest.approx([1, 1.5, 2, 3, 7 / 3])
+    assert plots.rolling(values, 3, np.nanmin).tolist() == [1, 1, 1, 2, 0]
+
+
+def test_help_answers_without_torch() -> None:
+    code = """
+import sys
+from experiments import cli
+sys.argv = ["droo", "run", "--help"]
+try:
+    cli.main()
+finally:
+    print({"torch", "numba", "matplotlib", "gymnasium"} & sys.modules.keys(), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "--learning-rate" in done.stdout
+    assert done.stderr.strip() == "set()"
+
+
+def test_the_experiments_are_listed() -> None:
+    listed = command("experiments").stdout
+    for config, module in cli.MODULES.items():
+        assert f"python -m {module}" in listed
+        assert str(config.__doc__) in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "absent.mat"], "No such file or directory: 'absent.mat'"),
+        (["--data", "README.md"], "README.md must end in .mat or .npz"),
+        (["--frames", "0"], "frames must be at least 1, got 0"),
+        (["--num-candidates", "0"], "num_candidates must be at least 1, got 0"),
+        (["--seed", "-1"], "seed must not be negative, got -1"),
+        (["--learning-rate", "nan"], "learning_rate must be positive and finite, got nan"),
+        (["--line-of-sight", "2"], "line_of_sight must be finite and in [0, 1]"),
+        (["--data", "a.mat", "--correlation", "0.5"], "drop --data"),
+        (["--quantizer", "XX"], "XX"),
+    ],
+)
+def test_a_wrong_argument_gets_one_line(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["droo", "run", *arguments])
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main()
+    assert exit_info.value.code
+    assert message in str(exit_info.value.code) + capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no frames.csv"):
+        results.load(tmp_path)
+    with pytest.raises(ValueError, match="runs must name at least one run folder"):
+        PlotConfig(())
+
+
+def test_the_published_frames_are_solved(tmp_path: Path) -> None:
+    check_published_frames(DROOConfig(data=published("data/data_10.mat"), results=tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_the_published_frames_are_solved_from_every_seed(seed: int, tmp_path: Path) -> None:
+    data = published("data/data_10.mat")
+    check_published_frames(DROOConfig(data=data, results=tmp_path, seed=seed))
+
+
+def check_published_frames(config: DROOConfig) -> None:
+    summary = results.load_summary(droo.run(config, progress=False))
+    assert summary["normalized_rate_test"] >= 0.9998
+    assert summary["optimal_decision_fraction_test"] >= 0.96
