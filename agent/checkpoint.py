@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-_FORMAT = "droo-1"
+_KEY = "droo-1"  # the one key: safetensors writes several in an order of chance
 
 
 def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -17,7 +17,7 @@ def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[s
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(save(tensors, {"format": _FORMAT, "meta": json.dumps(meta)}))
+        partial.write_bytes(save(tensors, {_KEY: json.dumps(meta)}))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -36,7 +36,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole DROO checkpoint: {error}") from error
-    if header.get("format") != _FORMAT:
-        found = header.get("format", "none")
-        raise ValueError(f"{path} is no DROO checkpoint: expected format {_FORMAT}, found {found}")
-    return tensors, json.loads(header["meta"])
+    if _KEY not in header:
+        raise ValueError(
+            f"{path} is no DROO checkpoint: its header lacks {_KEY}, has {list(header)}"
+        )
+    return tensors, json.loads(header[_KEY])

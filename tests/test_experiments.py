@@ -27,8 +27,8 @@ FILES = {
 
 
 def small_config(tmp_path: Path, **settings: Any) -> DROOConfig:
-    small: dict[str, Any] = {"num_devices": 5, "frames": 400, "hidden": (16, 8), "results": tmp_path}
-    return DROOConfig(**small | settings)
+    small: dict[str, Any] = {"num_devices": 5, "frames": 400, "hidden": (16, 8)}
+    return DROOConfig(**small | settings, results=tmp_path)
 
 
 def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

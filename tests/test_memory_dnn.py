@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from safetensors.torch import save_file
 
 from agent import MemoryDNN
 from tests.conftest import ROOT
@@ -225,6 +226,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pickle").write_bytes(pickle.dumps({"model": 1}))
     with pytest.raises(ValueError, match="pickle is not a whole DROO checkpoint"):
         MemoryDNN.load(tmp_path / "pickle")
+    save_file({"weight": torch.ones(1)}, tmp_path / "foreign")
+    with pytest.raises(ValueError, match=r"foreign is no DROO checkpoint: .* lacks droo-1"):
+        MemoryDNN.load(tmp_path / "foreign")
     with pytest.raises(FileNotFoundError, match="absent"):
         MemoryDNN.load(tmp_path / "absent")
 
