@@ -36,11 +36,11 @@ def shaped(name: str, array: NDArray[np.float64], *shape: int | str) -> NDArray[
     Raises:
         ValueError: if it has another one.
     """
-    fits = array.ndim == len(shape) and all(
-        isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        expected = ", ".join(str(size) for size in shape)
+    if len(array.shape) != len(shape) or any(
+        want != size and not isinstance(want, str)
+        for want, size in zip(shape, array.shape, strict=True)
+    ):
+        expected = ", ".join(map(str, shape))
         raise ValueError(f"{name} must have shape [{expected}], got {list(array.shape)}")
     return array
 
@@ -53,11 +53,9 @@ def binary(name: str, value: ArrayLike, *shape: int | str) -> NDArray[np.int64]:
     """
     array = np.asarray(value)
     shaped(name, array, *shape)
-    with np.errstate(invalid="ignore"):  # NaN is reported below
-        decisions = np.ascontiguousarray(array, dtype=np.int64)
-    if array.dtype.kind not in "iub" and not (decisions == array).all():
-        raise not_binary(name, array)
-    return decisions
+    if array.dtype.kind not in "iub" and not np.isin(array, (0, 1)).all():
+        raise not_binary(name, array)  # before a conversion to integers would hide it
+    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def not_binary(name: str, value: NDArray[np.generic]) -> ValueError:
