@@ -13,7 +13,7 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def mlp(net: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Build the paper's fully connected network, ReLU between its layers (DROO, section IV-A).
+    """Build the paper's fully connected network, ReLU between its layers (DROO).
 
     Args:
         net: layer widths `[inputs, hidden..., N]`.

@@ -41,7 +41,7 @@ def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator)
     """Quantize the relaxed decision and a noisy copy of it, each order-preserving.
 
     The noise, standard normal, is added to the logit, so that a confident device seldom flips. That
-    explores beyond the N + 1 candidates of `order_preserving` (LyDROO, section IV-A).
+    explores beyond the N + 1 candidates of `order_preserving` (LyDROO).
 
     Args:
         relaxed: relaxed decision `[N]`, entries in [0, 1].

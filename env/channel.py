@@ -44,7 +44,7 @@ def path_loss_gain(
     carrier_frequency: float = 915e6,
     exponent: float = 2.8,
 ) -> Gains:
-    """Return the average channel gain `A_d (c / (4 pi f_c d))^d_e` (DROO, section VI).
+    """Return the average channel gain `A_d (c / (4 pi f_c d))^d_e` (DROO, numerical results).
 
     Args:
         distance: d, distances `[N]` in m.

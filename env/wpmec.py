@@ -22,7 +22,7 @@ def default_weights(num_devices: int) -> Floats:
 
 
 class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
-    """Wireless powered mobile-edge computing (DROO, section III).
+    """Wireless powered mobile-edge computing (DROO, problem P1).
 
     ## Description
     In every frame the access point first broadcasts energy, then serves the devices that offload,

@@ -1,6 +1,6 @@
-"""The main experiment: DROO online on wireless powered MEC (DROO, section VI).
+"""The main experiment: DROO online on wireless powered MEC.
 
-python -m experiments.droo --help
+`python -m experiments.droo --help` lists its settings.
 """
 
 import sys

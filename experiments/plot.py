@@ -1,6 +1,6 @@
 """Draw the figures of saved runs again, without running anything.
 
-python -m experiments.plot --help
+`python -m experiments.plot --help` lists its settings.
 """
 
 from pathlib import Path

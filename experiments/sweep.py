@@ -1,6 +1,6 @@
 """The main experiment from several seeds.
 
-python -m experiments.sweep --help
+`python -m experiments.sweep --help` lists its settings.
 """
 
 from collections.abc import Sequence

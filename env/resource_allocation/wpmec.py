@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WPMECParameters:
-    """The physical constants of wireless powered MEC, as in the DROO paper (section VI).
+    """The physical constants of wireless powered MEC, as in the DROO paper.
 
     Raises:
         ValueError: if one is not positive and finite.

@@ -1,0 +1,103 @@
+"""DROO's frame written plainly, by the algorithms of the published code: the speed is against it.
+
+The critic bisects [0, 999999999] down to 0.005 and calls Lambert's W for every device; the policy
+runs in eager torch; Adam is built anew at every training step. Only the benchmarks use this.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import lambertw
+from torch import nn
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EPS = 2e6 / (1.1 * math.log(2))
+SNR_FACTOR = 2.1 / 1e-10
+LOCAL_FACTOR = (2.1 / 1e-26) ** (1 / 3) / 100
+
+
+def critic(gain: Floats, weights: Floats, decision: Ints) -> float:
+    """The weighted sum computation rate of one decision."""
+    local = sum(
+        w * LOCAL_FACTOR * h ** (1 / 3)
+        for w, h, x in zip(weights, gain, decision, strict=True)
+        if not x
+    )
+    offloading = [(w, h) for w, h, x in zip(weights, gain, decision, strict=True) if x]
+
+    def inverse_snr(v: float, w: float) -> float:
+        return float(1 / (-1 - 1 / lambertw(-1 / math.exp(1 + v / (w * EPS))).real))
+
+    def energy_time(v: float) -> float:
+        return 1 / (1 + SNR_FACTOR * float(sum(h**2 * inverse_snr(v, w) for w, h in offloading)))
+
+    low, high = 0.0, 999999999.0
+    while high - low > 0.005:
+        v = (low + high) / 2
+        marginal = local / 3 * energy_time(v) ** (-2 / 3) + EPS * SNR_FACTOR * sum(
+            w * h**2 / (1 + 1 / inverse_snr(v, w)) for w, h in offloading
+        )
+        low, high = (v, high) if marginal > v else (low, v)
+
+    a = energy_time(v)
+    rate = local * a ** (1 / 3)
+    for w, h in offloading:
+        tau = SNR_FACTOR * h**2 * a * inverse_snr(v, w)
+        rate += w * EPS * tau * math.log(1 + SNR_FACTOR * h**2 * a / tau)
+    return float(rate)
+
+
+class Agent:
+    """The published policy and its training, order-preserving quantization, K adapting itself."""
+
+    def __init__(self, num_devices: int) -> None:
+        self.n = self.k = num_devices
+        self.model = nn.Sequential(
+            nn.Linear(num_devices, 120),
+            nn.ReLU(),
+            nn.Linear(120, 80),
+            nn.ReLU(),
+            nn.Linear(80, num_devices),
+            nn.Sigmoid(),
+        )
+        self.memory = np.zeros((1024, 2 * num_devices))
+        self.frame = 0
+        self.winners: list[int] = []
+        self.rng = np.random.default_rng(0)
+
+    def step(self, gain: Floats, weights: Floats) -> None:
+        """One frame."""
+        if self.frame and self.frame % 32 == 0:
+            self.k = min(max(self.winners[-32:]) + 2, self.n)
+        candidates = self.candidates(gain * 1e6)
+        best = int(np.argmax([critic(gain, weights, x) for x in candidates]))
+        self.winners.append(best)
+        self.memory[self.frame % 1024] = np.hstack([gain * 1e6, candidates[best]])
+        self.frame += 1
+        if self.frame % 10 == 0:
+            self.learn()
+
+    def candidates(self, state: Floats) -> list[Ints]:
+        """The K order-preserving candidates."""
+        relaxed = self.model(torch.Tensor(state[None])).detach().numpy()[0]
+        found = [(relaxed > 0.5).astype(np.int64)]
+        for i in np.argsort(np.abs(relaxed - 0.5))[: self.k - 1]:
+            above = relaxed > relaxed[i] if relaxed[i] > 0.5 else relaxed >= relaxed[i]
+            found.append(above.astype(np.int64))
+        return found
+
+    def learn(self) -> None:
+        """One training step."""
+        rows = self.memory[self.rng.integers(min(self.frame, 1024), size=128)]
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), 0.01, (0.09, 0.999), weight_decay=1e-4
+        )
+        optimizer.zero_grad()
+        relaxed = self.model(torch.Tensor(rows[:, : self.n]))
+        loss = nn.BCELoss()(relaxed, torch.Tensor(rows[:, self.n :]))
+        loss.backward()
+        optimizer.step()

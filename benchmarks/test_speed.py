@@ -1,0 +1,126 @@
+"""Speed of the frame and of its parts: `make bench`.
+
+Rows of one group are comparable, and the figure in brackets is the ratio to the fastest. Where a
+group has a `plain` row, that is `benchmarks/plain.py`, measured in the same run.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import cycle
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from agent import DROO, MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
+from benchmarks import plain
+from env import WirelessPoweredMEC, WPMECCritic, default_channel, default_weights
+from env.schemes.exact import threshold_enumeration
+
+torch.set_num_threads(1)
+Quantizer = Callable[[NDArray[np.float64], int], NDArray[np.int64]]
+WARM_UP = 3000  # frames until K has settled
+
+
+def frames(num_devices: int) -> Iterator[None]:
+    """Play frames for ever: decide, learn every 10th, step."""
+    agent = MemoryDNN([num_devices, 120, 80, num_devices], batch_size=128, memory_size=1024, seed=0)
+    env, droo = WirelessPoweredMEC(num_devices), DROO(agent)
+    state, _ = env.reset(seed=0)
+    while True:
+        choice = droo.decide(state, env.score)
+        state, *_ = env.step(choice.decision)
+        yield
+
+
+def plain_frames(num_devices: int) -> Iterator[None]:
+    """The same, written plainly."""
+    agent, channel = plain.Agent(num_devices), default_channel(num_devices)
+    weights, rng = default_weights(num_devices), np.random.default_rng(0)
+    torch.manual_seed(0)
+    while True:
+        agent.step(channel.sample(rng, 1)[0], weights)
+        yield
+
+
+@pytest.mark.parametrize("num_devices", [10, 20, 30])
+@pytest.mark.parametrize("kind", [frames, plain_frames])
+def test_ten_early_frames(
+    benchmark: BenchmarkFixture, kind: Callable[[int], Iterator[None]], num_devices: int
+) -> None:
+    """Ten frames, one training step among them, from the first frames of a run."""
+    benchmark.group = f"ten of the first 300 frames, N = {num_devices}"
+    play = kind(num_devices)
+    benchmark.pedantic(lambda: [next(play) for _ in range(10)], rounds=30, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("kind", [frames, plain_frames])
+def test_ten_late_frames(
+    benchmark: BenchmarkFixture, kind: Callable[[int], Iterator[None]]
+) -> None:
+    benchmark.group = f"ten frames after {WARM_UP}, N = 10"
+    play = kind(10)
+    for _ in range(WARM_UP):
+        next(play)
+    benchmark.pedantic(lambda: [next(play) for _ in range(10)], rounds=100)
+
+
+@pytest.fixture
+def gain() -> NDArray[np.float64]:
+    gain: NDArray[np.float64] = default_channel(10).sample(np.random.default_rng(0), 1)[0]
+    return gain
+
+
+@pytest.mark.benchmark(group="critic, 10 candidates, N = 10")
+def test_critic(benchmark: BenchmarkFixture, gain: NDArray[np.float64]) -> None:
+    decisions = np.random.default_rng(1).integers(0, 2, (10, 10))
+    benchmark(WPMECCritic(default_weights(10)).score, gain, decisions)
+
+
+@pytest.mark.benchmark(group="critic, 10 candidates, N = 10")
+def test_plain_critic(benchmark: BenchmarkFixture, gain: NDArray[np.float64]) -> None:
+    decisions = np.random.default_rng(1).integers(0, 2, (10, 10))
+    weights = default_weights(10)
+    rates = benchmark(lambda: [plain.critic(gain, weights, x) for x in decisions])
+    np.testing.assert_allclose(rates, WPMECCritic(weights).score(gain, decisions), rtol=1e-9)
+
+
+@pytest.mark.parametrize("num_devices", [10, 30])
+def test_optimum(benchmark: BenchmarkFixture, num_devices: int) -> None:
+    benchmark.group = f"optimum of a frame, N = {num_devices}"
+    critic = WPMECCritic(default_weights(num_devices))
+    gains = cycle(default_channel(num_devices).sample(np.random.default_rng(0), 100)[:, None])
+    benchmark(lambda: threshold_enumeration(critic, next(gains)))
+
+
+QUANTIZERS: dict[str, Quantizer] = {
+    "OP": order_preserving,
+    "KNN": nearest_neighbours,
+    "OPN": lambda relaxed, k: noisy_order_preserving(relaxed, k, np.random.default_rng(0)),
+}
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.benchmark(group="quantizers, N = K = 10")
+def test_quantizer(benchmark: BenchmarkFixture, name: str) -> None:
+    benchmark(QUANTIZERS[name], np.random.default_rng(0).random(10), 10)
+
+
+@pytest.fixture
+def trained() -> MemoryDNN:
+    agent = MemoryDNN([10, 120, 80, 10], batch_size=128, memory_size=1024, seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(1024):
+        agent.encode(rng.exponential(size=10), rng.integers(0, 2, 10))
+    return agent
+
+
+@pytest.mark.benchmark(group="policy, one state, 10-120-80-10")
+def test_forward(benchmark: BenchmarkFixture, trained: MemoryDNN) -> None:
+    benchmark(trained.relaxed_decision, np.ones(10))
+
+
+@pytest.mark.benchmark(group="training step, batch 128, 10-120-80-10")
+def test_learn(benchmark: BenchmarkFixture, trained: MemoryDNN) -> None:
+    benchmark(trained.learn)

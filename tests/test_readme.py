@@ -1,0 +1,58 @@
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from agent import DROO, Choice
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_embedded_agent_learns_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = np.array(list(itertools.product([0, 1], repeat=6)))
+    normalized = []
+    decide = DROO.decide
+
+    def recorded(self: DROO, state: ArrayLike, score: Callable[..., ArrayLike]) -> Choice:
+        choice = decide(self, state, score)
+        normalized.append(choice.reward / np.max(score(everything)))
+        return choice
+
+    monkeypatch.setattr(DROO, "decide", recorded)
+    exec(EXAMPLES[0], {})
+    start, end = re.findall(r"starts at (\d+) % of the optimum and ends at (\d+) %", README)[0]
+    assert np.mean(normalized[:100]) == pytest.approx(int(start) / 100, abs=0.01)
+    assert np.mean(normalized[-500:]) == pytest.approx(int(end) / 100, abs=0.01)
+
+
+def test_the_examples_are_found() -> None:
+    assert len(EXAMPLES) == 3
+
+
+def test_every_file_that_the_readme_names_is_there() -> None:
+    for path in re.findall(
+        r"\]\((?!http)([^)]+)\)|`((?:agent|env|experiments)/[\w/]+\.py)`", README
+    ):
+        assert (ROOT / "".join(path)).is_file()
