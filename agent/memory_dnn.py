@@ -31,7 +31,7 @@ class MemoryDNN:
     """A DNN that maps a state to an offloading decision and learns from the best decisions found.
 
     The first six arguments, the methods and the attributes are those of the published class, so
-    that a published script runs with only its import changed. (DROO, the offloading policy and its update.)
+    that a published script runs with only its import changed. (DROO.)
 
     Args:
         net: layer widths `[inputs, hidden..., N]`, any number of hidden layers.
