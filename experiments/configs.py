@@ -78,6 +78,8 @@ class PlotConfig:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, as in results/droo/RUN."""
+    labels: tuple[str, ...] = ()
+    """Names of the runs in the legend; by default their folders'."""
     output: Path | None = None
     """Folder for the figures; by default that of a single run, else ./figures."""
     window: int = 50
@@ -87,5 +89,9 @@ class PlotConfig:
         """Check the values."""
         if not self.runs:
             raise ValueError("runs must name at least one run folder")
+        if self.labels and len(self.labels) != len(self.runs):
+            raise ValueError(
+                f"labels must be one a run, got {len(self.labels)} of {len(self.runs)}"
+            )
         if self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}")

@@ -111,8 +111,15 @@ def record(
     The critic is compiled and the optimum of every frame computed before the clock starts.
     """
     num_frames, num_devices = gains.shape
+    no_bar = None if progress else True  # None: none where the output is not a terminal
     start = time.perf_counter()
-    _, optimal_rate = threshold_enumeration(env.critic, gains)
+    chunks = np.array_split(gains, -(-num_frames // 500))
+    optimal_rate = np.concatenate(
+        [
+            threshold_enumeration(env.critic, chunk)[1]
+            for chunk in tqdm(chunks, "optimum of every frame", leave=False, disable=no_bar)
+        ]
+    )
     optimum_seconds = time.perf_counter() - start
     everyone_local = np.zeros((1, num_devices), dtype=np.int64)
     env.critic.score(gains[0], everyone_local)
@@ -125,7 +132,7 @@ def record(
     costs: list[tuple[int, float]] = []
 
     start = time.perf_counter()
-    with tqdm(total=num_frames, unit="frame", disable=None if progress else True) as bar:
+    with tqdm(total=num_frames, unit="frame", disable=no_bar) as bar:
         for t, frame in enumerate(simulate(droo, env, num_frames)):
             rate[t], decision_us[t] = frame.reward, frame.decision_us
             num_candidates[t], best_candidate[t] = frame.num_candidates, frame.choice.candidate

@@ -12,9 +12,10 @@ from experiments.configs import PlotConfig
 
 def main(config: PlotConfig) -> None:
     """Draw, and print where the figures are."""
-    histories = {run.resolve().name: results.load(run) for run in config.runs}
-    if len(histories) < len(config.runs):
-        raise ValueError("runs must have different folder names: they tell the curves apart")
+    labels = config.labels or tuple(run.resolve().name for run in config.runs)
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
+    histories = {label: results.load(run) for label, run in zip(labels, config.runs, strict=True)}
     alone = config.runs[0] if len(config.runs) == 1 else Path("figures")
     for file in plots.save_figures(histories, config.output or alone, config.window):
         print(file)

@@ -64,7 +64,8 @@ def draw_cost(runs: Runs, ax: Axes, window: int = 50) -> Axes:
 
 
 def draw_num_candidates(runs: Runs, ax: Axes, window: int = 50) -> Axes:
-    """Draw each run's number of candidates K, and its rolling mean."""
+    """Draw each run's number of candidates K, and its mean over ten windows, K moving in steps."""
+    window *= 10
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
         frames = np.arange(1, len(run.rate) + 1)

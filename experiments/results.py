@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def provenance(config: DROOConfig) -> dict[str, Any]:
             for name, value in settings.items()
         },
         "seed": config.seed,
-        "versions": {name: version(name) for name in PACKAGES}
+        "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "commit": _commit(),
     }
@@ -190,6 +190,14 @@ def find(parent: Path, config: DROOConfig) -> Path | None:
         if json.loads(file.read_text()) == wanted:
             return file.parent
     return None
+
+
+def _version(package: str) -> str | None:
+    """Return a package's version; None for what is not installed, as this project may be."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

@@ -162,6 +162,8 @@ def test_a_sweep_prints_each_seed_and_the_means(
 def test_figures_are_drawn_again_and_overlaid(run: Path, tmp_path: Path) -> None:
     other = droo.run(small_config(tmp_path, seed=1), progress=False)
     done = command("experiments.plot", run, other, "--output", tmp_path / "figures")
+    again = command("experiments.plot", run, run, "--labels", "a", "a", "--output", tmp_path)
+    assert "labels must differ" in again.stderr
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(list((tmp_path / "figures").iterdir())) == 6
     assert all(file.stat().st_size > 5000 for file in (tmp_path / "figures").iterdir())
