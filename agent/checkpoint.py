@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+T = TypeVar("T")
 
 _KEY = "droo-1"  # the one key: safetensors writes several in an order of chance
 
@@ -23,13 +26,23 @@ def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[s
         partial.unlink(missing_ok=True)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write` wrote.
+def restore(
+    path: str | os.PathLike[str], build: Callable[[dict[str, Tensor], dict[str, Any]], T]
+) -> T:
+    """Read what `write` wrote, and build what it was written from.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a whole checkpoint of this project.
+        ValueError: if it is not a whole checkpoint of this project, or not one of what is built.
     """
+    tensors, meta = _read(path)
+    try:
+        return build(tensors, meta)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold what is to be loaded: {error!r}") from error
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

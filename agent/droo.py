@@ -3,14 +3,15 @@
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
-from agent.quantization import Decisions
+from agent.quantization import MODES, Decisions
 from agent.validation import positive_int
 
 Score = Callable[[Decisions], ArrayLike]
@@ -39,15 +40,15 @@ class DROO:
         agent: the policy; what it learns stays in it.
         mode: the quantizer, as in `MemoryDNN.decode`.
         num_candidates: K at the start; None takes N.
-        adapt_every: every so many frames K becomes min(largest index that won among them + 2, N);
-            None keeps K.
+        adapt_every: every so many frames K becomes min(largest place that won among them + 2, N);
+            None keeps K. A candidate's place counts from 0, the noisy ones of OPN by themselves.
 
     Attributes:
         k: the current K.
 
     Raises:
         TypeError: if `num_candidates` or `adapt_every` is not an integer.
-        ValueError: if either is below 1.
+        ValueError: if either is below 1, or `mode` is unknown.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class DROO:
         adapt_every: int | None = 32,
     ) -> None:
         self.agent = agent
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.mode = mode
         self.k = agent.net[-1]
         if num_candidates is not None:
@@ -80,16 +83,16 @@ class DROO:
             The best candidate and what is known of it.
 
         Raises:
-            ValueError: if `state` has another shape or is not finite, `mode` is unknown, or `score`
-                returns another shape, NaN, plus infinity, or no feasible candidate. Nothing is
-                learned then.
+            ValueError: if `state` has another shape or is not finite, or `score` returns another
+                shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
-        candidates = self.agent.decode(state, self.k, self.mode)
-        rewards = _checked_rewards(score(candidates), len(candidates))
-        index = int(rewards.argmax())
-        choice = Choice(candidates[index], float(rewards[index]), index, len(candidates))
+        candidates, places = self.agent.propose(state, self.k, self.mode)
+        # The critic gets a copy: what it may write into it must not reach the memory.
+        rewards = _checked_rewards(score(candidates.copy()), len(candidates))
+        best = int(rewards.argmax())
+        choice = Choice(candidates[best], float(rewards[best]), best, len(candidates))
         self.agent.encode(state, choice.decision)
-        self._adapt(index)
+        self._adapt(int(places[best]))
         return choice
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -111,18 +114,20 @@ class DROO:
             FileNotFoundError: if there is no such file.
             ValueError: if it is not a whole checkpoint of a `DROO`.
         """
-        tensors, meta = checkpoint.read(path)
+        return checkpoint.restore(path, cls._unpack)
+
+    @classmethod
+    def _unpack(cls, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Self:
         if "droo" not in meta:
-            raise ValueError(f"{path} holds a MemoryDNN alone: load it with MemoryDNN.load")
+            raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
         droo = cls(MemoryDNN.unpack(tensors, meta), **meta["droo"])
         droo._winners.extend(meta["winners"])
         return droo
 
-    def _adapt(self, index: int) -> None:
+    def _adapt(self, place: int) -> None:
         if self.adapt_every is None:
             return
-        # OPN lists its noisy candidates after the K plain ones: count the place within each half.
-        self._winners.append(index % self.k)
+        self._winners.append(place)
         if len(self._winners) == self.adapt_every:
             self.k = min(max(self._winners) + 2, self.agent.net[-1])
             self._winners.clear()

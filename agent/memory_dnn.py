@@ -1,5 +1,6 @@
 """MemoryDNN: the policy network, its replay memory and its training."""
 
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from agent import checkpoint
-from agent.networks import layer_views, mlp, mlp_logits
+from agent.networks import OneRow, mlp
 from agent.quantization import (
+    Candidates,
     Decisions,
     nearest_neighbours,
     noisy_order_preserving,
     order_preserving,
+    quantize,
 )
 from agent.replay_memory import ReplayMemory
 from agent.validation import binary_vector, positive_int, vector
@@ -44,11 +47,11 @@ class MemoryDNN:
             instead of keeping its moments with betas (0.9, 0.999).
         cost_history_size: how many training losses `cost_his` keeps at most.
         seed: int or `SeedSequence` for the initial weights, the sampling and the noise; None takes
-            fresh entropy from the operating system.
+            fresh entropy from the operating system. A `SeedSequence` spawns others each time that
+            it is used: hand each agent one of its own.
 
     Attributes:
-        model: the network with its sigmoid, an `nn.Sequential`: states `[B, inputs]` in, relaxed
-            decisions `[B, N]` out.
+        model: the network with its sigmoid, an `nn.Sequential`; load other weights in place.
         memory: the replay memory's rows `[memory_size, inputs + N]`, float32.
         memory_counter: how many rows were ever written to it.
         cost: the last training loss, None before the first.
@@ -56,7 +59,7 @@ class MemoryDNN:
         updates: how many training steps were taken.
 
     Raises:
-        TypeError: if a size is not an integer.
+        TypeError: if a size is not an integer, or the learning rate no number.
         ValueError: if a size is below 1, `net` has fewer than two layers, or the learning rate is
             not a positive number.
     """
@@ -77,11 +80,14 @@ class MemoryDNN:
         self.net = [positive_int(f"net[{i}]", width) for i, width in enumerate(net)]
         if len(self.net) < 2:
             raise ValueError(f"net must be [inputs, hidden..., N], got {self.net}")
-        if not 0 < learning_rate < np.inf:
+        try:
+            self.lr = float(learning_rate)
+        except (TypeError, ValueError):
+            raise TypeError(f"learning_rate must be a number, got {learning_rate!r}") from None
+        if not 0 < self.lr < math.inf:
             raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
         if output_graph:
             warnings.warn("output_graph has no effect", stacklevel=2)
-        self.lr = float(learning_rate)
         self.training_interval = positive_int("training_interval", training_interval)
         self.batch_size = positive_int("batch_size", batch_size)
         self.memory_size = positive_int("memory_size", memory_size)
@@ -97,13 +103,18 @@ class MemoryDNN:
         )
         generator = torch.Generator().manual_seed(int(for_weights.generate_state(1, np.uint64)[0]))
         self._logits = mlp(self.net, generator)
-        self._layers = layer_views(self._logits)
-        self.model = nn.Sequential(*self._logits, nn.Sigmoid())
+        self._one_row = OneRow(self._logits)
+        self._model = nn.Sequential(*self._logits, nn.Sigmoid())
         self._optimizer = self._new_optimizer()
 
         self.cost: float | None = None
         self.cost_his: list[float] = []
         self.updates = 0
+
+    @property
+    def model(self) -> nn.Sequential:
+        """The network with its sigmoid: states `[B, inputs]` in, relaxed decisions `[B, N]` out."""
+        return self._model
 
     @property
     def memory(self) -> NDArray[np.float32]:
@@ -154,6 +165,7 @@ class MemoryDNN:
         batch = torch.from_numpy(self._replay.sample(self.batch_size))
         if self.rebuild_optimizer:
             self._optimizer = self._new_optimizer()
+        self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
         self._optimizer.zero_grad()
         logits = self._logits(batch[:, : self.net[0]])
         loss = binary_cross_entropy_with_logits(logits, batch[:, self.net[0] :])
@@ -175,8 +187,11 @@ class MemoryDNN:
 
         Raises:
             ValueError: if `h` has another shape or is not finite.
+            ArithmeticError: if training has driven the weights beyond all numbers.
         """
-        logits = mlp_logits(self._layers, vector("h", h, self.net[0]))
+        logits = self._one_row(vector("h", h, self.net[0]))
+        if not math.isfinite(logits.sum()):
+            raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
         relaxed: NDArray[np.float64] = expit(logits.astype(np.float64))
         return relaxed
 
@@ -196,10 +211,11 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite, `k < 1`, or `mode` is unknown.
             TypeError: if `k` is not an integer.
         """
-        quantizers = {"OP": self.knm, "OPN": self.opn, "KNN": self.knn}
-        if mode not in quantizers:
-            raise ValueError(f"mode must be one of {', '.join(quantizers)}, got {mode!r}")
-        return quantizers[mode](self.relaxed_decision(h), k)
+        return self.propose(h, k, mode).decisions
+
+    def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
+        """Do what `decode` does, and return with each candidate the least K that reaches it."""
+        return quantize(self.relaxed_decision(h), k, mode, self._noise)
 
     def knm(self, m: ArrayLike, k: int = 1) -> Decisions:
         """Quantize `m` `[N]` by `agent.quantization.order_preserving`."""
@@ -214,7 +230,7 @@ class MemoryDNN:
         return noisy_order_preserving(m, k, self._noise)
 
     def plot_cost(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the training losses in `cost_his` against the frame of their training step.
+        """Draw the training losses in `cost_his`, `training_interval` frames apart.
 
         Args:
             ax: where to draw; None makes a figure of its own. Nothing is shown on the screen: that
@@ -245,7 +261,7 @@ class MemoryDNN:
             FileNotFoundError: if there is no such file.
             ValueError: if it is not a whole checkpoint of this project.
         """
-        return cls.unpack(*checkpoint.read(path))
+        return checkpoint.restore(path, cls.unpack)
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the agent is, as tensors and JSON values: what `save` writes."""

@@ -25,7 +25,8 @@ def mlp(net: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(net):
-        linear = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+        linear = nn.Linear(inputs, outputs, device="meta", dtype=torch.float32)
+        linear.to_empty(device="cpu")
         bound = 1 / math.sqrt(inputs)
         with torch.no_grad():
             linear.weight.uniform_(-bound, bound, generator=generator)
@@ -34,23 +35,40 @@ def mlp(net: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def layer_views(network: nn.Sequential) -> list[Layer]:
-    """Return the weights and biases of an `mlp` as arrays on the memory that training writes to."""
-    return [
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-        for layer in network
-        if isinstance(layer, nn.Linear)
-    ]
+class OneRow:
+    """The forward pass of an `mlp` on one state, in NumPy, on the memory of torch's parameters.
 
+    It gives what torch gives up to rounding. On one row of a network of this size, torch's dispatch
+    takes three times as long as the arithmetic.
 
-def mlp_logits(layers: list[Layer], state: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the logits `[N]` of one state `[inputs]`, as torch does up to rounding.
-
-    On one row of a network of this size, torch's dispatch takes three times as long as the
-    arithmetic.
+    Args:
+        network: the `mlp`; training it in place trains this.
     """
-    for weight, bias in layers[:-1]:
-        state = np.maximum(weight @ state + bias, 0)
-    weight, bias = layers[-1]
-    logits: NDArray[np.float32] = weight @ state + bias
-    return logits
+
+    def __init__(self, network: nn.Sequential) -> None:
+        self._network = network
+        self._last = [layer for layer in network if isinstance(layer, nn.Linear)][-1]
+        self._address = -1
+        self._layers: list[Layer] = []
+
+    def __call__(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits `[N]` of a state `[inputs]`."""
+        if self._last.weight.data_ptr() != self._address:  # at first, and after Module.to and such
+            self._view()
+        for weight, bias in self._layers[:-1]:
+            state = np.maximum(weight @ state + bias, 0)
+        weight, bias = self._layers[-1]
+        logits: NDArray[np.float32] = weight @ state + bias
+        return logits
+
+    def __reduce__(self) -> tuple[type, tuple[nn.Sequential]]:
+        """Copy and pickle the network alone: copied views would be of other memory than it."""
+        return OneRow, (self._network,)
+
+    def _view(self) -> None:
+        self._layers = [
+            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+            for layer in self._network
+            if isinstance(layer, nn.Linear)
+        ]
+        self._address = self._last.weight.data_ptr()

@@ -4,6 +4,7 @@ Every quantizer returns distinct rows, the rounded decision first, then ever les
 """
 
 import heapq
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,46 @@ from scipy.special import expit, logit
 from agent.validation import positive_int
 
 Decisions = NDArray[np.int64]
+MODES = ("OP", "OPN", "KNN")
+
+
+class Candidates(NamedTuple):
+    """What a quantizer proposes.
+
+    Attributes:
+        decisions: distinct decisions `[K, N]`.
+        places: `[K]`; candidate i is proposed for any `k > places[i]` and for none less, the noise
+            being equal.
+    """
+
+    decisions: Decisions
+    places: NDArray[np.int64]
+
+
+def quantize(relaxed: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> Candidates:
+    """Quantize a relaxed decision with the quantizer that `mode` names.
+
+    Args:
+        relaxed: relaxed decision `[N]`, entries in [0, 1].
+        k: how many candidates to propose at most (for OPN: twice that).
+        mode: "OP" (`order_preserving`), "OPN" (`noisy_order_preserving`) or "KNN"
+            (`nearest_neighbours`).
+        rng: where the noise comes from.
+
+    Raises:
+        ValueError: if `relaxed` is not a finite vector in [0, 1], `k < 1`, or `mode` is unknown.
+        TypeError: if `k` is not an integer.
+    """
+    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    if mode == "OP":
+        return _order_preserving(relaxed, k)
+    if mode == "OPN":
+        noisy = expit(logit(relaxed) + rng.standard_normal(relaxed.size))
+        return _distinct(_thresholds(relaxed, k), _thresholds(noisy, k))
+    if mode == "KNN":
+        nearest = _nearest_neighbours(relaxed, k)
+        return Candidates(nearest, np.arange(len(nearest)))
+    raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
 
 
 def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
@@ -34,7 +75,7 @@ def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    return _order_preserving(_relaxed_vector(relaxed), positive_int("k", k))
+    return _order_preserving(_relaxed_vector(relaxed), positive_int("k", k)).decisions
 
 
 def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator) -> Decisions:
@@ -56,9 +97,7 @@ def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator)
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
-    noisy = expit(logit(relaxed) + rng.standard_normal(relaxed.size))
-    return _distinct(np.concatenate([_order_preserving(relaxed, k), _order_preserving(noisy, k)]))
+    return quantize(relaxed, k, "OPN", rng).decisions
 
 
 def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
@@ -81,7 +120,29 @@ def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    return _nearest_neighbours(_relaxed_vector(relaxed), positive_int("k", k))
+
+
+def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(relaxed, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"relaxed must have shape [N], got {list(array.shape)}")
+    smallest, largest = array.min(), array.max()  # NaN if any is, and then the comparison fails
+    if not (smallest >= 0 and largest <= 1):
+        raise ValueError(f"relaxed must lie in [0, 1], got entries from {smallest} to {largest}")
+    return array
+
+
+def _thresholds(relaxed: NDArray[np.float64], k: int) -> Decisions:
+    """Return the candidates of `order_preserving`, equal ones included."""
+    nearest = np.argsort(np.abs(relaxed - 0.5), kind="stable")[: k - 1]
+    thresholds = relaxed[nearest, None]
+    # Equation 9: the device at the threshold changes sides, with all beyond it.
+    flipped = np.where(thresholds > 0.5, relaxed > thresholds, relaxed >= thresholds)
+    return np.concatenate([relaxed[None] > 0.5, flipped]).astype(np.int64)
+
+
+def _nearest_neighbours(relaxed: NDArray[np.float64], k: int) -> Decisions:
     penalty = np.abs(1 - 2 * relaxed)
     order = np.argsort(penalty, kind="stable")
     penalties = penalty[order].tolist()
@@ -104,29 +165,21 @@ def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
     return candidates
 
 
-def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(relaxed, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"relaxed must have shape [N], got {list(array.shape)}")
-    smallest, largest = array.min(), array.max()  # NaN if any is, and then the comparison fails
-    if not (smallest >= 0 and largest <= 1):
-        raise ValueError(f"relaxed must lie in [0, 1], got entries from {smallest} to {largest}")
-    return array
+def _order_preserving(relaxed: NDArray[np.float64], k: int) -> Candidates:
+    rows = _thresholds(relaxed, k)
+    # Each row offloads the largest entries, so that distinct counts mean distinct rows, as nearly
+    # always; the general test takes three times as long as all the rest here.
+    counts = rows.sum(axis=1).tolist()
+    if len(set(counts)) == len(counts):
+        return Candidates(rows, np.arange(len(rows)))
+    return _distinct(rows)
 
 
-def _order_preserving(relaxed: NDArray[np.float64], k: int) -> Decisions:
-    nearest = np.argsort(np.abs(relaxed - 0.5), kind="stable")[: k - 1]
-    thresholds = relaxed[nearest, None]
-    # Equation 9: the device at the threshold changes sides, with all beyond it.
-    flipped = np.where(thresholds > 0.5, relaxed > thresholds, relaxed >= thresholds)
-    candidates = np.concatenate([relaxed[None] > 0.5, flipped]).astype(np.int64)
-    # Each candidate offloads the largest entries, so equal counts mean equal candidates.
-    if len(set(candidates.sum(axis=1).tolist())) < len(candidates):
-        return _distinct(candidates)
-    return candidates
-
-
-def _distinct(candidates: Decisions) -> Decisions:
-    """Drop repeated rows; the first of each stays, in its place."""
-    _, first = np.unique(candidates, axis=0, return_index=True)
-    return candidates[np.sort(first)]
+def _distinct(*lists: Decisions) -> Candidates:
+    """Join lists of equal length `[L, N]`; of equal rows the first stays, at the earliest place."""
+    rows = np.concatenate(lists)
+    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    places = np.full(len(first), len(rows))
+    np.minimum.at(places, which.reshape(-1), np.arange(len(rows)) % len(lists[0]))
+    order = np.argsort(first)
+    return Candidates(rows[first[order]], places[order])

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.validation import positive_int
+
 
 class ReplayMemory:
     """A ring buffer that keeps the newest `capacity` rows and samples them uniformly.
@@ -12,6 +14,10 @@ class ReplayMemory:
         row_size: entries in a row.
         rng: where the sampled indices come from.
 
+    Raises:
+        TypeError: if a size is not an integer.
+        ValueError: if a size is below 1.
+
     Attributes:
         rows: the buffer `[capacity, row_size]`, float32 as the network sees it; rows never
             written are zero.
@@ -19,7 +25,8 @@ class ReplayMemory:
     """
 
     def __init__(self, capacity: int, row_size: int, rng: np.random.Generator) -> None:
-        self.rows: NDArray[np.float32] = np.zeros((capacity, row_size), dtype=np.float32)
+        shape = positive_int("capacity", capacity), positive_int("row_size", row_size)
+        self.rows: NDArray[np.float32] = np.zeros(shape, dtype=np.float32)
         self.counter = 0
         self.rng = rng
 
@@ -28,7 +35,16 @@ class ReplayMemory:
         return min(self.counter, len(self.rows))
 
     def append(self, state: NDArray[np.floating], decision: NDArray[np.generic]) -> None:
-        """Write one row, over the oldest when the buffer is full."""
+        """Write one row, over the oldest when the buffer is full.
+
+        Raises:
+            ValueError: if `state` and `decision` do not fill the row.
+        """
+        if len(state) + len(decision) != self.rows.shape[1]:
+            raise ValueError(
+                f"state and decision must have {self.rows.shape[1]} entries together, "
+                f"got {len(state)} and {len(decision)}"
+            )
         row = self.rows[self.counter % len(self.rows)]
         row[: len(state)] = state
         row[len(state) :] = decision

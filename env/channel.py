@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 from scipy.special import j0
 
-from env.validation import in_range, shaped
+from env.validation import in_range, positive_int, shaped
 
 Gains = NDArray[np.float64]
 
@@ -30,8 +30,7 @@ class ChannelModel(Protocol):
 
 def linear_placement(num_devices: int, nearest: float = 2.5, farthest: float = 5.2) -> Gains:
     """Return distances `[N]` in m, evenly spaced from the nearest to the farthest device."""
-    if num_devices < 1:
-        raise ValueError(f"num_devices must be at least 1, got {num_devices}")
+    num_devices = positive_int("num_devices", num_devices)
     in_range("nearest", nearest, 0, math.inf, open_low=True)
     in_range("farthest", farthest, nearest, math.inf)
     return np.linspace(nearest, farthest, num_devices)
@@ -88,7 +87,7 @@ class BlockFading:
     Args:
         average_gain: average channel gains `[N]`.
         line_of_sight: L, in [0, 1].
-        correlation: rho, in [0, 1]; see `jakes_correlation`.
+        correlation: rho, in [-1, 1]; see `jakes_correlation`.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -98,10 +97,12 @@ class BlockFading:
         self, average_gain: ArrayLike, line_of_sight: float = 0.0, correlation: float = 0.0
     ) -> None:
         average_gain = in_range("average_gain", average_gain, 0, math.inf)
-        self.average_gain = shaped("average_gain", average_gain, "N")
+        self.average_gain = shaped("average_gain", average_gain, "N").copy()
         self.num_devices = len(self.average_gain)
-        self.line_of_sight = float(in_range("line_of_sight", line_of_sight, 0, 1))
-        self.correlation = float(in_range("correlation", correlation, 0, 1))
+        self.line_of_sight = float(
+            shaped("line_of_sight", in_range("line_of_sight", line_of_sight, 0, 1))
+        )
+        self.correlation = float(shaped("correlation", in_range("correlation", correlation, -1, 1)))
         self._amplitude: NDArray[np.complex128] | None = None
 
     def reset(self) -> None:
@@ -115,7 +116,7 @@ class BlockFading:
         """
         normal = rng.standard_normal((num_frames, self.num_devices, 2)) * math.sqrt(0.5)
         amplitude = normal.view(np.complex128)[..., 0]
-        if self.correlation > 0:
+        if self.correlation != 0:
             self._correlate(amplitude)
         direct, scattered = math.sqrt(self.line_of_sight), math.sqrt(1 - self.line_of_sight)
         amplitude = direct + scattered * amplitude
@@ -153,7 +154,7 @@ class RecordedChannel:
     """
 
     def __init__(self, gains: ArrayLike) -> None:
-        self.gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", "N")
+        self.gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", "N").copy()
         self.num_devices = self.gains.shape[1]
         self._next = 0
 

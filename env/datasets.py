@@ -37,26 +37,26 @@ class Dataset:
     computation_rate: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        """Check the fields against one another."""
-        frames, devices = _frames(GAIN, self.gain).shape
+        """Check the fields against one another, and convert them."""
+        gain = _frames("gain", self.gain)
+        frames, devices = gain.shape
         decision = binary("decision", self.decision, frames, devices)
         if not np.isin(decision, (0, 1)).all():
             raise not_binary("decision", decision)
-        shaped("energy_time", in_range("energy_time", self.energy_time, 0, 1), frames)
+        times = in_range("energy_time", self.energy_time, 0, 1)
         offload_time = in_range("offload_time", self.offload_time, 0, 1)
-        shaped("offload_time", offload_time, frames, devices)
         rate = in_range("computation_rate", self.computation_rate, 0, np.inf)
-        shaped("computation_rate", rate, frames)
+        for name, value in {
+            "gain": gain,
+            "decision": decision,
+            "energy_time": shaped("energy_time", times, frames),
+            "offload_time": shaped("offload_time", offload_time, frames, devices),
+            "computation_rate": shaped("computation_rate", rate, frames),
+        }.items():
+            object.__setattr__(self, name, value)  # the way past frozen
 
 
-# The published names, with the fields of `Dataset` that they hold.
-_FIELDS = {
-    GAIN: "gain",
-    "output_mode": "decision",
-    "output_a": "energy_time",
-    "output_tau": "offload_time",
-    "output_obj": "computation_rate",
-}
+PUBLISHED_NAMES = [GAIN, "output_mode", "output_a", "output_tau", "output_obj"]
 
 
 def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -77,13 +77,13 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, lacks a variable, or the variables do not agree.
     """
-    variables = _read(Path(path), list(_FIELDS))
+    variables = _read(Path(path), PUBLISHED_NAMES)
     return Dataset(
-        gain=variables["input_h"].astype(np.float64),
-        decision=variables["output_mode"].astype(np.int64),
-        energy_time=variables["output_a"].astype(np.float64).reshape(-1),
-        offload_time=variables["output_tau"].astype(np.float64),
-        computation_rate=variables["output_obj"].astype(np.float64).reshape(-1),
+        gain=variables["input_h"],
+        decision=variables["output_mode"],
+        energy_time=variables["output_a"].reshape(-1),
+        offload_time=variables["output_tau"],
+        computation_rate=variables["output_obj"].reshape(-1),
     )
 
 
@@ -95,7 +95,7 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
     """
     path = Path(path)
     _check_suffix(path)
-    variables: dict[str, NDArray[Any]] = {
+    variables: dict[str, Any] = {
         "input_h": dataset.gain,
         "output_mode": dataset.decision.astype(np.uint8),
         "output_a": dataset.energy_time[:, None],
@@ -107,7 +107,7 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
         if path.suffix == ".mat":
             savemat(partial, variables, do_compression=True)
         else:
-            np.savez_compressed(partial, allow_pickle=False, **variables)
+            np.savez_compressed(partial, **variables)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -136,4 +136,7 @@ def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"{path} must hold {', '.join(names)}; it lacks {', '.join(missing)}")
-    return found
+    for name in names:
+        if found[name].dtype.kind not in "fiub":
+            raise ValueError(f"{name} of {path} must hold real numbers, got {found[name].dtype}")
+    return {name: found[name] for name in names}

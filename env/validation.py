@@ -1,7 +1,25 @@
 """Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
 
+import operator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+
+def positive_int(name: str, value: int) -> int:
+    """Return `value` as an int of at least 1.
+
+    Raises:
+        TypeError: if `value` is not an integer.
+        ValueError: if it is below 1.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer of at least 1, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
 
 
 def in_range(

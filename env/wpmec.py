@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
+from env.validation import positive_int
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +19,7 @@ GAIN_SCALE = 1e6
 
 def default_weights(num_devices: int) -> Floats:
     """Return the DROO paper's weights `[N]`: 1, 1.5, 1, 1.5, ..."""
-    return np.where(np.arange(num_devices) % 2 == 0, 1.0, 1.5)
+    return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.0, 1.5)
 
 
 class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
@@ -78,8 +79,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             num_devices = (
                 channel.num_devices if channel else 10 if weights is None else np.size(weights)
             )
-        if num_devices < 1:
-            raise ValueError(f"num_devices must be at least 1, got {num_devices}")
+        num_devices = positive_int("num_devices", num_devices)
         self.channel = channel or default_channel(num_devices)
         self.critic = WPMECCritic(
             default_weights(num_devices) if weights is None else weights, parameters
@@ -99,7 +99,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
     @property
     def gain(self) -> Floats:
-        """Channel gains `[N]` of the coming frame.
+        """Channel gains `[N]` of the coming frame, read-only.
 
         Raises:
             RuntimeError: before the first `reset`.
@@ -114,7 +114,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """Start anew; `seed` makes the channel repeatable. `options` is not used."""
         super().reset(seed=seed, options=options)
         self.channel.reset()
-        return self._next_frame(), {"channel_gain": self.gain}
+        return self._next_frame(), {"channel_gain": self.gain.copy()}
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
         """Carry out a decision `[N]` and move on to the next frame.
@@ -126,7 +126,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         allocation = self.allocate(action)
         state = self._next_frame()
         info = {
-            "channel_gain": self.gain,
+            "channel_gain": self.gain.copy(),
             "energy_time": allocation.energy_time,
             "offload_time": allocation.offload_time,
             "rate": allocation.rate,
@@ -153,4 +153,5 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
     def _next_frame(self) -> Floats:
         self._gain = self.channel.sample(self.np_random, 1)[0]
+        self._gain.flags.writeable = False  # it is handed out; a frame does not change
         return self._gain * GAIN_SCALE

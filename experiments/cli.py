@@ -44,7 +44,7 @@ def _execute(config_type: Any, prog: str) -> None:
     try:
         config = tyro.cli(config_type, prog=prog, config=(tyro.conf.FlagConversionOff,))
         importlib.import_module(MODULES[type(config)]).main(config)
-    except (ValueError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"{prog}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"{prog}: interrupted, nothing was saved")
+        sys.exit(f"{prog}: interrupted; a run that was not finished is not saved")

@@ -25,7 +25,7 @@ class DROOConfig:
     line_of_sight: float = 0.0
     """Power fraction of the line of sight: 0 is Rayleigh fading, more is Rician. Without --data."""
     correlation: float = 0.0
-    """Correlation of the fading from frame to frame, 0 to 1. Without --data."""
+    """Correlation of the fading from frame to frame, -1 to 1. Without --data."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
     """Order-preserving, noisy order-preserving or nearest neighbours."""
     num_candidates: int | None = None

@@ -43,6 +43,7 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
         ValueError: if a setting is out of range, or the data file damaged or without gains.
         FileNotFoundError: if there is no such data file.
     """
+    provenance = results.provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
     for_channel, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     gains, test_frames = make_frames(config, np.random.default_rng(for_channel))
@@ -70,7 +71,7 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
         droo.save(folder / "checkpoint.safetensors")
         plots.save_figures({"DROO": history}, folder)
 
-    return results.save(config.results / EXPERIMENT, config, history, summary, write_more)
+    return results.save(config.results / EXPERIMENT, provenance, history, summary, write_more)
 
 
 def make_frames(config: DROOConfig, rng: np.random.Generator) -> tuple[Floats, int]:
@@ -142,7 +143,7 @@ def record(
             if (t + 1) % 500 == 0 or t + 1 == num_frames:
                 recent = slice(max(0, t - 499), t + 1)
                 bar.set_postfix(
-                    rate=f"{(rate[recent] / optimal_rate[recent]).mean():.4f}",
+                    rate=f"{rate[recent].sum() / (optimal_rate[recent].sum() or 1):.4f}",
                     K=frame.num_candidates,
                     loss=f"{costs[-1][1]:.4f}" if costs else "-",
                     refresh=False,

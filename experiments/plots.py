@@ -111,6 +111,8 @@ def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
 
 def rolling(values: Floats, window: int, reduce: Callable[..., Floats]) -> Floats:
     """Reduce the last `window` values at each place, fewer at the start; `reduce` must skip NaN."""
+    if len(values) == 0:
+        return values
     padded = np.concatenate([np.full(window - 1, np.nan), values])
     return reduce(sliding_window_view(padded, window), axis=1)
 

@@ -5,6 +5,7 @@ row a frame), cost.csv (a row a training step), summary.json, checkpoint.safeten
 """
 
 import csv
+import hashlib
 import itertools
 import json
 import platform
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,6 +40,7 @@ FRAME_COLUMNS = (
     "best_candidate",
     "decision",
 )
+COST_COLUMNS = ("frame", "cost")
 OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only
 
 
@@ -65,8 +68,9 @@ class History:
 
     @property
     def normalized_rate(self) -> Floats:
-        """Achieved over optimal rate `[T]`."""
-        return self.rate / self.optimal_rate
+        """Achieved over optimal rate `[T]`; 1 where nothing can be achieved."""
+        nothing = self.optimal_rate == 0
+        return np.where(nothing, 1.0, self.rate / np.where(nothing, 1.0, self.optimal_rate))
 
 
 def summarize(history: History, test_frames: int) -> dict[str, Any]:
@@ -97,12 +101,14 @@ def provenance(config: DROOConfig) -> dict[str, Any]:
     """Return what config.json holds: the settings, and what they ran on."""
     settings = asdict(config)
     del settings["results"]  # where a run lies is no part of what it is
+    data = config.data and hashlib.sha256(config.data.read_bytes()).hexdigest()
     return {
         "config": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in settings.items()
         },
         "seed": config.seed,
+        "data_sha256": data,
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "commit": _commit(),
@@ -111,7 +117,7 @@ def provenance(config: DROOConfig) -> dict[str, Any]:
 
 def save(
     parent: Path,
-    config: DROOConfig,
+    config: dict[str, Any],
     history: History,
     summary: dict[str, Any],
     write_more: Callable[[Path], None],
@@ -123,22 +129,22 @@ def save(
 
     Args:
         parent: the experiment's folder.
-        config: the settings.
+        config: what `provenance` returned before the run.
         history: the frames.
         summary: what summary.json is to hold.
         write_more: called with the folder, to write what else belongs in it.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-n{summary['num_devices']}-seed{config.seed}"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-n{summary['num_devices']}-seed{summary['seed']}"
     partial = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".partial", dir=parent))
     try:
         partial.chmod(0o755)  # mkdtemp's are private
-        _write_json(partial / "config.json", provenance(config))
+        _write_json(partial / "config.json", config)
         _write_json(partial / "summary.json", summary)
         _write_frames(partial / "frames.csv", history)
         _write_rows(
             partial / "cost.csv",
-            ("frame", "cost"),
+            COST_COLUMNS,
             zip(history.cost_frame.tolist(), history.cost.tolist(), strict=True),
         )
         write_more(partial)
@@ -154,13 +160,8 @@ def load(run: Path) -> History:
         FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    for name in ("frames.csv", "cost.csv"):
-        if not (run / name).is_file():
-            raise FileNotFoundError(f"{run} is no run folder: it has no {name}")
-    frames = np.loadtxt(run / "frames.csv", delimiter=",", skiprows=1, dtype=str, ndmin=2)
-    cost = np.loadtxt(run / "cost.csv", delimiter=",", skiprows=1, ndmin=2).reshape(-1, 2)
-    if frames.shape[1:] != (len(FRAME_COLUMNS),):
-        raise ValueError(f"{run / 'frames.csv'} must have the columns {', '.join(FRAME_COLUMNS)}")
+    frames = _read_rows(run / "frames.csv", FRAME_COLUMNS)
+    cost = _read_rows(run / "cost.csv", COST_COLUMNS)
     return History(
         rate=frames[:, 1].astype(np.float64),
         optimal_rate=frames[:, 2].astype(np.float64),
@@ -168,7 +169,7 @@ def load(run: Path) -> History:
         best_candidate=frames[:, 5].astype(np.int64),
         decision=np.array([list(bits) for bits in frames[:, 6]], dtype=np.int64),
         cost_frame=cost[:, 0].astype(np.int64),
-        cost=cost[:, 1],
+        cost=cost[:, 1].astype(np.float64),
     )
 
 
@@ -187,8 +188,9 @@ def find(parent: Path, config: DROOConfig) -> Path | None:
     if str(wanted["commit"]).endswith(MODIFIED):
         return None
     for file in sorted(parent.glob("[!.]*/config.json")):
-        if json.loads(file.read_text()) == wanted:
-            return file.parent
+        with suppress(ValueError):  # one that is damaged is no such run
+            if json.loads(file.read_text()) == wanted:
+                return file.parent
     return None
 
 
@@ -208,15 +210,16 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", __file__)  # or it is somebody else's checkout around us
         commit = git("rev-parse", "HEAD")
-        changes = git("status", "--porcelain")
+        changes = git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + MODIFIED if changes else commit
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _write_rows(path: Path, columns: tuple[str, ...], rows: Iterable[Iterable[object]]) -> None:
@@ -224,6 +227,16 @@ def _write_rows(path: Path, columns: tuple[str, ...], rows: Iterable[Iterable[ob
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def _read_rows(path: Path, columns: tuple[str, ...]) -> NDArray[np.str_]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} is no run folder: it has no {path.name}")
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    if rows[:1] != [list(columns)] or any(len(row) != len(columns) for row in rows):
+        raise ValueError(f"{path} must have the columns {', '.join(columns)} in every row")
+    return np.array(rows[1:], dtype=np.str_).reshape(-1, len(columns))
 
 
 def _write_frames(path: Path, history: History) -> None:
@@ -245,8 +258,8 @@ def _rename_to_free(partial: Path, target: Path) -> Path:
     for number in itertools.count(1):
         free = target if number == 1 else target.with_name(f"{target.name}-{number}")
         try:
-            free.mkdir()  # reserves the name; a rename onto an empty folder then replaces it
-        except FileExistsError:
-            continue
-        return partial.replace(free)
+            return partial.rename(free)
+        except OSError:
+            if not free.exists():
+                raise
     raise AssertionError("unreachable: the count has no end")

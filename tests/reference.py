@@ -19,7 +19,7 @@ def computation_rate(
 ) -> float:
     """The objective of problem P2 as it is written, for a given allocation."""
     local = (MU_P / K_COEFFICIENT) ** (1 / 3) / PHI * np.cbrt(gain * energy_time)
-    used = np.where(offload_time > 0, offload_time, 1.0)
+    used = np.where(offload_time > 1e-280, offload_time, 1.0)  # less overflows, and earns nothing
     snr = MU_P * energy_time * gain**2 / (used * NOISE)
     offloading = BANDWIDTH * offload_time / (OVERHEAD * math.log(2)) * np.log1p(snr)
     return float(np.sum(weights * np.where(decision == 1, offloading, local)))

@@ -54,7 +54,7 @@ def test_a_line_of_sight_alone_does_not_fade() -> None:
     np.testing.assert_allclose(gains, [[1.0, 2.0]] * 5)
 
 
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.95, jakes_correlation(50, 0.01)])
 def test_successive_gains_are_correlated_as_asked(correlation: float) -> None:
     gains = rayleigh(np.ones(20), correlation).sample(np.random.default_rng(0), FRAMES)
     for lag in (1, 3):
@@ -86,6 +86,14 @@ def test_a_recording_plays_in_order_and_again() -> None:
     assert channel.sample(rng, 1).tolist() == [[1, 2]]
 
 
+def test_a_channel_does_not_follow_its_callers_array() -> None:
+    gains = np.ones((2, 2))
+    recorded, fading = RecordedChannel(gains), BlockFading(gains[0], line_of_sight=1.0)
+    gains[:] = -1
+    assert recorded.sample(np.random.default_rng(0), 1).tolist() == [[1, 1]]
+    assert fading.sample(np.random.default_rng(0), 1) == pytest.approx(np.ones((1, 2)))
+
+
 def test_the_default_channel_is_the_papers() -> None:
     channel = default_channel(10)
     assert (channel.num_devices, channel.line_of_sight, channel.correlation) == (10, 0, 0)
@@ -98,8 +106,9 @@ def test_the_default_channel_is_the_papers() -> None:
     [
         (lambda: BlockFading([1.0, -1.0]), "average_gain must be finite"),
         (lambda: BlockFading([[1.0]]), r"average_gain must have shape \[N\]"),
+        (lambda: BlockFading([1.0], np.ones(2)), r"line_of_sight must have shape \[\], got \[2\]"),  # type: ignore[arg-type]
         (lambda: BlockFading([1.0], 1.5), r"line_of_sight must be finite and in \[0, 1\]"),
-        (lambda: BlockFading([1.0], correlation=-0.1), "correlation must be finite and in"),
+        (lambda: BlockFading([1.0], correlation=-1.1), "correlation must be finite and in"),
         (lambda: RecordedChannel([1.0, 2.0]), r"gains must have shape \[T, N\], got \[2\]"),
         (lambda: RecordedChannel([[1.0, np.nan]]), "gains must be finite"),
         (lambda: RecordedChannel(np.empty((0, 3))), "gains must not be empty"),

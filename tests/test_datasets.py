@@ -78,6 +78,8 @@ def test_missing_variables_are_named(tmp_path: Path) -> None:
     [
         (np.full((2, 3), np.nan), "input_h of .* must be finite"),
         (np.full((2, 3), -1.0), "input_h of .* must be finite and in"),
+        (np.ones((2, 3)) * 1j, "input_h of .* must hold real numbers, got complex128"),
+        ([["a", "b"]], "input_h of .* must hold real numbers"),
         (np.ones((2, 3, 4)), r"input_h of .* must have shape \[T, N\], got \[2, 3, 4\]"),
     ],
 )
@@ -100,6 +102,8 @@ def test_fields_that_disagree_are_named() -> None:
     good = small_dataset()
     for name, bad, message in (
         ("decision", good.decision[:3], r"decision must have shape \[5, 4\], got \[3, 4\]"),
+        ("decision", good.decision + 0.5, "decision must hold zeros and ones only, got"),
+        ("offload_time", good.offload_time + 1, "offload_time must be finite and in"),
         ("decision", good.decision + 1, "decision must hold zeros and ones only, got 2"),
         ("energy_time", good.energy_time + 1, "energy_time must be finite and in"),
         ("computation_rate", good.computation_rate[:2], r"computation_rate must have shape \[5\]"),

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import DROO, MemoryDNN
+from agent.quantization import Candidates
 from tests.conftest import ROOT
 
 Ints = NDArray[np.int64]
@@ -60,6 +61,38 @@ def test_k_follows_the_largest_winner_the_newest_frame_included(newest: int) -> 
         assert droo.k == N
         droo.decide(np.ones(N), prefer(winner))  # type: ignore[arg-type]
     assert droo.k == min(newest + 2, N)
+
+
+def test_k_stays_between_its_updates() -> None:
+    droo = new_droo(adapt_every=8)
+    seen = []
+    for t in range(32):
+        seen.append(droo.k)
+        droo.decide(np.ones(N), prefer((t // 8) % 2))  # type: ignore[arg-type]
+    assert seen == [4] * 8 + [2] * 8 + [3] * 8 + [2] * 8
+
+
+def test_k_follows_the_place_of_a_winner_that_only_noise_proposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    droo = new_droo(mode="OPN", adapt_every=8)
+    decisions = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]])
+    proposal = Candidates(decisions, np.array([0, 1, 1]))  # plain, plain, noisy
+    monkeypatch.setattr(droo.agent, "propose", lambda *_: proposal)
+    for _ in range(8):
+        droo.decide(np.ones(N), prefer(2))  # type: ignore[arg-type]
+    assert droo.k == 3
+
+
+def test_a_critic_cannot_change_what_is_stored() -> None:
+    def score(decisions: Ints) -> NDArray[np.float64]:
+        decisions[:] = 1 - decisions
+        return np.arange(len(decisions), 0.0, -1.0)
+
+    droo = new_droo()
+    expected = droo.agent.decode(np.ones(N))[0]
+    assert (droo.decide(np.ones(N), score).decision == expected).all()
+    assert (droo.agent.memory[0, N:] == expected).all()
 
 
 def test_k_is_kept_on_request() -> None:
@@ -116,7 +149,7 @@ def test_bad_arguments_are_named(name: str, value: object, error: type[Exception
 
 def test_an_unknown_mode_is_named() -> None:
     with pytest.raises(ValueError, match="mode must be one of OP, OPN, KNN, got 'XX'"):
-        new_droo(mode="XX").decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+        new_droo(mode="XX")
 
 
 @pytest.mark.parametrize("mode", ["OP", "OPN", "KNN"])
@@ -129,11 +162,13 @@ def test_a_loaded_droo_continues_as_if_never_stopped(mode: str, tmp_path: Path) 
             trace.append((choice.candidate, choice.reward, droo.k))
         return trace
 
-    unbroken = play(new_droo(mode=mode), range(300))
-    droo = new_droo(mode=mode)
-    play(droo, range(137))
-    droo.save(tmp_path / "droo")
-    assert play(DROO.load(tmp_path / "droo"), range(137, 300)) == unbroken[137:]
+    unbroken = play(new_droo(mode=mode, adapt_every=3), range(300))
+    assert len({k for *_, k in unbroken}) > 1
+    for stop in (4, 137, 150):
+        droo = new_droo(mode=mode, adapt_every=3)
+        play(droo, range(stop))
+        droo.save(tmp_path / "droo")
+        assert play(DROO.load(tmp_path / "droo"), range(stop, 300)) == unbroken[stop:]
 
 
 def test_a_memory_dnn_alone_is_no_droo(tmp_path: Path) -> None:

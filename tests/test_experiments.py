@@ -115,6 +115,19 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list((tmp_path / "droo").iterdir()) == []
 
 
+def test_a_run_without_a_training_step_is_saved_and_drawn(tmp_path: Path) -> None:
+    run = droo.run(small_config(tmp_path, frames=5), progress=False)
+    assert {file.name for file in run.iterdir()} == FILES
+    assert len(results.load(run).cost) == 0
+    assert len(plots.save_figures({"a": results.load(run)}, tmp_path)) == 6
+
+
+def test_a_frame_in_which_nothing_can_be_achieved_counts_as_solved(tmp_path: Path) -> None:
+    savemat(tmp_path / "data.mat", {"input_h": np.zeros((10, 3))})
+    config = DROOConfig(data=tmp_path / "data.mat", frames=10, results=tmp_path)
+    assert results.load_summary(droo.run(config, progress=False))["normalized_rate_test"] == 1
+
+
 @pytest.mark.parametrize("quantizer", ["OP", "OPN", "KNN"])
 def test_every_quantizer_runs(quantizer: str, tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=100, quantizer=quantizer, correlation=0.9)
@@ -145,8 +158,26 @@ def test_a_run_that_exists_is_not_run_again(
     first = sweep.run_all(configs, jobs=1)
     assert sweep.run_all([*configs, replace(configs[0], seed=2)], jobs=1)[:2] == first
     assert len(list((tmp_path / "droo").iterdir())) == 3
+    (first[0] / "config.json").write_text("damaged")
+    assert sweep.run_all(configs, jobs=1)[0] != first[0]
     monkeypatch.setattr(results, "_commit", lambda: "abc+changes")
     assert sweep.run_all(configs[:1], jobs=1) != first[:1]
+
+
+def test_other_data_make_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "_commit", lambda: "abc")
+    config = DROOConfig(data=tmp_path / "data.mat", frames=20, hidden=(8,), results=tmp_path)
+    runs = set()
+    for seed in (0, 0, 1):
+        gains = default_channel(3).sample(np.random.default_rng(seed), 20)
+        savemat(tmp_path / "data.mat", {"input_h": gains})
+        header, rest = (
+            (tmp_path / "data.mat").read_bytes()[:116],
+            (tmp_path / "data.mat").read_bytes()[116:],
+        )
+        (tmp_path / "data.mat").write_bytes(b" " * len(header) + rest)  # it holds the time
+        runs |= set(sweep.run_all([config], jobs=1))
+    assert len(runs) == 2
 
 
 def test_a_sweep_prints_each_seed_and_the_means(
@@ -233,6 +264,10 @@ def test_a_wrong_argument_gets_one_line(
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no frames.csv"):
+        results.load(tmp_path)
+    for name in ("frames.csv", "cost.csv"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match=r"frames.csv must have the columns frame, rate"):
         results.load(tmp_path)
     with pytest.raises(ValueError, match="runs must name at least one run folder"):
         PlotConfig(())

@@ -1,7 +1,9 @@
+import copy
 import inspect
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,81 @@ def test_the_fast_forward_pass_is_the_model() -> None:
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_a_copy_decodes_with_its_own_weights(copied: Callable[[MemoryDNN], MemoryDNN]) -> None:
+    agent = MemoryDNN(NET, training_interval=1, seed=0)
+    agent.relaxed_decision(np.ones(4))
+    other = copied(agent)
+    encode_random(other, 50)
+    check_forward(other)
+    check_forward(agent)
+    assert not equal(weights(agent), weights(other))
+
+
+def test_weights_may_be_loaded_or_moved() -> None:
+    agent, other = MemoryDNN(NET, seed=0), MemoryDNN(NET, seed=1)
+    for assign in (False, True):
+        agent.relaxed_decision(np.ones(4))
+        agent.model.load_state_dict(other.model.state_dict(), assign=assign)
+        check_forward(agent)
+        assert equal(weights(agent), weights(other))
+        other = MemoryDNN(NET, seed=2)
+
+
+def check_forward(agent: MemoryDNN) -> None:
+    expected = agent.model(torch.ones(1, 4)).detach().numpy()[0]
+    np.testing.assert_allclose(agent.relaxed_decision(np.ones(4)), expected, rtol=1e-5)
+
+
+def test_the_initial_weights_are_those_of_torch() -> None:
+    for layer in MemoryDNN([50, 200, 100], seed=0).model:
+        if isinstance(layer, torch.nn.Linear):
+            bound = 1 / np.sqrt(layer.in_features)
+            for parameter in (layer.weight, layer.bias):
+                assert parameter.abs().max().item() == pytest.approx(bound, rel=0.05)
+                assert parameter.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.15)
+
+
+def test_saturated_devices_keep_their_order() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    *_, weight, bias = agent.model.parameters()
+    with torch.no_grad():
+        weight.zero_()
+        bias.copy_(torch.tensor([20.0, 25.0, -30.0, 30.0]))
+    # In single precision three of the four would round to 1.
+    assert agent.decode(np.ones(4), 4).tolist() == [
+        [1, 1, 0, 1],
+        [0, 1, 0, 1],
+        [0, 0, 0, 1],
+        [1, 1, 1, 1],
+    ]
+
+
+def test_the_learning_rate_may_be_changed() -> None:
+    agent = MemoryDNN(NET, training_interval=1, seed=0)
+    encode_random(agent, 10)
+    before = weights(agent)
+    agent.lr = 1e-12
+    encode_random(agent, 10)
+    for old, new in zip(before, weights(agent), strict=True):
+        np.testing.assert_allclose(old, new, rtol=0, atol=1e-6)
+
+
+def test_a_diverged_policy_is_said_to_be_one() -> None:
+    agent = MemoryDNN(NET, learning_rate=1e30, training_interval=1, seed=0)
+    encode_random(agent, 5)
+    with pytest.raises(ArithmeticError, match="try a smaller learning_rate"):
+        agent.decode(np.ones(4))
+
+
+def test_the_default_precision_of_torch_does_not_matter() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        encode_random(MemoryDNN(NET, training_interval=1, seed=0), 5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_modes_are_compared_by_value() -> None:
     agent = MemoryDNN(NET, seed=0)
     mode = "".join(["O", "P"])  # not the interned literal
@@ -191,9 +268,15 @@ def test_global_random_state_is_left_alone() -> None:
     assert (np.random.get_state()[1] == before[1]).all()  # type: ignore[index]  # noqa: NPY002
 
 
-def test_a_loaded_agent_continues_as_if_never_stopped(tmp_path: Path) -> None:
-    agent = MemoryDNN(NET, training_interval=3, memory_size=50, seed=0)
+@pytest.mark.parametrize("rebuild_optimizer", [False, True])
+def test_a_loaded_agent_continues_as_if_never_stopped(
+    rebuild_optimizer: bool, tmp_path: Path
+) -> None:
+    agent = MemoryDNN(
+        NET, training_interval=3, memory_size=50, rebuild_optimizer=rebuild_optimizer, seed=0
+    )
     encode_random(agent, 70)
+    agent.lr = 0.001
     agent.decode(np.ones(4), 3, "OPN")
     agent.save(tmp_path / "agent")
     loaded = MemoryDNN.load(tmp_path / "agent")
@@ -229,26 +312,39 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.ones(1)}, tmp_path / "foreign")
     with pytest.raises(ValueError, match=r"foreign is no DROO checkpoint: .* lacks droo-1"):
         MemoryDNN.load(tmp_path / "foreign")
+    save_file({"weight": torch.ones(1)}, tmp_path / "empty", {"droo-1": "{}"})
+    with pytest.raises(ValueError, match="empty does not hold what is to be loaded"):
+        MemoryDNN.load(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="absent"):
         MemoryDNN.load(tmp_path / "absent")
 
 
-def test_a_failed_save_leaves_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FULL_DISK = """
+import resource, sys
+from agent import MemoryDNN
+
+agent = MemoryDNN([4, 16, 8, 4], seed=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    agent.save(sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     agent = MemoryDNN(NET, seed=0)
     agent.save(tmp_path / "agent")
-    encode_random(agent, 30)
-
-    def fail(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:100])
-        raise OSError("no space left")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
-    with pytest.raises(OSError, match="no space left"):
-        agent.save(tmp_path / "agent")
-    assert MemoryDNN.load(tmp_path / "agent").updates == 0
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "agent")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "File too large" in done.stdout
+    assert equal(weights(MemoryDNN.load(tmp_path / "agent")), weights(agent))
     assert [file.name for file in tmp_path.iterdir()] == ["agent"]
 
 
@@ -306,6 +402,7 @@ def test_a_million_encodes_take_no_more_memory() -> None:
         ({"net": [4]}, ValueError, r"net must be \[inputs, hidden..., N\], got \[4\]"),
         ({"net": [4, 0, 4]}, ValueError, r"net\[1\] must be at least 1, got 0"),
         ({"net": [4, 2.5, 4]}, TypeError, r"net\[1\] must be an integer"),
+        ({"learning_rate": "a"}, TypeError, "learning_rate must be a number, got 'a'"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite, got 0"),
         ({"learning_rate": np.nan}, ValueError, "learning_rate must be positive and finite"),
         ({"training_interval": 0}, ValueError, "training_interval must be at least 1"),

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import norm
 
 from agent import nearest_neighbours, noisy_order_preserving, order_preserving
+from agent.quantization import quantize
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +23,7 @@ distinct_decisions = arrays(
 counts = st.integers(1, 20)
 
 
-def quantize(name: str, relaxed: Floats, k: int) -> NDArray[np.int64]:
+def candidates_of(name: str, relaxed: Floats, k: int) -> NDArray[np.int64]:
     match name:
         case "OP":
             return order_preserving(relaxed, k)
@@ -36,7 +38,7 @@ def quantize(name: str, relaxed: Floats, k: int) -> NDArray[np.int64]:
 def test_candidates_are_distinct_and_binary_and_begin_with_rounding(
     name: str, relaxed: Floats, k: int
 ) -> None:
-    candidates = quantize(name, relaxed, k)
+    candidates = candidates_of(name, relaxed, k)
     assert set(np.unique(candidates)) <= {0, 1}
     assert len({tuple(row) for row in candidates.tolist()}) == len(candidates)
     assert (candidates[0] == (relaxed > 0.5)).all()
@@ -88,6 +90,27 @@ def test_noise_seldom_flips_a_confident_device() -> None:
     assert 0.45 < published.mean() < 0.55
 
 
+def test_the_noise_is_standard_normal_on_the_logit() -> None:
+    rng = np.random.default_rng(0)
+    flipped = [len(noisy_order_preserving(expit([1.0]), 1, rng)) == 2 for _ in range(5000)]
+    assert np.mean(flipped) == pytest.approx(norm.cdf(-1), abs=0.015)
+
+
+@pytest.mark.parametrize("mode", ["OP", "OPN", "KNN"])
+@given(relaxed=relaxed_decisions, k=counts)
+def test_a_place_tells_the_least_k_that_proposes_the_candidate(
+    mode: str, relaxed: Floats, k: int
+) -> None:
+    def proposed(fewer: int) -> set[tuple[int, ...]]:
+        candidates = quantize(relaxed, fewer, mode, np.random.default_rng(0))
+        return {tuple(row) for row in candidates.decisions.tolist()}
+
+    candidates = quantize(relaxed, k, mode, np.random.default_rng(0))
+    for decision, place in zip(candidates.decisions.tolist(), candidates.places, strict=True):
+        assert tuple(decision) in proposed(place + 1)
+        assert place == 0 or tuple(decision) not in proposed(place)
+
+
 def test_noise_adds_candidates_that_no_threshold_gives() -> None:
     relaxed = np.linspace(0.3, 0.7, 8)
     plain = order_preserving(relaxed, 8)
@@ -113,4 +136,4 @@ def test_bad_input_is_named(
     name: str, relaxed: Floats, k: int, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        quantize(name, relaxed, k)
+        candidates_of(name, relaxed, k)

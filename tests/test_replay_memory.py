@@ -31,6 +31,17 @@ def test_rows_are_sampled_uniformly() -> None:
     assert chisquare(lopsided).pvalue < 1e-6
 
 
+def test_a_row_that_does_not_fit_is_not_written() -> None:
+    memory = filled(capacity=4, rows=0)
+    with pytest.raises(
+        ValueError, match="state and decision must have 3 entries together, got 2 and 2"
+    ):
+        memory.append(np.ones(2), np.ones(2))
+    assert not memory.rows.any()
+    with pytest.raises(ValueError, match="capacity must be at least 1, got 0"):
+        filled(capacity=0, rows=0)
+
+
 def test_an_empty_memory_gives_nothing() -> None:
     with pytest.raises(ValueError, match="replay memory is empty"):
         filled(capacity=4, rows=0).sample(1)

@@ -47,6 +47,16 @@ def test_the_state_is_the_scaled_gain_of_the_coming_frame() -> None:
     assert (env.gain == gains[1]).all()
 
 
+def test_a_frame_cannot_be_changed_from_outside() -> None:
+    env = WirelessPoweredMEC(3)
+    _, info = env.reset(seed=0)
+    before = env.score([[0, 1, 1]])
+    info["channel_gain"] *= 1e6
+    with pytest.raises(ValueError, match="read-only"):
+        env.gain[0] = 1
+    assert env.score([[0, 1, 1]]) == before
+
+
 def test_the_same_seed_gives_the_same_frames() -> None:
     env = WirelessPoweredMEC(4, channel=rayleigh(np.full(4, 1e-6), correlation=0.9))
     episodes = []
@@ -69,6 +79,8 @@ def test_disagreement_is_named() -> None:
         WirelessPoweredMEC(4, channel=rayleigh([1e-6, 1e-6]))
     with pytest.raises(ValueError, match="num_devices must be at least 1, got 0"):
         WirelessPoweredMEC(0)
+    with pytest.raises(TypeError, match=r"num_devices must be an integer of at least 1, got 2\.5"):
+        WirelessPoweredMEC(2.5)  # type: ignore[arg-type]
 
 
 def test_a_bad_decision_is_named_and_the_frame_stays() -> None:

@@ -202,5 +202,26 @@ def test_bad_parameters_are_named() -> None:
         WPMECParameters(noise_power=0)
 
 
+def test_what_cannot_be_solved_is_not_passed_over() -> None:
+    critic = WPMECCritic([1.0, 1.5])
+    with pytest.raises(
+        ArithmeticError, match="multiplier was found only to a relative error of inf"
+    ):
+        critic.score([1e200, 1.0], [[1, 1]])
+    with pytest.raises(ArithmeticError, match="multiplier was found only"):
+        critic.allocate([1e200, 1.0], [1, 1])
+    with pytest.raises(ArithmeticError, match="multiplier was found only"):
+        critic.best_thresholds([[1e200, 1.0]])
+
+
+def test_the_weights_cannot_be_changed_behind_the_classes() -> None:
+    weights = np.array([1.0, 1.5])
+    critic = WPMECCritic(weights)
+    weights[:] = 7
+    assert critic.weights.tolist() == [1.0, 1.5]
+    with pytest.raises(ValueError, match="read-only"):
+        critic.weights[0] = 7
+
+
 def test_scoring_no_decision_at_all() -> None:
     assert WPMECCritic([1.0, 1.5]).score([1e-6, 1e-6], np.empty((0, 2))).shape == (0,)

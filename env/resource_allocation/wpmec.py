@@ -40,7 +40,7 @@ class WPMECParameters:
     def __post_init__(self) -> None:
         """Check the values."""
         for name, value in asdict(self).items():
-            in_range(name, value, 0, math.inf, open_low=True)
+            shaped(name, in_range(name, value, 0, math.inf, open_low=True))
 
     @property
     def constants(self) -> tuple[float, float, float]:
@@ -91,7 +91,8 @@ class WPMECCritic:
 
     def __init__(self, weights: ArrayLike, parameters: WPMECParameters | None = None) -> None:
         weights = in_range("weights", weights, 0, math.inf, open_low=True)
-        self.weights = shaped("weights", weights, "N")
+        self.weights = shaped("weights", weights, "N").copy()
+        self.weights.flags.writeable = False  # the classes below would not follow a change
         self.parameters = parameters or WPMECParameters()
         class_weights, class_of = np.unique(self.weights, return_inverse=True)
         self._fixed = (class_of, class_weights, self.parameters.constants)
@@ -120,7 +121,7 @@ class WPMECCritic:
         gain = self._checked_gain(gain)
         values, errors = np.empty(len(decisions)), np.empty(len(decisions))
         wpmec_kernels.score(gain, *self._fixed, decisions, values, errors)
-        if np.isnan(values).any():
+        if (values == wpmec_kernels.NOT_BINARY).any():
             raise not_binary("decisions", decisions)
         _check_solved(errors.max(initial=0.0))
         return values
@@ -143,7 +144,7 @@ class WPMECCritic:
         value, energy_time, error = wpmec_kernels.allocate(
             gain, *self._fixed, decision, offload_time, rate
         )
-        if math.isnan(value):
+        if value == wpmec_kernels.NOT_BINARY:
             raise not_binary("decision", decision)
         _check_solved(error)
         return Allocation(energy_time, offload_time, rate, value)
@@ -151,7 +152,7 @@ class WPMECCritic:
     def best_thresholds(self, gains: ArrayLike) -> tuple[Ints, Floats]:
         """Return the best decision that offloads, of each weight class, its largest gains.
 
-        See `env.schemes.exact` for when that is the optimum; prod_c (n_c + 1) decisions are scored
+        `env.schemes.exact` tells when that is the optimum; prod_c (n_c + 1) decisions are scored
         a frame, n_c being the number of devices of weight class c.
 
         Args:

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TOLERANCE = 1e-11  # of ln v; the value errs by the square of it
+NOT_BINARY = -1.0  # in place of a value, which is never negative
 MAX_ITERATIONS = 200  # 5 to 8 are needed; bisection alone would take about 60
 
 
@@ -112,6 +113,8 @@ def solve(
         step = x - phi / slope
         x = step if low < step < high else 0.5 * (low + high)
 
+    if math.isnan(error):
+        error = math.inf  # which no maximum over errors hides
     value = local * a ** (1.0 / 3.0)
     for c in range(len(snr)):
         if snr[c] > 0.0 and weights[c] > 0.0:
@@ -131,7 +134,7 @@ def split(
 ) -> float:
     """Sum a decision's devices: s_j by weight class into `snr` [C], and c_i as the result.
 
-    The result is NaN if an entry of the decision is neither 0 nor 1.
+    The result is -1 if an entry of the decision is neither 0 nor 1.
     """
     snr_factor, local_factor, _ = constants
     snr[:] = 0.0
@@ -142,7 +145,7 @@ def split(
         elif decision[i] == 0:
             local += class_weights[class_of[i]] * local_factor * np.cbrt(gain[i])
         else:
-            return math.nan
+            return NOT_BINARY
     return local
 
 
@@ -164,15 +167,15 @@ def score(
         class_weights: the weight of each class `[C]`.
         constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2).
         decisions: zeros and ones `[K, N]`.
-        values: out, `[K]`; NaN where a decision is not binary.
+        values: out, `[K]`; -1 where a decision is not binary.
         errors: out, `[K]`: the bound on the relative error of the multiplier.
     """
     snr = np.empty(len(class_weights))
     log_snrs = np.empty(len(class_weights))
     for k in range(len(decisions)):
         local = split(gain, class_of, class_weights, decisions[k], constants, snr)
-        if math.isnan(local):
-            values[k], errors[k] = math.nan, 0.0
+        if local == NOT_BINARY:
+            values[k], errors[k] = NOT_BINARY, 0.0
         else:
             values[k], _, errors[k] = solve(local, snr, class_weights, constants[2], log_snrs)
 
@@ -189,14 +192,15 @@ def allocate(
 ) -> tuple[float, float, float]:
     """Write the best allocation of one decision into `offload_time` and `rate` `[N]`, unweighted.
 
-    The other arguments are those of `score`. Returns what `solve` returns.
+    The other arguments are those of `score`. Returns what `solve` returns, or the value -1 if the
+    decision is not binary.
     """
     snr_factor, local_factor, eps = constants
     snr = np.empty(len(class_weights))
     log_snrs = np.zeros(len(class_weights))
     local = split(gain, class_of, class_weights, decision, constants, snr)
-    if math.isnan(local):
-        return math.nan, math.nan, 0.0
+    if local == NOT_BINARY:
+        return NOT_BINARY, 0.0, 0.0
     value, a, error = solve(local, snr, class_weights, eps, log_snrs)
     for i in range(len(gain)):
         t = log_snrs[class_of[i]]

@@ -14,15 +14,20 @@ MAX_ENUMERATED = 2**20
 
 
 def threshold_enumeration(critic: WPMECCritic, gains: ArrayLike) -> tuple[Ints, Floats]:
-    """Return the optimal decision of each frame, by how many devices of each weight offload.
+    """Return each frame's best decision among those that offload the largest gains of each weight.
 
-    Let two devices have equal weights, the one with the smaller gain offload and the other compute
-    locally. If they change places and the offloading time stays, the offloading rate grows by the
-    factor ln(1 + SNR r^2) / ln(1 + SNR) and the local rate by less than r^(1/3), r being the ratio
-    of the gains. The first wins while the SNR stays below about e^6, which covers the whole regime
-    of the paper (the tests hold it against full enumeration). An optimal decision then
-    offloads the largest gains of each weight class, and it is enough to score prod_c (n_c + 1)
-    decisions: 36 in place of 1,024 at N = 10 with the default two weights.
+    In the whole regime of the paper that is the optimum. Of two devices with equal weights let one
+    offload at SNR y and the other, whose gain is r times as large, compute locally. If they change
+    places and the offloading time stays, the rate of the offloading one grows by the factor
+    ln(1 + y r^2) / ln(1 + y). That of the local one falls by r^(1/3) - 1 times what the first would
+    earn locally, which at an optimum is no more than what it earns by offloading. So the exchange
+    pays as long as ln(1 + y r^2) >= r^(1/3) ln(1 + y), and then it is enough to score
+    prod_c (n_c + 1) decisions, n_c being how many devices have weight number c: 36 in place of
+    1,024 at N = 10 with the default two weights.
+
+    The condition fails where both y and r are large. Below y = e^6 no frame was found in which the
+    result is not the optimum, but with gains near 1, or other constants, there are some. The result
+    carries no certificate.
 
     Args:
         critic: of the problem.
