@@ -12,7 +12,7 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-_KEY = "droo-1"  # the one key: safetensors writes several in an order of chance
+_KEY = "droo-1"  # one key only: safetensors writes several in random order
 
 
 def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -37,12 +37,12 @@ def restore(
     """
     tensors, meta = _read(path)
     try:
-        return build(tensors, meta)
+        return build(tensors, json.loads(meta))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold what is to be loaded: {error!r}") from error
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], str]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -53,4 +53,4 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, An
         raise ValueError(
             f"{path} is no DROO checkpoint: its header lacks {_KEY}, has {list(header)}"
         )
-    return tensors, json.loads(header[_KEY])
+    return tensors, header[_KEY]

@@ -1,7 +1,6 @@
 """DROO: one time frame of the agent, for any problem that can score decisions."""
 
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -44,6 +43,7 @@ class DROO:
             None keeps K. A candidate's place counts from 0, the noisy ones of OPN by themselves.
 
     Attributes:
+        agent, mode, adapt_every: the arguments.
         k: the current K.
 
     Raises:
@@ -69,7 +69,7 @@ class DROO:
         if adapt_every is not None:
             adapt_every = positive_int("adapt_every", adapt_every)
         self.adapt_every = adapt_every
-        self._winners: deque[int] = deque(maxlen=self.adapt_every)
+        self._winners: list[int] = []
 
     def decide(self, state: ArrayLike, score: Score) -> Choice:
         """Choose this frame's decision and learn from it.
@@ -83,6 +83,8 @@ class DROO:
             The best candidate and what is known of it.
 
         Raises:
+            TypeError: if `state` holds no numbers.
+            ArithmeticError: if training has driven the weights to non-finite values.
             ValueError: if `state` has another shape or is not finite, or `score` returns another
                 shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
@@ -137,7 +139,7 @@ def _checked_rewards(rewards: ArrayLike, num_candidates: int) -> NDArray[np.floa
     array = np.asarray(rewards, dtype=np.float64)
     if array.shape != (num_candidates,):
         raise ValueError(
-            f"score must return one reward a candidate, shape [{num_candidates}], "
+            f"score must return one reward per candidate, shape [{num_candidates}], "
             f"got {list(array.shape)}"
         )
     best = array.max()  # NaN if any is

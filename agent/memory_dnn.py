@@ -51,7 +51,8 @@ class MemoryDNN:
             it is used: hand each agent one of its own.
 
     Attributes:
-        model: the network with its sigmoid, an `nn.Sequential`; load other weights in place.
+        model: the network with its sigmoid, an `nn.Sequential`; other weights may be loaded into
+            it, but its layers must stay.
         memory: the replay memory's rows `[memory_size, inputs + N]`, float32.
         memory_counter: how many rows were ever written to it.
         cost: the last training loss, None before the first.
@@ -107,7 +108,6 @@ class MemoryDNN:
         self._model = nn.Sequential(*self._logits, nn.Sigmoid())
         self._optimizer = self._new_optimizer()
 
-        self.cost: float | None = None
         self.cost_his: list[float] = []
         self.updates = 0
 
@@ -126,6 +126,11 @@ class MemoryDNN:
         """How many rows were ever written to the replay memory."""
         return self._replay.counter
 
+    @property
+    def cost(self) -> float | None:
+        """The last training loss, None before the first."""
+        return self.cost_his[-1] if self.cost_his else None
+
     def remember(self, h: ArrayLike, m: ArrayLike) -> None:
         """Store one row.
 
@@ -134,6 +139,7 @@ class MemoryDNN:
             m: decision `[N]`, zeros and ones.
 
         Raises:
+            TypeError: if `h` holds no numbers.
             ValueError: if a shape differs, `h` is not finite or `m` is not binary.
         """
         state = vector("h", h, self.net[0])
@@ -147,6 +153,7 @@ class MemoryDNN:
             m: decision `[N]`, zeros and ones.
 
         Raises:
+            TypeError: if `h` holds no numbers.
             ValueError: if a shape differs, `h` is not finite or `m` is not binary.
         """
         self.remember(h, m)
@@ -163,7 +170,9 @@ class MemoryDNN:
             ValueError: if the memory is empty.
         """
         batch = torch.from_numpy(self._replay.sample(self.batch_size))
-        if self.rebuild_optimizer:
+        known = self._optimizer.param_groups[0]["params"]
+        replaced = any(p is not q for p, q in zip(self._logits.parameters(), known, strict=True))
+        if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self._optimizer = self._new_optimizer()
         self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
         self._optimizer.zero_grad()
@@ -173,8 +182,7 @@ class MemoryDNN:
         self._optimizer.step()
 
         self.updates += 1
-        self.cost = loss.item()
-        self.cost_his.append(self.cost)
+        self.cost_his.append(loss.item())
         if len(self.cost_his) > self.cost_history_size:
             # A tenth at a time: forgetting one by one would move the whole list at every step.
             del self.cost_his[: 1 + self.cost_history_size // 10]
@@ -186,8 +194,9 @@ class MemoryDNN:
         the same 0 or 1 keep their order.
 
         Raises:
+            TypeError: if `h` holds no numbers.
             ValueError: if `h` has another shape or is not finite.
-            ArithmeticError: if training has driven the weights beyond all numbers.
+            ArithmeticError: if training has driven the weights to non-finite values.
         """
         logits = self._one_row(vector("h", h, self.net[0]))
         if not math.isfinite(logits.sum()):
@@ -209,7 +218,8 @@ class MemoryDNN:
 
         Raises:
             ValueError: if `h` has another shape or is not finite, `k < 1`, or `mode` is unknown.
-            TypeError: if `k` is not an integer.
+            TypeError: if `k` is not an integer or `h` holds no numbers.
+            ArithmeticError: if training has driven the weights to non-finite values.
         """
         return self.propose(h, k, mode).decisions
 
@@ -282,7 +292,6 @@ class MemoryDNN:
             },
             "memory_counter": self.memory_counter,
             "updates": self.updates,
-            "cost": self.cost,
             "memory_rng": self._replay.rng.bit_generator.state,
             "noise_rng": self._noise.bit_generator.state,
         }
@@ -303,12 +312,14 @@ class MemoryDNN:
         agent.model.load_state_dict(weights)
         groups = agent._optimizer.state_dict()["param_groups"]
         agent._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        if tensors["memory"].shape != agent.memory.shape:
+            raise ValueError(f"memory must be {agent.memory.shape}, is {tensors['memory'].shape}")
         agent._replay.rows[:] = tensors["memory"].numpy()
         agent._replay.counter = meta["memory_counter"]
         agent._replay.rng.bit_generator.state = meta["memory_rng"]
         agent._noise.bit_generator.state = meta["noise_rng"]
         agent.cost_his = tensors["cost_his"].tolist()
-        agent.updates, agent.cost = meta["updates"], meta["cost"]
+        agent.updates = meta["updates"]
         return agent
 
     def _new_optimizer(self) -> torch.optim.Adam:

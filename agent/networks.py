@@ -47,14 +47,16 @@ class OneRow:
 
     def __init__(self, network: nn.Sequential) -> None:
         self._network = network
-        self._last = [layer for layer in network if isinstance(layer, nn.Linear)][-1]
-        self._address = -1
+        self._linears = [layer for layer in network if isinstance(layer, nn.Linear)]
+        self._addresses: list[int] = []
         self._layers: list[Layer] = []
 
     def __call__(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logits `[N]` of a state `[inputs]`."""
-        if self._last.weight.data_ptr() != self._address:  # at first, and after Module.to and such
-            self._view()
+        addresses = [layer.weight.data_ptr() for layer in self._linears]
+        if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
+            self._layers = [(_view(layer.weight), _view(layer.bias)) for layer in self._linears]
+            self._addresses = addresses
         for weight, bias in self._layers[:-1]:
             state = np.maximum(weight @ state + bias, 0)
         weight, bias = self._layers[-1]
@@ -65,10 +67,7 @@ class OneRow:
         """Copy and pickle the network alone: copied views would be of other memory than it."""
         return OneRow, (self._network,)
 
-    def _view(self) -> None:
-        self._layers = [
-            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-            for layer in self._network
-            if isinstance(layer, nn.Linear)
-        ]
-        self._address = self._last.weight.data_ptr()
+
+def _view(parameter: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = parameter.detach().numpy()
+    return array

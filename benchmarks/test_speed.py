@@ -4,6 +4,7 @@ Rows of one group are comparable, and the figure in brackets is the ratio to the
 group has a `plain` row, that is `benchmarks/plain.py`, measured in the same run.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from itertools import cycle
 
@@ -17,6 +18,7 @@ from agent import DROO, MemoryDNN, nearest_neighbours, noisy_order_preserving, o
 from benchmarks import plain
 from env import WirelessPoweredMEC, WPMECCritic, default_channel, default_weights
 from env.schemes.exact import threshold_enumeration
+from experiments.simulation import simulate
 
 torch.set_num_threads(1)
 Quantizer = Callable[[NDArray[np.float64], int], NDArray[np.int64]]
@@ -26,11 +28,7 @@ WARM_UP = 3000  # frames until K has settled
 def frames(num_devices: int) -> Iterator[None]:
     """Play frames for ever: decide, learn every 10th, step."""
     agent = MemoryDNN([num_devices, 120, 80, num_devices], batch_size=128, memory_size=1024, seed=0)
-    env, droo = WirelessPoweredMEC(num_devices), DROO(agent)
-    state, _ = env.reset(seed=0)
-    while True:
-        choice = droo.decide(state, env.score)
-        state, *_ = env.step(choice.decision)
+    for _ in simulate(DROO(agent), WirelessPoweredMEC(num_devices), sys.maxsize, seed=0):
         yield
 
 

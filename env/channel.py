@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 from scipy.special import j0
 
-from env.validation import in_range, positive_int, shaped
+from env.validation import in_range, positive_int
 
 Gains = NDArray[np.float64]
 
@@ -96,13 +96,10 @@ class BlockFading:
     def __init__(
         self, average_gain: ArrayLike, line_of_sight: float = 0.0, correlation: float = 0.0
     ) -> None:
-        average_gain = in_range("average_gain", average_gain, 0, math.inf)
-        self.average_gain = shaped("average_gain", average_gain, "N").copy()
+        self.average_gain = in_range("average_gain", average_gain, 0, math.inf, ("N",)).copy()
         self.num_devices = len(self.average_gain)
-        self.line_of_sight = float(
-            shaped("line_of_sight", in_range("line_of_sight", line_of_sight, 0, 1))
-        )
-        self.correlation = float(shaped("correlation", in_range("correlation", correlation, -1, 1)))
+        self.line_of_sight = float(in_range("line_of_sight", line_of_sight, 0, 1, ()))
+        self.correlation = float(in_range("correlation", correlation, -1, 1, ()))
         self._amplitude: NDArray[np.complex128] | None = None
 
     def reset(self) -> None:
@@ -154,7 +151,7 @@ class RecordedChannel:
     """
 
     def __init__(self, gains: ArrayLike) -> None:
-        self.gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", "N").copy()
+        self.gains = in_range("gains", gains, 0, math.inf, ("T", "N")).copy()
         self.num_devices = self.gains.shape[1]
         self._next = 0
 

@@ -6,15 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
 
-from env.validation import binary, in_range, not_binary, shaped
+from env.validation import binary, in_range, not_binary
 
-GAIN = "input_h"
+# The fields of `Dataset`, and what the published files call them.
+PUBLISHED_NAMES = {
+    "gain": "input_h",
+    "decision": "output_mode",
+    "energy_time": "output_a",
+    "offload_time": "output_tau",
+    "computation_rate": "output_obj",
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled frames.
 
@@ -26,6 +33,7 @@ class Dataset:
         computation_rate: weighted sum computation rates `[T]`, bit/s.
 
     Raises:
+        TypeError: if a field holds no real numbers.
         ValueError: if a shape differs, a decision is not binary, or a number is negative, NaN or
             infinite.
     """
@@ -38,25 +46,21 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Check the fields against one another, and convert them."""
-        gain = _frames("gain", self.gain)
+        gain = in_range("gain", self.gain, 0, np.inf, ("T", "N"))
         frames, devices = gain.shape
-        decision = binary("decision", self.decision, frames, devices)
+        decision = binary("decision", self.decision, (frames, devices))
         if not np.isin(decision, (0, 1)).all():
             raise not_binary("decision", decision)
-        times = in_range("energy_time", self.energy_time, 0, 1)
-        offload_time = in_range("offload_time", self.offload_time, 0, 1)
-        rate = in_range("computation_rate", self.computation_rate, 0, np.inf)
         for name, value in {
             "gain": gain,
             "decision": decision,
-            "energy_time": shaped("energy_time", times, frames),
-            "offload_time": shaped("offload_time", offload_time, frames, devices),
-            "computation_rate": shaped("computation_rate", rate, frames),
+            "energy_time": in_range("energy_time", self.energy_time, 0, 1, (frames,)),
+            "offload_time": in_range("offload_time", self.offload_time, 0, 1, gain.shape),
+            "computation_rate": in_range(
+                "computation_rate", self.computation_rate, 0, np.inf, (frames,)
+            ),
         }.items():
-            object.__setattr__(self, name, value)  # the way past frozen
-
-
-PUBLISHED_NAMES = [GAIN, "output_mode", "output_a", "output_tau", "output_obj"]
+            object.__setattr__(self, name, value.copy())  # the way past frozen
 
 
 def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -67,7 +71,9 @@ def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         ValueError: if it is damaged, holds no `input_h`, or that is not a matrix of non-negative,
             finite numbers.
     """
-    return _frames(f"{GAIN} of {path}", _read(Path(path), [GAIN])[GAIN])
+    name = PUBLISHED_NAMES["gain"]
+    gains = _read(Path(path), [name])[name]
+    return in_range(f"{name} of {path}", gains, 0, np.inf, ("T", "N"))
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -77,14 +83,14 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, lacks a variable, or the variables do not agree.
     """
-    variables = _read(Path(path), PUBLISHED_NAMES)
-    return Dataset(
-        gain=variables["input_h"],
-        decision=variables["output_mode"],
-        energy_time=variables["output_a"].reshape(-1),
-        offload_time=variables["output_tau"],
-        computation_rate=variables["output_obj"].reshape(-1),
-    )
+    variables = _read(Path(path), list(PUBLISHED_NAMES.values()))
+    fields = {field: variables[name] for field, name in PUBLISHED_NAMES.items()}
+    for field in ("energy_time", "computation_rate"):
+        fields[field] = fields[field].reshape(-1)  # published as columns
+    try:
+        return Dataset(**fields)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
@@ -96,12 +102,11 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
     path = Path(path)
     _check_suffix(path)
     variables: dict[str, Any] = {
-        "input_h": dataset.gain,
-        "output_mode": dataset.decision.astype(np.uint8),
-        "output_a": dataset.energy_time[:, None],
-        "output_tau": dataset.offload_time,
-        "output_obj": dataset.computation_rate[:, None],
+        name: getattr(dataset, field) for field, name in PUBLISHED_NAMES.items()
     }
+    variables["output_mode"] = dataset.decision.astype(np.uint8)
+    for name in ("output_a", "output_obj"):
+        variables[name] = variables[name][:, None]
     partial = path.with_name(f".{os.getpid()}.partial.{path.name}")  # numpy insists on the suffix
     try:
         if path.suffix == ".mat":
@@ -111,10 +116,6 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _frames(name: str, gains: ArrayLike) -> NDArray[np.float64]:
-    return shaped(name, in_range(name, gains, 0, np.inf), "T", "N")
 
 
 def _check_suffix(path: Path) -> None:
@@ -131,6 +132,8 @@ def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
             else:
                 with np.load(file, allow_pickle=False) as archive:
                     found = {name: archive[name] for name in names if name in archive}
+        except NotImplementedError as error:
+            raise ValueError(f"{path} is of MATLAB 7.3: save it with the option -v7") from error
         except Exception as error:  # on a damaged file the readers raise nearly anything
             raise ValueError(f"{path} cannot be read, it may be damaged: {error}") from error
     missing = [name for name in names if name not in found]

@@ -23,18 +23,27 @@ def positive_int(name: str, value: int) -> int:
 
 
 def in_range(
-    name: str, value: ArrayLike, low: float, high: float, *, open_low: bool = False
+    name: str,
+    value: ArrayLike,
+    low: float,
+    high: float,
+    shape: tuple[int | str, ...] | None = None,
+    *,
+    open_low: bool = False,
 ) -> NDArray[np.float64]:
     """Return `value` as a contiguous float64 array with every entry finite and in [low, high].
 
     Raises:
         TypeError: if `value` holds no real numbers.
-        ValueError: if an entry is NaN, infinite or out of range (`low` itself too if `open_low`).
+        ValueError: if an entry is NaN, infinite or out of range (`low` itself too if `open_low`),
+            or `check_shape` refuses the shape.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold numbers, got {value!r}")
+        raise TypeError(f"{name} must hold real numbers, got {value!r}")
     array = np.asarray(array, dtype=np.float64, order="C")
+    if shape is not None:
+        check_shape(name, array, shape)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {list(array.shape)}")
     smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is
@@ -48,8 +57,8 @@ def in_range(
     return array
 
 
-def shaped(name: str, array: NDArray[np.float64], *shape: int | str) -> NDArray[np.float64]:
-    """Return `array` if it has this shape; a name such as "T" in place of a size admits any.
+def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, ...]) -> None:
+    """Check that `array` has this shape; a name such as "T" in place of a size admits any.
 
     Raises:
         ValueError: if it has another one.
@@ -60,17 +69,16 @@ def shaped(name: str, array: NDArray[np.float64], *shape: int | str) -> NDArray[
     ):
         expected = ", ".join(map(str, shape))
         raise ValueError(f"{name} must have shape [{expected}], got {list(array.shape)}")
-    return array
 
 
-def binary(name: str, value: ArrayLike, *shape: int | str) -> NDArray[np.int64]:
+def binary(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> NDArray[np.int64]:
     """Return `value` as a contiguous int64 array of this shape; 0 or 1 is for the kernels to check.
 
     Raises:
         ValueError: if the shape differs, or an entry is no integer.
     """
     array = np.asarray(value)
-    shaped(name, array, *shape)
+    check_shape(name, array, shape)
     if array.dtype.kind not in "iub" and not np.isin(array, (0, 1)).all():
         raise not_binary(name, array)  # before a conversion to integers would hide it
     return np.ascontiguousarray(array, dtype=np.int64)

@@ -76,11 +76,13 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         parameters: WPMECParameters | None = None,
     ) -> None:
         if num_devices is None:
-            num_devices = (
-                channel.num_devices if channel else 10 if weights is None else np.size(weights)
-            )
+            num_devices = 10
+            if channel is not None:
+                num_devices = channel.num_devices
+            elif weights is not None:
+                num_devices = np.size(weights)
         num_devices = positive_int("num_devices", num_devices)
-        self.channel = channel or default_channel(num_devices)
+        self.channel = default_channel(num_devices) if channel is None else channel
         self.critic = WPMECCritic(
             default_weights(num_devices) if weights is None else weights, parameters
         )
@@ -121,6 +123,8 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
             RuntimeError: before the first `reset`.
         """
         allocation = self.allocate(action)
@@ -147,6 +151,8 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
             RuntimeError: before the first `reset`.
         """
         return self.critic.allocate(self.gain, decision)

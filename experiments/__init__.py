@@ -1,1 +1,1 @@
-"""Experiments: they join agent and env; configs, loops, results, plots, command line."""
+"""Experiments: they join agent and env; configs, loops, results, figures, command line."""

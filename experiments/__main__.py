@@ -1,5 +1,5 @@
-"""`python -m experiments`: list the experiments."""
+"""`python -m experiments`: the command `droo`, which lists the experiments."""
 
-from experiments.cli import list_experiments
+from experiments.cli import main
 
-list_experiments()
+main()

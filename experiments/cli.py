@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import tyro
@@ -23,27 +24,26 @@ MODULES: dict[type, str] = {
 
 
 def main() -> None:
-    """Carry out the command `droo` with the arguments of this process."""
-    _execute(Command, "droo")
+    """Carry out the command `droo` with the arguments of this process; without any, show help."""
 
-
-def run_module(config_type: type) -> None:
-    """Carry out the experiment whose settings these are, with the arguments of this process."""
-    _execute(config_type, f"python -m {MODULES[config_type]}")
-
-
-def list_experiments() -> None:
-    """Print every experiment and its command."""
-    for config_type, module in MODULES.items():
-        summary = (config_type.__doc__ or "").splitlines()[0]
-        print(f"python -m {module:18}  {summary}")
-    print("\nEach takes --help.")
-
-
-def _execute(config_type: Any, prog: str) -> None:
-    try:
-        config = tyro.cli(config_type, prog=prog, config=(tyro.conf.FlagConversionOff,))
+    def carry_out(config: Any) -> None:
         importlib.import_module(MODULES[type(config)]).main(config)
+
+    _execute(Command, carry_out, "droo", sys.argv[1:] or ["--help"])
+
+
+def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
+    """Carry out one experiment, of these settings, with the arguments of this process."""
+    _execute(config_type, carry_out, f"python -m {MODULES[config_type]}", sys.argv[1:])
+
+
+def _execute(
+    config_type: Any, carry_out: Callable[[Any], None], prog: str, arguments: list[str]
+) -> None:
+    try:
+        carry_out(
+            tyro.cli(config_type, prog=prog, args=arguments, config=(tyro.conf.FlagConversionOff,))
+        )
     except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"{prog}: error: {error}")
     except KeyboardInterrupt:

@@ -23,15 +23,15 @@ class DROOConfig:
     data: Path | None = None
     """Recorded channel gains (.mat or .npz with input_h [T, N]); by default they are generated."""
     line_of_sight: float = 0.0
-    """Power fraction of the line of sight: 0 is Rayleigh fading, more is Rician. Without --data."""
+    """Power fraction of the line of sight: 0 is Rayleigh, more Rician fading. Not with --data."""
     correlation: float = 0.0
-    """Correlation of the fading from frame to frame, -1 to 1. Without --data."""
+    """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
     """Order-preserving, noisy order-preserving or nearest neighbours."""
     num_candidates: int | None = None
     """Candidates K at the start; by default N."""
     adapt_every: int | None = 32
-    """Frames between updates of K; None keeps K."""
+    """Frames between updates of K; None leaves K as it is."""
     hidden: tuple[int, ...] = (120, 80)
     """Widths of the hidden layers."""
     learning_rate: float = 0.01
@@ -83,7 +83,8 @@ class PlotConfig:
     output: Path | None = None
     """Folder for the figures; by default that of a single run, else ./figures."""
     window: int = 50
-    """Frames of the rolling mean and of the min-max band."""
+    """Frames of the rolling mean and range of the rate; training steps of the loss's; K has ten
+    times as many frames."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -91,7 +92,7 @@ class PlotConfig:
             raise ValueError("runs must name at least one run folder")
         if self.labels and len(self.labels) != len(self.runs):
             raise ValueError(
-                f"labels must be one a run, got {len(self.labels)} of {len(self.runs)}"
+                f"labels must be as many as runs, got {len(self.labels)} for {len(self.runs)}"
             )
         if self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}")

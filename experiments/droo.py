@@ -3,8 +3,9 @@
 `python -m experiments.droo --help` lists its settings.
 """
 
-import sys
+import math
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent import DROO, MemoryDNN
-from env import BlockFading, RecordedChannel, WirelessPoweredMEC, linear_placement, path_loss_gain
+from env import (
+    BlockFading,
+    RecordedChannel,
+    WirelessPoweredMEC,
+    WPMECCritic,
+    linear_placement,
+    path_loss_gain,
+)
 from env.datasets import read_gains
 from env.schemes.exact import threshold_enumeration
-from experiments import plots, results
+from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
+from experiments.provenance import provenance
 from experiments.results import History
-from experiments.simulation import simulate
+from experiments.simulation import Frame, simulate
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +52,7 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
         ValueError: if a setting is out of range, or the data file damaged or without gains.
         FileNotFoundError: if there is no such data file.
     """
-    provenance = results.provenance(config)
+    came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
     for_channel, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     gains, test_frames = make_frames(config, np.random.default_rng(for_channel))
@@ -69,9 +78,9 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
 
     def write_more(folder: Path) -> None:
         droo.save(folder / "checkpoint.safetensors")
-        plots.save_figures({"DROO": history}, folder)
+        figures.save_figures({"DROO": history}, folder)
 
-    return results.save(config.results / EXPERIMENT, provenance, history, summary, write_more)
+    return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
 
 
 def make_frames(config: DROOConfig, rng: np.random.Generator) -> tuple[Floats, int]:
@@ -104,70 +113,72 @@ def make_frames(config: DROOConfig, rng: np.random.Generator) -> tuple[Floats, i
     return recorded[np.concatenate([training, split + np.arange(test_frames)])], test_frames
 
 
+def optimal_rates(critic: WPMECCritic, gains: Floats, *, progress: bool) -> Floats:
+    """Return the optimal rate `[T]` of each frame, bit/s, with a progress bar."""
+    chunks = np.array_split(gains, -(-len(gains) // 500))
+    bar = tqdm(chunks, "optimum of every frame", leave=False, disable=_no_bar(progress))
+    return np.concatenate([threshold_enumeration(critic, chunk)[1] for chunk in bar])
+
+
 def record(
     droo: DROO, env: WirelessPoweredMEC, gains: Floats, *, progress: bool
-) -> tuple[History, dict[str, Any]]:
+) -> tuple[History, dict[str, float]]:
     """Simulate as many frames as there are gains; return them, and how long they took.
 
-    The critic is compiled and the optimum of every frame computed before the clock starts.
+    The optimum of every frame is computed and the critic compiled before the clock starts.
     """
-    num_frames, num_devices = gains.shape
-    no_bar = None if progress else True  # None: none where the output is not a terminal
     start = time.perf_counter()
-    chunks = np.array_split(gains, -(-num_frames // 500))
-    optimal_rate = np.concatenate(
-        [
-            threshold_enumeration(env.critic, chunk)[1]
-            for chunk in tqdm(chunks, "optimum of every frame", leave=False, disable=no_bar)
-        ]
-    )
+    optimal_rate = optimal_rates(env.critic, gains, progress=progress)
     optimum_seconds = time.perf_counter() - start
-    everyone_local = np.zeros((1, num_devices), dtype=np.int64)
-    env.critic.score(gains[0], everyone_local)
-    env.critic.allocate(gains[0], everyone_local[0])
-
-    rate, decision_us = np.empty(num_frames), np.empty(num_frames)
-    num_candidates = np.empty(num_frames, dtype=np.int64)
-    best_candidate = np.empty(num_frames, dtype=np.int64)
-    decision = np.empty((num_frames, num_devices), dtype=np.int64)
-    costs: list[tuple[int, float]] = []
+    env.critic.score(gains[0], np.zeros((1, droo.agent.net[-1])))
+    env.critic.allocate(gains[0], np.zeros(droo.agent.net[-1]))
 
     start = time.perf_counter()
-    with tqdm(total=num_frames, unit="frame", disable=no_bar) as bar:
-        for t, frame in enumerate(simulate(droo, env, num_frames)):
-            rate[t], decision_us[t] = frame.reward, frame.decision_us
-            num_candidates[t], best_candidate[t] = frame.num_candidates, frame.choice.candidate
-            decision[t] = frame.choice.decision
-            if frame.cost is not None:
-                costs.append((t + 1, frame.cost))
-            if (t + 1) % 500 == 0 or t + 1 == num_frames:
-                recent = slice(max(0, t - 499), t + 1)
-                bar.set_postfix(
-                    rate=f"{rate[recent].sum() / (optimal_rate[recent].sum() or 1):.4f}",
-                    K=frame.num_candidates,
-                    loss=f"{costs[-1][1]:.4f}" if costs else "-",
-                    refresh=False,
-                )
-                bar.update(t + 1 - bar.n)
+    frames = list(with_progress(simulate(droo, env, len(gains)), optimal_rate, progress=progress))
     seconds = time.perf_counter() - start
 
+    steps = [(t, frame.cost) for t, frame in enumerate(frames, 1) if frame.cost is not None]
     history = History(
-        rate=rate,
+        rate=np.array([frame.reward for frame in frames]),
         optimal_rate=optimal_rate,
-        num_candidates=num_candidates,
-        best_candidate=best_candidate,
-        decision=decision,
-        cost_frame=np.array([t for t, _ in costs], dtype=np.int64),
-        cost=np.array([cost for _, cost in costs], dtype=np.float64),
+        k=np.array([frame.k for frame in frames]),
+        best_candidate=np.array([frame.choice.candidate for frame in frames]),
+        decision=np.array([frame.choice.decision for frame in frames]),
+        cost_frame=np.array([t for t, _ in steps], dtype=np.int64),
+        cost=np.array([cost for _, cost in steps], dtype=np.float64),
     )
+    decision_us = [frame.decision_us for frame in frames]
     timing = {
         "seconds": seconds,
-        "microseconds_per_frame": seconds / num_frames * 1e6,
+        "microseconds_per_frame": seconds / len(gains) * 1e6,
         "decision_us_p50": float(np.percentile(decision_us, 50)),
         "decision_us_p99": float(np.percentile(decision_us, 99)),
         "optimum_seconds": optimum_seconds,
     }
     return history, timing
+
+
+def with_progress(
+    frames: Iterable[Frame], optimal_rate: Floats, *, progress: bool, every: int = 500
+) -> Iterator[Frame]:
+    """Pass frames on, under a progress bar with the last ones' normalized rate, K and loss."""
+    achieved, loss = 0.0, math.nan
+    with tqdm(total=len(optimal_rate), unit="frame", disable=_no_bar(progress)) as bar:
+        for t, frame in enumerate(frames, 1):
+            achieved += frame.reward
+            if frame.cost is not None:
+                loss = frame.cost
+            if t % every == 0 or t == len(optimal_rate):
+                rate = achieved / (optimal_rate[bar.n : t].sum() or 1)
+                bar.set_postfix(rate=f"{rate:.4f}", K=frame.k, loss=f"{loss:.4f}", refresh=False)
+                bar.update(t - bar.n)
+                achieved = 0.0
+            yield frame
+
+
+def _no_bar(progress: bool) -> bool | None:
+    """Return what tqdm wants as `disable`: None, no bar where the output is not a terminal."""
+    return None if progress else True
 
 
 def print_summary(summary: dict[str, Any]) -> None:
@@ -187,8 +198,9 @@ def print_summary(summary: dict[str, Any]) -> None:
             f"{summary['decision_us_p50']:.0f} / {summary['decision_us_p99']:.0f} us"
         ),
     }
-    sys.stdout.write("".join(f"{name:41}{value}\n" for name, value in rows.items()))
+    for name, value in rows.items():
+        print(f"{name:41}{value}")
 
 
 if __name__ == "__main__":
-    run_module(DROOConfig)
+    run_module(DROOConfig, main)

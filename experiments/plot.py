@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from experiments import plots, results
+from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
 
@@ -17,9 +17,9 @@ def main(config: PlotConfig) -> None:
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
     histories = {label: results.load(run) for label, run in zip(labels, config.runs, strict=True)}
     alone = config.runs[0] if len(config.runs) == 1 else Path("figures")
-    for file in plots.save_figures(histories, config.output or alone, config.window):
+    for file in figures.save_figures(histories, config.output or alone, config.window):
         print(file)
 
 
 if __name__ == "__main__":
-    run_module(PlotConfig)
+    run_module(PlotConfig, main)

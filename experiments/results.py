@@ -1,22 +1,17 @@
 """Run folders: what a run leaves behind, written whole or not at all, and read back.
 
-A run folder results/EXPERIMENT/RUN/ holds config.json (settings, versions, commit), frames.csv (a
-row a frame), cost.csv (a row a training step), summary.json, checkpoint.safetensors, the figures.
+A run folder results/EXPERIMENT/RUN/ holds config.json (provenance), frames.csv (a row per frame),
+cost.csv (a row per training step), summary.json, checkpoint.safetensors and the figures.
 """
 
 import csv
-import hashlib
-import itertools
 import json
-import platform
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +20,22 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from experiments.configs import DROOConfig
+from experiments.provenance import MODIFIED, provenance
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PACKAGES = ("droo", "torch", "numpy", "scipy", "numba", "gymnasium")
-MODIFIED = "+changes"
-FRAME_COLUMNS = (
-    "frame",
-    "rate",
-    "optimal_rate",
-    "normalized_rate",
-    "num_candidates",
-    "best_candidate",
-    "decision",
-)
-COST_COLUMNS = ("frame", "cost")
 OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """A run, frame by frame.
 
     Attributes:
         rate: weighted sum computation rate of each frame `[T]`, bit/s.
         optimal_rate: the most that each frame allowed `[T]`, bit/s.
-        num_candidates: K `[T]`.
+        k: K, how many candidates were asked for `[T]`.
         best_candidate: which candidate won `[T]`, from 0.
         decision: `[T, N]`.
         cost_frame: the frames of the training steps `[U]`, from 1.
@@ -60,7 +44,7 @@ class History:
 
     rate: Floats
     optimal_rate: Floats
-    num_candidates: Ints
+    k: Ints
     best_candidate: Ints
     decision: Ints
     cost_frame: Ints
@@ -74,7 +58,7 @@ class History:
 
 
 def summarize(history: History, test_frames: int) -> dict[str, Any]:
-    """Return the figures of a run that its frames tell; the last `test_frames` are the test."""
+    """Return the key figures that a run's frames give; the last `test_frames` are the test."""
     normalized = history.normalized_rate
     test = normalized[-test_frames:]
     return {
@@ -85,7 +69,7 @@ def summarize(history: History, test_frames: int) -> dict[str, Any]:
         "optimal_decision_fraction_test": float((test >= OPTIMAL).mean()),
         "frames_to_0_99": frames_to(normalized, 0.99),
         "frames_to_0_999": frames_to(normalized, 0.999),
-        "mean_k": float(history.num_candidates.mean()),
+        "mean_k": float(history.k.mean()),
     }
 
 
@@ -95,24 +79,6 @@ def frames_to(normalized_rate: Floats, level: float, window: int = 200) -> int |
         return None
     reached = sliding_window_view(normalized_rate, window).mean(axis=1) >= level
     return int(reached.argmax()) + window if reached.any() else None
-
-
-def provenance(config: DROOConfig) -> dict[str, Any]:
-    """Return what config.json holds: the settings, and what they ran on."""
-    settings = asdict(config)
-    del settings["results"]  # where a run lies is no part of what it is
-    data = config.data and hashlib.sha256(config.data.read_bytes()).hexdigest()
-    return {
-        "config": {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in settings.items()
-        },
-        "seed": config.seed,
-        "data_sha256": data,
-        "versions": {name: _version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
-        "commit": _commit(),
-    }
 
 
 def save(
@@ -141,12 +107,18 @@ def save(
         partial.chmod(0o755)  # mkdtemp's are private
         _write_json(partial / "config.json", config)
         _write_json(partial / "summary.json", summary)
-        _write_frames(partial / "frames.csv", history)
-        _write_rows(
-            partial / "cost.csv",
-            COST_COLUMNS,
-            zip(history.cost_frame.tolist(), history.cost.tolist(), strict=True),
-        )
+        frames = {
+            "frame": range(1, len(history.rate) + 1),
+            "rate": history.rate.tolist(),
+            "optimal_rate": history.optimal_rate.tolist(),
+            "normalized_rate": history.normalized_rate.tolist(),
+            "k": history.k.tolist(),
+            "best_candidate": history.best_candidate.tolist(),
+            "decision": ["".join(map(str, row)) for row in history.decision.tolist()],
+        }
+        cost = {"frame": history.cost_frame.tolist(), "cost": history.cost.tolist()}
+        _write_csv(partial / "frames.csv", frames)
+        _write_csv(partial / "cost.csv", cost)
         write_more(partial)
         return _rename_to_free(partial, parent / name)
     finally:
@@ -160,16 +132,18 @@ def load(run: Path) -> History:
         FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    frames = _read_rows(run / "frames.csv", FRAME_COLUMNS)
-    cost = _read_rows(run / "cost.csv", COST_COLUMNS)
+    frames = _read_csv(
+        run / "frames.csv", ("rate", "optimal_rate", "k", "best_candidate", "decision")
+    )
+    cost = _read_csv(run / "cost.csv", ("frame", "cost"))
     return History(
-        rate=frames[:, 1].astype(np.float64),
-        optimal_rate=frames[:, 2].astype(np.float64),
-        num_candidates=frames[:, 4].astype(np.int64),
-        best_candidate=frames[:, 5].astype(np.int64),
-        decision=np.array([list(bits) for bits in frames[:, 6]], dtype=np.int64),
-        cost_frame=cost[:, 0].astype(np.int64),
-        cost=cost[:, 1].astype(np.float64),
+        rate=np.array(frames["rate"], dtype=np.float64),
+        optimal_rate=np.array(frames["optimal_rate"], dtype=np.float64),
+        k=np.array(frames["k"], dtype=np.int64),
+        best_candidate=np.array(frames["best_candidate"], dtype=np.int64),
+        decision=np.array([list(bits) for bits in frames["decision"]], dtype=np.int64),
+        cost_frame=np.array(cost["frame"], dtype=np.int64),
+        cost=np.array(cost["cost"], dtype=np.float64),
     )
 
 
@@ -180,7 +154,7 @@ def load_summary(run: Path) -> dict[str, Any]:
 
 
 def find(parent: Path, config: DROOConfig) -> Path | None:
-    """Return a run of these very settings, versions and commit in `parent`, if there is one.
+    """Return a run of these very settings, data, versions and commit in `parent`, if there is one.
 
     A run of a modified checkout is never taken for another.
     """
@@ -194,72 +168,36 @@ def find(parent: Path, config: DROOConfig) -> Path | None:
     return None
 
 
-def _version(package: str) -> str | None:
-    """Return a package's version; None for what is not installed, as this project may be."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """Return the checkout's commit, marked if it was modified since; None outside a checkout."""
-
-    def git(*arguments: str) -> str:
-        command = ("git", "-C", str(Path(__file__).parent), *arguments)
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", __file__)  # or it is somebody else's checkout around us
-        commit = git("rev-parse", "HEAD")
-        changes = git("status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + MODIFIED if changes else commit
-
-
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _write_rows(path: Path, columns: tuple[str, ...], rows: Iterable[Iterable[object]]) -> None:
+def _write_csv(path: Path, columns: dict[str, Iterable[object]]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _read_rows(path: Path, columns: tuple[str, ...]) -> NDArray[np.str_]:
+def _read_csv(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} is no run folder: it has no {path.name}")
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
-    if rows[:1] != [list(columns)] or any(len(row) != len(columns) for row in rows):
-        raise ValueError(f"{path} must have the columns {', '.join(columns)} in every row")
-    return np.array(rows[1:], dtype=np.str_).reshape(-1, len(columns))
-
-
-def _write_frames(path: Path, history: History) -> None:
-    columns = zip(
-        range(1, len(history.rate) + 1),
-        history.rate.tolist(),
-        history.optimal_rate.tolist(),
-        history.normalized_rate.tolist(),
-        history.num_candidates.tolist(),
-        history.best_candidate.tolist(),
-        ("".join(map(str, decision)) for decision in history.decision.tolist()),
-        strict=True,
-    )
-    _write_rows(path, FRAME_COLUMNS, columns)
+    header = rows[0] if rows else []
+    if not set(wanted) <= set(header) or any(len(row) != len(header) for row in rows):
+        raise ValueError(f"{path} must have the columns {', '.join(wanted)} in every row")
+    return {name: [row[header.index(name)] for row in rows[1:]] for name in wanted}
 
 
 def _rename_to_free(partial: Path, target: Path) -> Path:
     """Rename a folder to `target`, or target-2, target-3, ... whichever is free; return that."""
-    for number in itertools.count(1):
-        free = target if number == 1 else target.with_name(f"{target.name}-{number}")
+    free, number = target, 1
+    while True:
         try:
             return partial.rename(free)
         except OSError:
             if not free.exists():
                 raise
-    raise AssertionError("unreachable: the count has no end")
+        number += 1
+        free = target.with_name(f"{target.name}-{number}")

@@ -14,14 +14,14 @@ class Frame(NamedTuple):
     Attributes:
         choice: the decision and what the agent knows of it.
         reward: what the environment paid for it.
-        num_candidates: K when the frame began.
+        k: K when the frame began.
         cost: the training loss if a training step fell in this frame, else None.
         decision_us: how long `decide` took, the training step included, in microseconds.
     """
 
     choice: Choice
     reward: float
-    num_candidates: int
+    k: int
     cost: float | None
     decision_us: float
 

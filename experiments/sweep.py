@@ -55,7 +55,7 @@ def run_all(configs: Sequence[DROOConfig], jobs: int = -1) -> list[Path]:
 
 
 def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:
-    """Print a row a run, then the means with their 95 % bootstrap intervals."""
+    """Print a row per run, then the means with their 95 % bootstrap intervals."""
     summaries = [results.load_summary(folder) for folder in folders]
     print("  ".join(["seed", *(f"{title:>11}" for title in COLUMNS.values())]))
     for seed, summary in zip(seeds, summaries, strict=True):
@@ -83,8 +83,10 @@ def mean_with_interval(values: Sequence[float]) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "never"
-    return f"{value:.6f}" if abs(value) < 2 else f"{value:.1f}" if value % 1 else f"{value:.0f}"
+    if abs(value) < 2:
+        return f"{value:.6f}"
+    return f"{value:.1f}" if value % 1 else f"{value:.0f}"
 
 
 if __name__ == "__main__":
-    run_module(SweepConfig)
+    run_module(SweepConfig, main)

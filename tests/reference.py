@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from mpmath import mp, mpf
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, lambertw
@@ -41,7 +42,7 @@ def best_offload_time(gain: Floats, weights: Floats, energy_time: float) -> Floa
         return math.log(times(log_price).sum() / (1 - energy_time))
 
     highest = math.log(600 * weights.max() * eps)  # beyond, every time underflows
-    tau = times(float(brentq(excess, -90.0, highest, xtol=1e-13)))
+    tau = times(float(brentq(excess, -90.0, highest, xtol=1e-13, maxiter=1000)))
     return np.asarray(tau / tau.sum() * (1 - energy_time))
 
 
@@ -63,3 +64,38 @@ def best_rate(gain: Floats, weights: Floats, decision: Ints) -> float:
         loss, bounds=(coarse - 1, coarse + 1), method="bounded", options={"xatol": 1e-9}
     )
     return -float(search.fun)
+
+
+def best_rate_exactly(gain: Floats, weights: Floats, decision: Ints) -> float:
+    """The value of problem P2 by its optimality conditions in 40 digits: nested bisections."""
+    with mp.workdps(40):
+        h, w = [mpf(float(x)) for x in gain], [mpf(float(x)) for x in weights]
+        mu_p, noise, cube = mpf(21) / 10, mpf(10) ** -10, mpf(1) / 3
+        eps = mpf(2000000) / (mpf(11) / 10 * mp.log(2))
+        local = sum(
+            w[i] * (mu_p * h[i] * mpf(10) ** 26) ** cube / 100
+            for i in range(len(h))
+            if not decision[i]
+        )
+        off = [i for i in range(len(h)) if decision[i]]
+        s = {i: mu_p * h[i] ** 2 / noise for i in off}
+
+        def snr(price: mpf, weight: mpf) -> mpf:
+            u = price / (weight * eps)
+            return mp.expm1(1 + u + mp.lambertw(-mp.exp(-1 - u)).real)
+
+        def excess(price: mpf) -> mpf:
+            a = 1 / (1 + sum(s[i] / snr(price, w[i]) for i in off))
+            marginal = local / 3 * a ** (-2 * cube)
+            return marginal + sum(w[i] * eps * s[i] / (1 + snr(price, w[i])) for i in off) - price
+
+        low, high = mpf(1), mpf(10) ** 9
+        for _ in range(120):
+            middle = mp.sqrt(low * high)
+            low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+        a = 1 / (1 + sum(s[i] / snr(low, w[i]) for i in off))
+        value = local * a**cube
+        for i in off:
+            y = snr(low, w[i])
+            value += a * w[i] * eps * s[i] / y * mp.log1p(y)
+        return float(value)

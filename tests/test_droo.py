@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import DROO, MemoryDNN
+from agent.droo import Score
 from agent.quantization import Candidates
 from tests.conftest import ROOT
 
@@ -19,7 +20,7 @@ def new_droo(adapt_every: int | None = 32, mode: str = "OP", seed: int = 0) -> D
     return DROO(agent, mode=mode, adapt_every=adapt_every)
 
 
-def prefer(index: int) -> object:
+def prefer(index: int) -> Score:
     """A critic to which the candidate with this index is the best."""
     return lambda decisions: -np.abs(np.arange(len(decisions)) - index)
 
@@ -59,7 +60,7 @@ def test_k_follows_the_largest_winner_the_newest_frame_included(newest: int) -> 
     droo = new_droo(adapt_every=8)
     for winner in [0] * 7 + [newest]:
         assert droo.k == N
-        droo.decide(np.ones(N), prefer(winner))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer(winner))
     assert droo.k == min(newest + 2, N)
 
 
@@ -68,7 +69,7 @@ def test_k_stays_between_its_updates() -> None:
     seen = []
     for t in range(32):
         seen.append(droo.k)
-        droo.decide(np.ones(N), prefer((t // 8) % 2))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer((t // 8) % 2))
     assert seen == [4] * 8 + [2] * 8 + [3] * 8 + [2] * 8
 
 
@@ -80,7 +81,7 @@ def test_k_follows_the_place_of_a_winner_that_only_noise_proposed(
     proposal = Candidates(decisions, np.array([0, 1, 1]))  # plain, plain, noisy
     monkeypatch.setattr(droo.agent, "propose", lambda *_: proposal)
     for _ in range(8):
-        droo.decide(np.ones(N), prefer(2))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer(2))
     assert droo.k == 3
 
 
@@ -98,17 +99,17 @@ def test_a_critic_cannot_change_what_is_stored() -> None:
 def test_k_is_kept_on_request() -> None:
     droo = new_droo(adapt_every=None)
     for _ in range(100):
-        droo.decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer(0))
     assert droo.k == N
 
 
 def test_k_shrinks_and_grows_under_the_noisy_quantizer_too() -> None:
     droo = new_droo(mode="OPN")
     for _ in range(64):
-        droo.decide(np.ones(N), prefer(0))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer(0))
     assert droo.k == 2
     for _ in range(64):
-        droo.decide(np.ones(N), prefer(1))  # type: ignore[arg-type]
+        droo.decide(np.ones(N), prefer(1))
     assert droo.k == 3
 
 
@@ -120,7 +121,7 @@ def test_infeasible_candidates_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("rewards", "message"),
     [
-        ([1.0, 2.0], r"score must return one reward a candidate, shape \[4\], got \[2\]"),
+        ([1.0, 2.0], r"score must return one reward per candidate, shape \[4\], got \[2\]"),
         ([[1.0], [2.0], [3.0], [4.0]], r"shape \[4\], got \[4, 1\]"),
         ([1.0, 2.0, np.nan, 4.0], "score must return finite rewards .* got nan"),
         ([1.0, 2.0, np.inf, 4.0], "score must return finite rewards .* got inf"),

@@ -171,6 +171,10 @@ def test_weights_may_be_loaded_or_moved() -> None:
         agent.model.load_state_dict(other.model.state_dict(), assign=assign)
         check_forward(agent)
         assert equal(weights(agent), weights(other))
+        before = weights(agent)
+        encode_random(agent, 10)
+        check_forward(agent)
+        assert not any((a == b).all() for a, b in zip(before, weights(agent), strict=True))
         other = MemoryDNN(NET, seed=2)
 
 

@@ -28,6 +28,18 @@ def cases(draw: st.DrawFn, max_devices: int = 40) -> tuple[Floats, Floats, Ints]
     return gain, weights, decision
 
 
+def test_the_last_digits_are_right() -> None:
+    # The same problem with 40 digits, on a case that is not special.
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        gain, weights = default_channel(6).sample(rng, 1)[0], rng.uniform(0.5, 2, 6)
+        decision = np.array([1, 0, 1, 1, 0, 1])
+        value = WPMECCritic(weights).score(gain, decision[None])[0]
+        assert value == pytest.approx(
+            reference.best_rate_exactly(gain, weights, decision), rel=1e-14
+        )
+
+
 def test_golden_scores() -> None:
     golden = np.load(published("golden/wpmec_scores.npz"))
     for i in range(len(golden["frame"])):
@@ -44,7 +56,7 @@ def test_golden_scores() -> None:
             )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(case=cases())
 def test_agreement_with_a_scalar_search(case: tuple[Floats, Floats, Ints]) -> None:
     gain, weights, decision = case
@@ -52,7 +64,7 @@ def test_agreement_with_a_scalar_search(case: tuple[Floats, Floats, Ints]) -> No
     assert value == pytest.approx(reference.best_rate(gain, weights, decision), rel=1e-9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=cases())
 def test_the_allocation_is_feasible_and_earns_its_value(case: tuple[Floats, Floats, Ints]) -> None:
     gain, weights, decision = case
@@ -157,7 +169,7 @@ def test_parameters_enter_as_in_the_equations() -> None:
         ([1e-6, np.inf], [[0, 1]], ValueError, "gain must be finite .* inf"),
         ([1e-6, -1e-6], [[0, 1]], ValueError, "gain must be finite .* -1e-06"),
         ([1e-6], [[0, 1]], ValueError, r"gain must have shape \[2\], got \[1\]"),
-        (["a", "b"], [[0, 1]], TypeError, "gain must hold numbers"),
+        (["a", "b"], [[0, 1]], TypeError, "gain must hold real numbers"),
         ([1e-6, 1e-6], [0, 1], ValueError, r"decisions must have shape \[K, 2\], got \[2\]"),
         (
             [1e-6, 1e-6],

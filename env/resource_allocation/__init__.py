@@ -1,1 +1,1 @@
-"""The critics: resource allocation behind a binary decision, one problem a pair of files."""
+"""The critics: resource allocation behind a binary decision, a pair of files per problem."""

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from env.resource_allocation import wpmec_kernels
-from env.validation import binary, in_range, not_binary, shaped
+from env.validation import binary, in_range, not_binary
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+MAX_COMBINATIONS = 2**20
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class WPMECParameters:
     def __post_init__(self) -> None:
         """Check the values."""
         for name, value in asdict(self).items():
-            shaped(name, in_range(name, value, 0, math.inf, open_low=True))
+            in_range(name, value, 0, math.inf, (), open_low=True)
 
     @property
     def constants(self) -> tuple[float, float, float]:
@@ -90,8 +92,7 @@ class WPMECCritic:
     """
 
     def __init__(self, weights: ArrayLike, parameters: WPMECParameters | None = None) -> None:
-        weights = in_range("weights", weights, 0, math.inf, open_low=True)
-        self.weights = shaped("weights", weights, "N").copy()
+        self.weights = in_range("weights", weights, 0, math.inf, ("N",), open_low=True).copy()
         self.weights.flags.writeable = False  # the classes below would not follow a change
         self.parameters = parameters or WPMECParameters()
         class_weights, class_of = np.unique(self.weights, return_inverse=True)
@@ -113,17 +114,19 @@ class WPMECCritic:
             Rates `[K]`, bit/s.
 
         Raises:
+            TypeError: if `gain` holds no real numbers.
             ValueError: if a shape differs, a gain is negative, NaN or infinite, or a decision is
                 not binary.
-            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
         """
-        decisions = binary("decisions", decisions, "K", self.num_devices)
+        decisions = binary("decisions", decisions, ("K", self.num_devices))
         gain = self._checked_gain(gain)
-        values, errors = np.empty(len(decisions)), np.empty(len(decisions))
-        wpmec_kernels.score(gain, *self._fixed, decisions, values, errors)
+        values = np.empty(len(decisions))
+        error = wpmec_kernels.score(gain, *self._fixed, decisions, values)
         if (values == wpmec_kernels.NOT_BINARY).any():
             raise not_binary("decisions", decisions)
-        _check_solved(errors.max(initial=0.0))
+        _check_solved(error)
         return values
 
     def allocate(self, gain: ArrayLike, decision: ArrayLike) -> Allocation:
@@ -134,11 +137,13 @@ class WPMECCritic:
             decision: zeros and ones `[N]`.
 
         Raises:
+            TypeError: if `gain` holds no real numbers.
             ValueError: if a shape differs, a gain is negative, NaN or infinite, or the decision is
                 not binary.
-            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
         """
-        decision = binary("decision", decision, self.num_devices)
+        decision = binary("decision", decision, (self.num_devices,))
         gain = self._checked_gain(gain)
         offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
         value, energy_time, error = wpmec_kernels.allocate(
@@ -162,18 +167,26 @@ class WPMECCritic:
             Decisions `[T, N]` and their rates `[T]`, bit/s.
 
         Raises:
-            ValueError: if the shape differs, or a gain is negative, NaN or infinite.
-            ArithmeticError: if the equation could not be solved, for gains beyond all physics.
+            ValueError: if the shape differs, a gain is negative, NaN or infinite, or the weights
+                leave more than 2^20 combinations.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
         """
-        gains = shaped("gains", in_range("gains", gains, 0, math.inf), "T", self.num_devices)
+        gains = in_range("gains", gains, 0, math.inf, ("T", self.num_devices))
+        _, class_sizes = np.unique(self.weights, return_counts=True)
+        combinations = np.prod(class_sizes + 1.0)
+        if combinations > MAX_COMBINATIONS:
+            raise ValueError(
+                f"weights must leave at most {MAX_COMBINATIONS} combinations to enumerate, "
+                f"got {combinations:.3g} from {len(class_sizes)} distinct weights"
+            )
         decisions = np.empty(gains.shape, dtype=np.int64)
-        values, errors = np.empty(len(gains)), np.empty(len(gains))
-        wpmec_kernels.best_thresholds(gains, *self._fixed, decisions, values, errors)
-        _check_solved(errors.max())
+        values = np.empty(len(gains))
+        _check_solved(wpmec_kernels.best_thresholds(gains, *self._fixed, decisions, values))
         return decisions, values
 
     def _checked_gain(self, gain: ArrayLike) -> Floats:
-        return shaped("gain", in_range("gain", gain, 0, math.inf), self.num_devices)
+        return in_range("gain", gain, 0, math.inf, (self.num_devices,))
 
 
 def _check_solved(error: float) -> None:

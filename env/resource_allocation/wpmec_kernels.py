@@ -75,7 +75,7 @@ def solve(
     v = local / 3.0
     offloading = False
     for c in range(len(snr)):
-        if snr[c] > 0.0 and weights[c] > 0.0:
+        if snr[c] > 0.0:
             offloading = True
             t = math.log1p(snr[c])
             v = max(v, weights[c] * eps * t * t / (2.0 + t))  # about t + e^-t - 1
@@ -91,7 +91,7 @@ def solve(
         dp = 0.0  # -dp/dv
         offload = 0.0  # eps sum of w s e^-t
         for c in range(len(snr)):
-            if snr[c] > 0.0 and weights[c] > 0.0:
+            if snr[c] > 0.0:
                 scale = weights[c] * eps
                 t = log_snr(v / scale)
                 log_snrs[c] = t
@@ -117,7 +117,7 @@ def solve(
         error = math.inf  # which no maximum over errors hides
     value = local * a ** (1.0 / 3.0)
     for c in range(len(snr)):
-        if snr[c] > 0.0 and weights[c] > 0.0:
+        if snr[c] > 0.0:
             t = log_snrs[c]
             value += a * weights[c] * eps * snr[c] * t / math.expm1(t)
     return value, a, error
@@ -157,8 +157,7 @@ def score(
     constants: tuple[float, float, float],
     decisions: Ints,
     values: Floats,
-    errors: Floats,
-) -> None:
+) -> float:
     """Write the best weighted sum computation rate of each decision `[K, N]` into `values` [K].
 
     Args:
@@ -168,16 +167,21 @@ def score(
         constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2).
         decisions: zeros and ones `[K, N]`.
         values: out, `[K]`; -1 where a decision is not binary.
-        errors: out, `[K]`: the bound on the relative error of the multiplier.
+
+    Returns:
+        The worst bound on the relative error of a multiplier.
     """
+    worst = 0.0
     snr = np.empty(len(class_weights))
     log_snrs = np.empty(len(class_weights))
     for k in range(len(decisions)):
         local = split(gain, class_of, class_weights, decisions[k], constants, snr)
         if local == NOT_BINARY:
-            values[k], errors[k] = NOT_BINARY, 0.0
+            values[k] = NOT_BINARY
         else:
-            values[k], _, errors[k] = solve(local, snr, class_weights, constants[2], log_snrs)
+            values[k], _, error = solve(local, snr, class_weights, constants[2], log_snrs)
+            worst = max(worst, error)
+    return worst
 
 
 @kernel
@@ -216,6 +220,53 @@ def allocate(
 
 
 @kernel
+def class_sums(
+    gain: Floats,
+    order: Ints,
+    class_of: Ints,
+    class_weights: Floats,
+    constants: tuple[float, float, float],
+    snr: Floats,
+    local: Floats,
+) -> None:
+    """Sum each weight class when its n largest gains offload, for every n.
+
+    Args:
+        gain: channel gains `[N]`.
+        order: the devices `[N]`, from the largest gain down.
+        class_of: the weight class of each device `[N]`.
+        class_weights: the weight of each class `[C]`.
+        constants: as in `score`.
+        snr: out, `[C, N + 1]`: the sum of s_j over the n that offload.
+        local: out, `[C, N + 1]`: the sum of c_i over the others.
+    """
+    snr[:] = 0.0
+    local[:] = 0.0
+    seen = np.zeros(len(class_weights), dtype=np.int64)
+    for i in order:
+        c = class_of[i]
+        seen[c] += 1
+        snr[c, seen[c]] = snr[c, seen[c] - 1] + constants[0] * gain[i] * gain[i]
+    for i in order[::-1]:  # from the smallest gain up, so that nothing is subtracted
+        c = class_of[i]
+        seen[c] -= 1
+        local[c, seen[c]] = local[c, seen[c] + 1] + class_weights[c] * constants[1] * np.cbrt(
+            gain[i]
+        )
+
+
+@kernel
+def next_combination(counts: Ints, sizes: Ints) -> bool:
+    """Count up, the first class fastest; False after the last combination, all zeros again."""
+    for c in range(len(counts)):
+        if counts[c] < sizes[c]:
+            counts[c] += 1
+            return True
+        counts[c] = 0
+    return False
+
+
+@kernel
 def best_thresholds(
     gains: Floats,
     class_of: Ints,
@@ -223,64 +274,36 @@ def best_thresholds(
     constants: tuple[float, float, float],
     decisions: Ints,
     values: Floats,
-    errors: Floats,
-) -> None:
+) -> float:
     """Find the best decision of each frame that offloads the largest gains of each weight class.
 
-    Every combination of how many devices offload in each class is scored. The arguments are those
-    of `score`, but `gains`, `decisions` are `[T, N]` and `values`, `errors` are `[T]`.
+    Every combination of how many devices offload in each class is solved. The arguments and the
+    result are those of `score`, but for `gains` `[T, N]`, and `decisions` `[T, N]` and `values`
+    `[T]`, which are written.
     """
-    snr_factor, local_factor, eps = constants
-    num_devices, num_classes = gains.shape[1], len(class_weights)
-    class_size = np.zeros(num_classes, dtype=np.int64)
-    for i in range(num_devices):
-        class_size[class_of[i]] += 1
-    # [c, n]: sums over class c when its n largest gains offload.
-    offloaded = np.zeros((num_classes, num_devices + 1))
-    local = np.zeros((num_classes, num_devices + 1))
-    counts = np.zeros(num_classes, dtype=np.int64)
-    best_counts = np.zeros(num_classes, dtype=np.int64)
-    snr = np.empty(num_classes)
-    log_snrs = np.empty(num_classes)
-
+    num_classes = len(class_weights)
+    sizes = np.bincount(class_of, minlength=num_classes)
+    sums = np.empty((2, num_classes, gains.shape[1] + 1))
+    snr, log_snrs = np.empty(num_classes), np.empty(num_classes)
+    counts, best = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
+    worst = 0.0
     for frame in range(len(gains)):
-        gain = gains[frame]
-        order = np.argsort(-gain)
-        counts[:] = 0
-        for i in order:
-            c = class_of[i]
-            counts[c] += 1
-            offloaded[c, counts[c]] = offloaded[c, counts[c] - 1] + snr_factor * gain[i] ** 2
-        counts[:] = 0
-        for i in order[::-1]:  # from the smallest gain up, so that nothing is subtracted
-            c = class_of[i]
-            counts[c] += 1
-            n = class_size[c] - counts[c]
-            local[c, n] = local[c, n + 1] + class_weights[c] * local_factor * np.cbrt(gain[i])
-
-        values[frame], errors[frame] = -1.0, 0.0
-        counts[:] = 0
-        c = 0
-        while c < num_classes:
-            total = 0.0
-            for j in range(num_classes):
-                snr[j] = offloaded[j, counts[j]]
-                total += local[j, counts[j]]
-            value, _, error = solve(total, snr, class_weights, eps, log_snrs)
-            errors[frame] = max(errors[frame], error)
+        order = np.argsort(-gains[frame])
+        class_sums(gains[frame], order, class_of, class_weights, constants, sums[0], sums[1])
+        values[frame] = -1.0
+        while True:
+            local = 0.0
+            for c in range(num_classes):
+                snr[c] = sums[0, c, counts[c]]
+                local += sums[1, c, counts[c]]
+            value, _, error = solve(local, snr, class_weights, constants[2], log_snrs)
+            worst = max(worst, error)
             if value > values[frame]:
                 values[frame] = value
-                best_counts[:] = counts
-            c = 0  # count up: the next combination
-            while c < num_classes and counts[c] == class_size[c]:
-                counts[c] = 0
-                c += 1
-            if c < num_classes:
-                counts[c] += 1
-
-        decisions[frame] = 0
+                best[:] = counts
+            if not next_combination(counts, sizes):
+                break
         for i in order:
-            c = class_of[i]
-            if best_counts[c] > 0:
-                decisions[frame, i] = 1
-                best_counts[c] -= 1
+            decisions[frame, i] = best[class_of[i]] > 0
+            best[class_of[i]] -= 1
+    return worst

@@ -1,1 +1,1 @@
-"""Schemes that do not learn, for comparison and for the truth."""
+"""Schemes that do not learn, for comparison and as the reference optimum."""

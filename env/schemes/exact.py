@@ -5,12 +5,10 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from env.resource_allocation.wpmec import WPMECCritic
+from env.resource_allocation.wpmec import MAX_COMBINATIONS, WPMECCritic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MAX_ENUMERATED = 2**20
 
 
 def threshold_enumeration(critic: WPMECCritic, gains: ArrayLike) -> tuple[Ints, Floats]:
@@ -40,18 +38,11 @@ def threshold_enumeration(critic: WPMECCritic, gains: ArrayLike) -> tuple[Ints, 
         ValueError: if the gains are not non-negative and finite of that shape, or there are more
             than 2^20 decisions to score a frame.
     """
-    _, class_sizes = np.unique(critic.weights, return_counts=True)
-    combinations = np.prod(class_sizes + 1.0)
-    if combinations > MAX_ENUMERATED:
-        raise ValueError(
-            f"weights must leave at most {MAX_ENUMERATED} combinations to enumerate, "
-            f"got {combinations:.3g} from {len(class_sizes)} distinct weights"
-        )
     return critic.best_thresholds(gains)
 
 
 def full_enumeration(critic: WPMECCritic, gain: ArrayLike) -> tuple[Ints, float]:
-    """Return the optimal decision of one frame, by scoring all 2^N: the check on all else.
+    """Return the optimal decision of one frame, by scoring all 2^N: as a check on faster ways.
 
     Args:
         critic: of the problem.
@@ -63,7 +54,7 @@ def full_enumeration(critic: WPMECCritic, gain: ArrayLike) -> tuple[Ints, float]
     Raises:
         ValueError: if the gains are not non-negative and finite of that shape, or N > 20.
     """
-    if 2**critic.num_devices > MAX_ENUMERATED:
+    if 2**critic.num_devices > MAX_COMBINATIONS:
         raise ValueError(f"num_devices must be at most 20 to enumerate, got {critic.num_devices}")
     decisions = np.array(list(itertools.product((0, 1), repeat=critic.num_devices)))
     rates = critic.score(gain, decisions)

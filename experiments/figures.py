@@ -63,26 +63,26 @@ def draw_cost(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     return _finish(ax, runs, title, "upper right")
 
 
-def draw_num_candidates(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+def draw_k(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     """Draw each run's number of candidates K, and its mean over ten windows, K moving in steps."""
     window *= 10
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
         frames = np.arange(1, len(run.rate) + 1)
-        mean = rolling(run.num_candidates.astype(np.float64), window, np.nanmean)
-        ax.step(frames, run.num_candidates, where="post", color=color, alpha=0.25, linewidth=0.6)
+        mean = rolling(run.k.astype(np.float64), window, np.nanmean)
+        ax.step(frames, run.k, where="post", color=color, alpha=0.25, linewidth=0.6)
         ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
-    ax.set(xlabel="Time frame", ylabel="Candidates $K$")
+    ax.set(xlabel="Time frame", ylabel="$K$")
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"Candidate decisions scored in a frame, and their mean over {window} frames"
+    title = f"Number of candidates asked for, and its mean over {window} frames"
     return _finish(ax, runs, title, "upper right")
 
 
 FIGURES = {
     "cost": draw_cost,
     "normalized_rate": draw_normalized_rate,
-    "num_candidates": draw_num_candidates,
+    "k": draw_k,
 }
 
 

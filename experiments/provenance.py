@@ -1,0 +1,55 @@
+"""Where a run comes from: its settings, and the code and packages that it ran on."""
+
+import hashlib
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from experiments.configs import DROOConfig
+
+MODIFIED = "+changes"
+PACKAGES = ("droo", "torch", "numpy", "scipy", "numba", "gymnasium")
+
+
+def provenance(config: DROOConfig) -> dict[str, Any]:
+    """Return what config.json holds: settings, versions, commit, and a hash of the data file."""
+    settings = asdict(config)
+    del settings["results"]  # where a run lies is no part of what it is
+    return {
+        "config": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in settings.items()
+        },
+        "seed": config.seed,
+        "data_sha256": config.data and hashlib.sha256(config.data.read_bytes()).hexdigest(),
+        "versions": {name: _version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    """Return a package's version; None for what is not installed, as this project may be."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Return the checkout's commit, marked if it was modified since; None outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ("git", "-C", str(Path(__file__).parent), *arguments)
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", __file__)  # or it is somebody else's checkout around us
+        commit = git("rev-parse", "HEAD")
+        changes = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + MODIFIED if changes else commit
