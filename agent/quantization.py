@@ -164,8 +164,10 @@ def _thresholds(relaxed: NDArray[np.float64], k: int) -> Decisions:
 
 def _distinct(*lists: Decisions) -> Candidates:
     """Join lists of decisions `[L, N]`; of equal rows the first stays, with the earliest place."""
-    place_of: dict[tuple[int, ...], int] = {}
+    place_of: dict[bytes, int] = {}  # bytes, since rows of an array do not hash
     for rows in lists:
-        for place, row in enumerate(map(tuple, rows.tolist())):
-            place_of[row] = min(place, place_of.get(row, place))
-    return Candidates(np.array(list(place_of)), np.array(list(place_of.values())))
+        for place, row in enumerate(rows):
+            key = row.tobytes()
+            place_of[key] = min(place, place_of.get(key, place))
+    decisions = np.frombuffer(b"".join(place_of), dtype=np.int64).reshape(len(place_of), -1)
+    return Candidates(decisions.copy(), np.array(list(place_of.values())))
