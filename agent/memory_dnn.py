@@ -11,10 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from agent import checkpoint
-from agent.networks import OneRow, mlp
+from agent.networks import WrittenOut, mlp
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -104,7 +103,7 @@ class MemoryDNN:
         )
         generator = torch.Generator().manual_seed(int(for_weights.generate_state(1, np.uint64)[0]))
         self._logits = mlp(self.net, generator)
-        self._one_row = OneRow(self._logits)
+        self._written_out = WrittenOut(self._logits)
         self._model = nn.Sequential(*self._logits, nn.Sigmoid())
         self._optimizer = self._new_optimizer()
 
@@ -175,14 +174,11 @@ class MemoryDNN:
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self._optimizer = self._new_optimizer()
         self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        self._optimizer.zero_grad()
-        logits = self._logits(batch[:, : self.net[0]])
-        loss = binary_cross_entropy_with_logits(logits, batch[:, self.net[0] :])
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss = self._written_out.backward(batch[:, : self.net[0]], batch[:, self.net[0] :])
         self._optimizer.step()
 
         self.updates += 1
-        self.cost_his.append(loss.item())
+        self.cost_his.append(loss)
         if len(self.cost_his) > self.cost_history_size:
             # A tenth at a time: forgetting one by one would move the whole list at every step.
             del self.cost_his[: 1 + self.cost_history_size // 10]
@@ -198,7 +194,7 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        logits = self._one_row(vector("h", h, self.net[0]))
+        logits = self._written_out.logits(vector("h", h, self.net[0]))
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
         relaxed: NDArray[np.float64] = expit(logits.astype(np.float64))

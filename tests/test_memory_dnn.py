@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from safetensors.torch import save_file
 
 from agent import MemoryDNN
+from agent.networks import WrittenOut, mlp
 from tests.conftest import ROOT
 
 NET = [4, 16, 8, 4]
@@ -151,6 +152,20 @@ def test_the_fast_forward_pass_is_the_model() -> None:
         expected = agent.model(torch.from_numpy(states)).detach().numpy()
         actual = [agent.relaxed_decision(state) for state in states]
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("net", [[3, 2], [6, 120, 80, 4], [2, 5, 5, 5, 3]])
+def test_the_written_out_gradient_is_that_of_torch(net: list[int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = mlp(net, generator)
+    states = torch.randn(32, net[0], generator=generator)
+    decisions = torch.randint(0, 2, (32, net[-1]), generator=generator).float()
+    loss = torch.nn.BCELoss()(torch.sigmoid(network(states)), decisions)
+    expected = torch.autograd.grad(loss, list(network.parameters()))
+    assert WrittenOut(network).backward(states, decisions) == pytest.approx(loss.item(), rel=1e-5)
+    for parameter, gradient in zip(network.parameters(), expected, strict=True):
+        assert parameter.grad is not None
+        np.testing.assert_allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
@@ -326,6 +341,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from agent import MemoryDNN
+from agent.networks import WrittenOut, mlp
 
 agent = MemoryDNN([4, 16, 8, 4], seed=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -378,6 +394,7 @@ import resource
 import numpy as np
 import torch
 from agent import MemoryDNN
+from agent.networks import WrittenOut, mlp
 
 torch.set_num_threads(1)
 agent = MemoryDNN([2, 4, 2], training_interval=100, batch_size=8, cost_history_size=1000, seed=0)
