@@ -1,5 +1,6 @@
 """Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
 
+import math
 import operator
 
 import numpy as np
@@ -48,7 +49,7 @@ def in_range(
         raise ValueError(f"{name} must not be empty, got shape {list(array.shape)}")
     smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is
     above = smallest > low if open_low else smallest >= low
-    if not (above and largest <= high and np.isfinite(largest)):
+    if not (above and largest <= high and math.isfinite(largest)):
         bracket = "(" if open_low else "["
         raise ValueError(
             f"{name} must be finite and in {bracket}{low:g}, {high:g}], "
@@ -63,6 +64,8 @@ def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, .
     Raises:
         ValueError: if it has another one.
     """
+    if array.shape == shape:
+        return
     if len(array.shape) != len(shape) or any(
         want != size and not isinstance(want, str)
         for want, size in zip(shape, array.shape, strict=True)
