@@ -51,6 +51,18 @@ def critic(gain: Floats, weights: Floats, decision: Ints) -> float:
     return float(rate)
 
 
+def coordinate_descent(gain: Floats, weights: Floats) -> Ints:
+    """The decision that the best single flip leads to, again and again, from all local."""
+    best = np.zeros(len(gain), dtype=np.int64)
+    rate = critic(gain, weights, best)
+    while True:
+        flipped = [np.where(np.arange(len(gain)) == j, 1 - best, best) for j in range(len(gain))]
+        rates = [critic(gain, weights, decision) for decision in flipped]
+        if max(rates) <= rate:
+            return best
+        best, rate = flipped[int(np.argmax(rates))], max(rates)
+
+
 class Agent:
     """The published policy and its training, order-preserving quantization, K adapting itself."""
 

@@ -16,8 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from agent import DROO, MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
 from benchmarks import plain
-from env import WirelessPoweredMEC, WPMECCritic, default_channel, default_weights
-from env.schemes.exact import threshold_enumeration
+from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
+from env.schemes import certified_optimum, coordinate_descent
 from experiments.simulation import simulate
 
 torch.set_num_threads(1)
@@ -84,12 +84,35 @@ def test_plain_critic(benchmark: BenchmarkFixture, gain: NDArray[np.float64]) ->
     np.testing.assert_allclose(rates, WPMECCritic(weights).score(gain, decisions), rtol=1e-9)
 
 
+@pytest.mark.parametrize("weights", ["default", "random"])
 @pytest.mark.parametrize("num_devices", [10, 30])
-def test_optimum(benchmark: BenchmarkFixture, num_devices: int) -> None:
-    benchmark.group = f"optimum of a frame, N = {num_devices}"
+def test_certified_optimum(benchmark: BenchmarkFixture, num_devices: int, weights: str) -> None:
+    benchmark.group = f"certified optimum of a frame, {weights} weights"
+    rng = np.random.default_rng(0)
+    gains = default_channel(num_devices).sample(rng, 100)
+    per_frame = rng.uniform(0.5, 2, (100, num_devices))
+    if weights == "default":
+        per_frame[:] = default_weights(num_devices)
+    critics = map(WPMECCritic, per_frame)
+    frames = cycle([WPMECFrame(*frame) for frame in zip(critics, gains, strict=True)])
+    benchmark(lambda: certified_optimum(next(frames)))
+
+
+@pytest.mark.parametrize("num_devices", [10, 30])
+def test_coordinate_descent(benchmark: BenchmarkFixture, num_devices: int) -> None:
+    benchmark.group = f"coordinate descent, N = {num_devices}"
     critic = WPMECCritic(default_weights(num_devices))
-    gains = cycle(default_channel(num_devices).sample(np.random.default_rng(0), 100)[:, None])
-    benchmark(lambda: threshold_enumeration(critic, next(gains)))
+    gains = default_channel(num_devices).sample(np.random.default_rng(0), 100)
+    frames = cycle([WPMECFrame(critic, gain) for gain in gains])
+    benchmark(lambda: coordinate_descent(next(frames)))
+
+
+@pytest.mark.parametrize("num_devices", [10, 30])
+def test_plain_coordinate_descent(benchmark: BenchmarkFixture, num_devices: int) -> None:
+    benchmark.group = f"coordinate descent, N = {num_devices}"
+    weights = default_weights(num_devices)
+    gain = default_channel(num_devices).sample(np.random.default_rng(0), 1)[0]
+    benchmark.pedantic(lambda: plain.coordinate_descent(gain, weights), rounds=3)
 
 
 QUANTIZERS: dict[str, Quantizer] = {

@@ -16,7 +16,7 @@ from env.channel import (
     rayleigh,
     rician,
 )
-from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
+from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
 from env.wpmec import WirelessPoweredMEC, default_weights
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ChannelModel",
     "RecordedChannel",
     "WPMECCritic",
+    "WPMECFrame",
     "WPMECParameters",
     "WirelessPoweredMEC",
     "default_channel",

@@ -20,11 +20,12 @@ from env import (
     RecordedChannel,
     WirelessPoweredMEC,
     WPMECCritic,
+    WPMECFrame,
     linear_placement,
     path_loss_gain,
 )
 from env.datasets import read_gains
-from env.schemes.exact import threshold_enumeration
+from env.schemes import certified_optimum
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
@@ -115,9 +116,10 @@ def make_frames(config: DROOConfig, rng: np.random.Generator) -> tuple[Floats, i
 
 def optimal_rates(critic: WPMECCritic, gains: Floats, *, progress: bool) -> Floats:
     """Return the optimal rate `[T]` of each frame, bit/s, with a progress bar."""
-    chunks = np.array_split(gains, -(-len(gains) // 500))
-    bar = tqdm(chunks, "optimum of every frame", leave=False, disable=_no_bar(progress))
-    return np.concatenate([threshold_enumeration(critic, chunk)[1] for chunk in bar])
+    bar = tqdm(
+        gains, "optimum of every frame", unit="frame", leave=False, disable=_no_bar(progress)
+    )
+    return np.array([certified_optimum(WPMECFrame(critic, h)).computation_rate for h in bar])
 
 
 def record(

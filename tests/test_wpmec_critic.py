@@ -222,8 +222,6 @@ def test_what_cannot_be_solved_is_not_passed_over() -> None:
         critic.score([1e200, 1.0], [[1, 1]])
     with pytest.raises(ArithmeticError, match="multiplier was found only"):
         critic.allocate([1e200, 1.0], [1, 1])
-    with pytest.raises(ArithmeticError, match="multiplier was found only"):
-        critic.best_thresholds([[1e200, 1.0]])
 
 
 def test_the_weights_cannot_be_changed_behind_the_classes() -> None:

@@ -13,8 +13,6 @@ from env.validation import binary, in_range, not_binary
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MAX_COMBINATIONS = 2**20
-
 
 @dataclass(frozen=True)
 class WPMECParameters:
@@ -87,6 +85,12 @@ class WPMECCritic:
         weights: w `[N]`, positive.
         parameters: the physical constants.
 
+    Attributes:
+        weights: as given, read-only.
+        parameters: as given.
+        classes: what the kernels want to know of both: the weight class of each device `[N]`, the
+            weight of each class `[C]`, and `parameters.constants`.
+
     Raises:
         ValueError: if a weight is not positive and finite.
     """
@@ -96,7 +100,7 @@ class WPMECCritic:
         self.weights.flags.writeable = False  # the classes below would not follow a change
         self.parameters = parameters or WPMECParameters()
         class_weights, class_of = np.unique(self.weights, return_inverse=True)
-        self._fixed = (class_of, class_weights, self.parameters.constants)
+        self.classes = (class_of, class_weights, self.parameters.constants)
 
     @property
     def num_devices(self) -> int:
@@ -121,9 +125,9 @@ class WPMECCritic:
                 physical range.
         """
         decisions = binary("decisions", decisions, ("K", self.num_devices))
-        gain = self._checked_gain(gain)
+        gain = self.check_gain(gain)
         values = np.empty(len(decisions))
-        error = wpmec_kernels.score(gain, *self._fixed, decisions, values)
+        error = wpmec_kernels.score(gain, *self.classes, decisions, values)
         if (values == wpmec_kernels.NOT_BINARY).any():
             raise not_binary("decisions", decisions)
         _check_solved(error)
@@ -144,49 +148,54 @@ class WPMECCritic:
                 physical range.
         """
         decision = binary("decision", decision, (self.num_devices,))
-        gain = self._checked_gain(gain)
+        gain = self.check_gain(gain)
         offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
         value, energy_time, error = wpmec_kernels.allocate(
-            gain, *self._fixed, decision, offload_time, rate
+            gain, *self.classes, decision, offload_time, rate
         )
         if value == wpmec_kernels.NOT_BINARY:
             raise not_binary("decision", decision)
         _check_solved(error)
         return Allocation(energy_time, offload_time, rate, value)
 
-    def best_thresholds(self, gains: ArrayLike) -> tuple[Ints, Floats]:
-        """Return the best decision that offloads, of each weight class, its largest gains.
-
-        `env.schemes.exact` tells when that is the optimum; prod_c (n_c + 1) decisions are scored
-        a frame, n_c being the number of devices of weight class c.
-
-        Args:
-            gains: channel gains `[T, N]`, non-negative.
-
-        Returns:
-            Decisions `[T, N]` and their rates `[T]`, bit/s.
+    def check_gain(self, gain: ArrayLike) -> Floats:
+        """Return channel gains as an array `[N]`.
 
         Raises:
-            ValueError: if the shape differs, a gain is negative, NaN or infinite, or the weights
-                leave more than 2^20 combinations.
-            ArithmeticError: if the equation could not be solved, for gains far outside the
-                physical range.
+            TypeError: if they are no real numbers.
+            ValueError: if the shape differs, or one is negative, NaN or infinite.
         """
-        gains = in_range("gains", gains, 0, math.inf, ("T", self.num_devices))
-        _, class_sizes = np.unique(self.weights, return_counts=True)
-        combinations = np.prod(class_sizes + 1.0)
-        if combinations > MAX_COMBINATIONS:
-            raise ValueError(
-                f"weights must leave at most {MAX_COMBINATIONS} combinations to enumerate, "
-                f"got {combinations:.3g} from {len(class_sizes)} distinct weights"
-            )
-        decisions = np.empty(gains.shape, dtype=np.int64)
-        values = np.empty(len(gains))
-        _check_solved(wpmec_kernels.best_thresholds(gains, *self._fixed, decisions, values))
-        return decisions, values
-
-    def _checked_gain(self, gain: ArrayLike) -> Floats:
         return in_range("gain", gain, 0, math.inf, (self.num_devices,))
+
+
+class WPMECFrame:
+    """One time frame by itself: what a scheme of `env.schemes` takes in place of an environment.
+
+    Args:
+        critic: of the problem.
+        gain: channel gains `[N]`.
+
+    Raises:
+        TypeError: if the gains are no real numbers.
+        ValueError: if their shape differs, or one is negative, NaN or infinite.
+    """
+
+    def __init__(self, critic: WPMECCritic, gain: ArrayLike) -> None:
+        self.critic = critic
+        self.gain = critic.check_gain(gain)
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+        return self.critic.num_devices
+
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the rates `[K]`, bit/s, of decisions `[K, N]`: see `WPMECCritic.score`."""
+        return self.critic.score(self.gain, decisions)
+
+    def allocate(self, decision: ArrayLike) -> Allocation:
+        """Return the best allocation of a decision `[N]`: see `WPMECCritic.allocate`."""
+        return self.critic.allocate(self.gain, decision)
 
 
 def _check_solved(error: float) -> None:

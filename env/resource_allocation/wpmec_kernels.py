@@ -1,4 +1,4 @@
-"""Kernels of wireless powered MEC: the allocation behind a decision, and the best decision.
+"""Kernels of wireless powered MEC: the allocation behind a decision.
 
 For a given decision the allocation is convex (DROO, problem P2) and comes down to one scalar
 equation in the multiplier v of the time constraint `a + sum tau <= 1`. Write t_j = ln(1 + SNR_j)
@@ -17,9 +17,6 @@ The right-hand side of the last line falls as v grows, so with x = ln v the diff
 has a slope of at most -1. Three things follow: the root is unique, it lies between x and x + phi(x)
 for every x, and |phi(x)| bounds the relative error of v. Newton's method, kept inside that bracket,
 needs a handful of steps.
-
-All kernels that call one another live in this file, because numba's cache notices a change in the
-file of the outermost one alone.
 """
 
 import math
@@ -217,93 +214,3 @@ def allocate(
         else:
             offload_time[i] = rate[i] = 0.0
     return value, a, error
-
-
-@kernel
-def class_sums(
-    gain: Floats,
-    order: Ints,
-    class_of: Ints,
-    class_weights: Floats,
-    constants: tuple[float, float, float],
-    snr: Floats,
-    local: Floats,
-) -> None:
-    """Sum each weight class when its n largest gains offload, for every n.
-
-    Args:
-        gain: channel gains `[N]`.
-        order: the devices `[N]`, from the largest gain down.
-        class_of: the weight class of each device `[N]`.
-        class_weights: the weight of each class `[C]`.
-        constants: as in `score`.
-        snr: out, `[C, N + 1]`: the sum of s_j over the n that offload.
-        local: out, `[C, N + 1]`: the sum of c_i over the others.
-    """
-    snr[:] = 0.0
-    local[:] = 0.0
-    seen = np.zeros(len(class_weights), dtype=np.int64)
-    for i in order:
-        c = class_of[i]
-        seen[c] += 1
-        snr[c, seen[c]] = snr[c, seen[c] - 1] + constants[0] * gain[i] * gain[i]
-    for i in order[::-1]:  # from the smallest gain up, so that nothing is subtracted
-        c = class_of[i]
-        seen[c] -= 1
-        local[c, seen[c]] = local[c, seen[c] + 1] + class_weights[c] * constants[1] * np.cbrt(
-            gain[i]
-        )
-
-
-@kernel
-def next_combination(counts: Ints, sizes: Ints) -> bool:
-    """Count up, the first class fastest; False after the last combination, all zeros again."""
-    for c in range(len(counts)):
-        if counts[c] < sizes[c]:
-            counts[c] += 1
-            return True
-        counts[c] = 0
-    return False
-
-
-@kernel
-def best_thresholds(
-    gains: Floats,
-    class_of: Ints,
-    class_weights: Floats,
-    constants: tuple[float, float, float],
-    decisions: Ints,
-    values: Floats,
-) -> float:
-    """Find the best decision of each frame that offloads the largest gains of each weight class.
-
-    Every combination of how many devices offload in each class is solved. The arguments and the
-    result are those of `score`, but for `gains` `[T, N]`, and `decisions` `[T, N]` and `values`
-    `[T]`, which are written.
-    """
-    num_classes = len(class_weights)
-    sizes = np.bincount(class_of, minlength=num_classes)
-    sums = np.empty((2, num_classes, gains.shape[1] + 1))
-    snr, log_snrs = np.empty(num_classes), np.empty(num_classes)
-    counts, best = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
-    worst = 0.0
-    for frame in range(len(gains)):
-        order = np.argsort(-gains[frame])
-        class_sums(gains[frame], order, class_of, class_weights, constants, sums[0], sums[1])
-        values[frame] = -1.0
-        while True:
-            local = 0.0
-            for c in range(num_classes):
-                snr[c] = sums[0, c, counts[c]]
-                local += sums[1, c, counts[c]]
-            value, _, error = solve(local, snr, class_weights, constants[2], log_snrs)
-            worst = max(worst, error)
-            if value > values[frame]:
-                values[frame] = value
-                best[:] = counts
-            if not next_combination(counts, sizes):
-                break
-        for i in order:
-            decisions[frame, i] = best[class_of[i]] > 0
-            best[class_of[i]] -= 1
-    return worst

@@ -1,1 +1,27 @@
-"""Schemes that do not learn, for comparison and as the reference optimum."""
+"""Schemes that do not learn, for comparison and as the reference optimum.
+
+A scheme is a function `scheme(frame) -> decision [N]`; a frame is an environment that waits for a
+decision, or a `WPMECFrame`.
+"""
+
+from env.schemes.exact import CertifiedDecision, certified_optimum, full_enumeration, optimum
+from env.schemes.fixed import all_local, all_offloading, random_offloading
+from env.schemes.interface import Frame, Scheme, WPMECFrameLike
+from env.schemes.local_search import coordinate_descent, greedy
+from env.schemes.relaxation import linear_relaxation
+
+__all__ = [
+    "CertifiedDecision",
+    "Frame",
+    "Scheme",
+    "WPMECFrameLike",
+    "all_local",
+    "all_offloading",
+    "certified_optimum",
+    "coordinate_descent",
+    "full_enumeration",
+    "greedy",
+    "linear_relaxation",
+    "optimum",
+    "random_offloading",
+]

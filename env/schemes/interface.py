@@ -1,0 +1,56 @@
+"""What a scheme is: a function of a frame that returns an offloading decision."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.resource_allocation.wpmec import WPMECCritic
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Frame(Protocol):
+    """What every scheme needs: an environment that waits for a decision, or a frame by itself.
+
+    Any object with these two serves, of any problem.
+    """
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+
+    def score(self, decisions: Ints, /) -> Floats:
+        """Return the rewards `[K]` of decisions `[K, N]`, larger is better."""
+
+
+class WPMECFrameLike(Frame, Protocol):
+    """What the schemes made for wireless powered MEC need: `WirelessPoweredMEC`, `WPMECFrame`."""
+
+    @property
+    def critic(self) -> WPMECCritic:
+        """The weights and physical constants."""
+
+    @property
+    def gain(self) -> Floats:
+        """Channel gains `[N]`."""
+
+
+Scheme = Callable[[WPMECFrameLike], Ints]  # which one that takes any Frame is, too
+
+
+def wpmec_frame(frame: WPMECFrameLike) -> tuple[WPMECCritic, Floats]:
+    """Return the critic and the gains `[N]` of a frame.
+
+    Raises:
+        TypeError: if it is not of wireless powered MEC.
+    """
+    critic = getattr(frame, "critic", None)
+    if not isinstance(critic, WPMECCritic):
+        raise TypeError(
+            "frame must be a WirelessPoweredMEC (of gymnasium.make: its .unwrapped) or a "
+            f"WPMECFrame, got {type(frame).__name__}"
+        )
+    return critic, frame.gain

@@ -1,0 +1,226 @@
+"""The certified optimum, against full enumeration."""
+
+import itertools
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from env import (
+    WirelessPoweredMEC,
+    WPMECCritic,
+    WPMECFrame,
+    WPMECParameters,
+    default_channel,
+    default_weights,
+)
+from env.datasets import read_dataset
+from env.resource_allocation import wpmec_optimum_kernels as kernels
+from env.schemes import certified_optimum, full_enumeration
+from tests.conftest import published
+
+Floats = NDArray[np.float64]
+
+
+def everything(frame: WPMECFrame) -> Floats:
+    """The value of every decision `[2^N]`."""
+    return frame.score(np.array(list(itertools.product((0, 1), repeat=frame.num_devices))))
+
+
+def any_frame(rng: np.random.Generator, num_devices: int) -> WPMECFrame:
+    """A frame far from the paper's: any SNR, weights, speeds; ties, and devices without gain."""
+    parameters = WPMECParameters(
+        noise_power=10 ** rng.uniform(-20, -8),
+        cycles_per_bit=10 ** rng.uniform(1, 4),
+        bandwidth=10 ** rng.uniform(3, 8),
+    )
+    weights = rng.uniform(0.1, 3, num_devices)
+    if rng.random() < 0.4:
+        weights = rng.choice([1.0, 1.5], num_devices)
+    low, high = np.sort(rng.uniform(-8, -1, 2))
+    gain = 10 ** rng.uniform(low, high, num_devices)
+    if rng.random() < 0.1:
+        gain[rng.integers(num_devices)] = 0
+    if rng.random() < 0.1:
+        gain[:] = gain[0]
+    return WPMECFrame(WPMECCritic(weights, parameters), gain)
+
+
+def check_optimal(frame: WPMECFrame) -> None:
+    found, best = certified_optimum(frame), everything(frame).max()
+    assert found.computation_rate == pytest.approx(best, rel=1e-10)
+    assert found.upper_bound >= best * (1 - 1e-13)
+    assert found.gap <= 1e-10
+    assert found.stopped_by == "gap"
+    assert frame.score(found.decision[None])[0] == pytest.approx(found.computation_rate, rel=1e-12)
+
+
+def test_the_optimum_at_any_snr_and_weights() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
+        check_optimal(any_frame(rng, int(rng.integers(1, 12))))
+
+
+def test_the_optimum_with_random_weights_in_the_papers_regime() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        n = int(rng.integers(1, 13))
+        critic = WPMECCritic(rng.uniform(0.5, 2, n))
+        check_optimal(WPMECFrame(critic, default_channel(n).sample(rng, 1)[0]))
+
+
+@pytest.mark.slow
+def test_the_optimum_of_twenty_thousand_frames() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20_000):
+        check_optimal(any_frame(rng, int(rng.integers(1, 13))))
+
+
+def test_the_optimum_where_thresholds_are_not() -> None:
+    # At this SNR it pays to offload the smaller gain alone: the exchange argument fails.
+    parameters = WPMECParameters(noise_power=1e-17, cycles_per_bit=250, bandwidth=1e4)
+    frame = WPMECFrame(WPMECCritic([1.0, 1.0], parameters), np.array([5e-5, 1e-3]))
+    found = certified_optimum(frame)
+    assert found.decision.tolist() == [1, 0]
+    assert found.computation_rate > 1.03 * frame.score([[0, 0], [0, 1], [1, 1]]).max()
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.integers(1, 8), st.floats(-3, 3))
+def test_any_price_bounds_every_decision(seed: int, num_devices: int, log_price: float) -> None:
+    frame = any_frame(np.random.default_rng(seed), num_devices)
+    best = everything(frame).max()
+    class_of, class_weights, (snr_factor, local_factor, eps) = frame.critic.classes
+    local = local_factor * frame.critic.weights * np.cbrt(frame.gain)
+    devices = (snr_factor * frame.gain**2, local, class_of, class_weights, eps)
+    fixed = np.where(frame.gain > 0, kernels.UNDECIDED, 0).astype(np.int8)
+    price = best * 10**log_price
+    bound, *_ = kernels.dual(
+        price, 0.0, 1.0, fixed, devices, np.empty(num_devices), np.empty(num_devices)
+    )
+    assert bound >= best * (1 - 1e-13)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.integers(2, 9))
+def test_the_exchange_rule_keeps_an_optimal_decision(seed: int, num_devices: int) -> None:
+    frame = any_frame(np.random.default_rng(seed), num_devices)
+    values = everything(frame)
+    class_of, class_weights, (snr_factor, _, eps) = frame.critic.classes
+    devices = (snr_factor * frame.gain**2, frame.gain, class_of, class_weights, eps)
+    links = np.empty((2, num_devices), np.int64)
+    kernels.exchange_rule(frame.gain, devices, values.max(), links)
+    decisions = np.array(list(itertools.product((0, 1), repeat=num_devices)))
+    obey = np.ones(len(decisions), dtype=bool)
+    for follower, leader in enumerate(links[1]):
+        if leader >= 0:
+            assert links[0, leader] == follower
+            obey &= decisions[:, follower] <= decisions[:, leader]
+    assert values[obey].max() >= values.max() * (1 - 1e-12)
+
+
+def test_the_exchange_rule_holds_in_the_papers_regime() -> None:
+    # There, almost all neighbours in gain of equal weight are linked: thresholds are the optimum.
+    rng, n = np.random.default_rng(0), 30
+    critic, proven = WPMECCritic(default_weights(n)), 0
+    class_of, class_weights, (snr_factor, _, eps) = critic.classes
+    for gain in default_channel(n).sample(rng, 100):
+        rate = certified_optimum(WPMECFrame(critic, gain)).computation_rate
+        links = np.empty((2, n), np.int64)
+        devices = (snr_factor * gain**2, gain, class_of, class_weights, eps)
+        kernels.exchange_rule(gain, devices, rate, links)
+        proven += int((links[1] >= 0).sum())
+    assert proven > 0.99 * 100 * (n - 2)
+
+
+def test_many_devices_with_random_weights() -> None:
+    rng = np.random.default_rng(0)
+    for n, frames in ((30, 100), (100, 20), (300, 3)):
+        for gain in default_channel(n).sample(rng, frames):
+            frame = WPMECFrame(WPMECCritic(rng.uniform(0.5, 2, n)), gain)
+            found = certified_optimum(frame)
+            assert found.gap <= 1e-10
+            # No neighbour is better: the least that an optimum must satisfy.
+            flips = found.decision ^ np.eye(n, dtype=np.int64)
+            assert frame.score(flips).max() <= found.upper_bound
+
+
+def test_published_labels_are_optimal_but_for_fifteen() -> None:
+    data = read_dataset(published("data/data_10.mat"))
+    critic = WPMECCritic(default_weights(10))
+    optimum = [certified_optimum(WPMECFrame(critic, h)).computation_rate for h in data.gain]
+    ratio = data.computation_rate / optimum
+    assert ratio.max() < 1 + 2e-6
+    assert (ratio < 1 - 3e-6).sum() == 15
+    assert ratio.min() == pytest.approx(1 - 0.0018, abs=1e-4)
+
+
+def hard_frame() -> WPMECFrame:
+    """Near-equal devices at a high SNR: like a subset-sum problem, not to be solved in seconds."""
+    rng = np.random.default_rng(0)
+    parameters = WPMECParameters(noise_power=1e-17, cycles_per_bit=1000, bandwidth=1e5)
+    weights = rng.uniform(0.99, 1.01, 60)
+    return WPMECFrame(WPMECCritic(weights, parameters), rng.uniform(0.99e-4, 1.01e-4, 60))
+
+
+def test_the_time_limit_is_kept_and_told() -> None:
+    frame = hard_frame()
+    start = time.perf_counter()
+    found = certified_optimum(frame, gap=1e-12, time_limit=0.05)
+    assert time.perf_counter() - start < 2  # generous: the first call may compile
+    assert found.stopped_by == "time"
+    assert 1e-12 < found.gap < 1
+    assert found.upper_bound == pytest.approx(found.computation_rate * (1 + found.gap))
+    assert frame.score(found.decision[None])[0] == pytest.approx(found.computation_rate)
+
+
+def test_more_time_gives_a_smaller_gap() -> None:
+    little = certified_optimum(hard_frame(), gap=1e-12, time_limit=0.0)
+    more = certified_optimum(hard_frame(), gap=1e-12, time_limit=0.5)
+    assert more.gap <= little.gap
+    assert more.computation_rate >= little.computation_rate
+    assert more.upper_bound <= little.upper_bound
+
+
+def test_a_loose_gap_is_reached_too() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        frame = any_frame(rng, 8)
+        found, best = certified_optimum(frame, gap=1e-2), everything(frame).max()
+        assert found.computation_rate <= best * (1 + 1e-12)
+        assert best <= found.upper_bound * (1 + 1e-13)
+        assert found.gap <= 1e-2
+
+
+def test_no_gain_at_all() -> None:
+    decision, *rest = certified_optimum(WPMECFrame(WPMECCritic([1.0, 2.0]), [0.0, 0.0]))
+    assert decision.tolist() == [0, 0]
+    assert rest == [0.0, 0.0, 0.0, "gap"]
+
+
+def test_the_environment_itself_is_a_frame() -> None:
+    env = WirelessPoweredMEC(6)
+    env.reset(seed=0)
+    found = certified_optimum(env)
+    assert env.step(found.decision)[1] == pytest.approx(found.computation_rate, rel=1e-12)
+
+
+def test_bad_arguments_are_named() -> None:
+    frame = WPMECFrame(WPMECCritic([1.0, 2.0]), [1e-6, 1e-6])
+    for gap in (0.0, -1.0, math.nan, 2.0):
+        with pytest.raises(ValueError, match=r"gap must be finite and in \[1e-12, 1\]"):
+            certified_optimum(frame, gap=gap)
+    with pytest.raises(ValueError, match="time_limit must be finite and in"):
+        certified_optimum(frame, time_limit=-1)
+    with pytest.raises(TypeError, match=r"frame must be .*, got WPMECCritic"):
+        certified_optimum(frame.critic)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"gain must have shape \[2\], got \[3\]"):
+        WPMECFrame(frame.critic, [1e-6, 1e-6, 1e-6])
+    with pytest.raises(ValueError, match="num_devices must be at most 20"):
+        full_enumeration(WPMECFrame(WPMECCritic(np.ones(21)), np.ones(21)))
+    with pytest.raises(ArithmeticError, match=r"gains up to 1e\+200 are beyond what can be solved"):
+        certified_optimum(WPMECFrame(frame.critic, [1e200, 1.0]))
