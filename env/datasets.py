@@ -1,6 +1,7 @@
 """Recorded frames, in and out: the published .mat layout, and the same in .npz."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,19 @@ from scipy.io import loadmat, savemat
 
 from env.validation import binary, in_range, not_binary
 
-# The fields of `Dataset`, and what the published files call them.
-PUBLISHED_NAMES = {
+# The fields of `Dataset`, and what the published files call them; the last two are not published.
+NAMES = {
     "gain": "input_h",
     "decision": "output_mode",
     "energy_time": "output_a",
     "offload_time": "output_tau",
     "computation_rate": "output_obj",
+    "gap": "output_gap",
+    "weights": "weights",
 }
+OPTIONAL = ("gap", "weights")
+PER_DEVICE = ("weights",)
+VECTORS = {"energy_time", "computation_rate", "gap", "weights"}  # columns, or a row, in the files
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,8 @@ class Dataset:
         energy_time: a `[T]`, fractions of the frame.
         offload_time: tau `[T, N]`, fractions of the frame.
         computation_rate: weighted sum computation rates `[T]`, bit/s.
+        gap: certified relative gaps of the decisions to the optimum `[T]`; None if unknown.
+        weights: of the devices `[N]`, positive; None if unknown, as in the published files.
 
     Raises:
         TypeError: if a field holds no real numbers.
@@ -43,6 +51,8 @@ class Dataset:
     energy_time: NDArray[np.float64]
     offload_time: NDArray[np.float64]
     computation_rate: NDArray[np.float64]
+    gap: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check the fields against one another, and convert them."""
@@ -51,7 +61,7 @@ class Dataset:
         decision = binary("decision", self.decision, (frames, devices))
         if not np.isin(decision, (0, 1)).all():
             raise not_binary("decision", decision)
-        for name, value in {
+        checked = {
             "gain": gain,
             "decision": decision,
             "energy_time": in_range("energy_time", self.energy_time, 0, 1, (frames,)),
@@ -59,8 +69,37 @@ class Dataset:
             "computation_rate": in_range(
                 "computation_rate", self.computation_rate, 0, np.inf, (frames,)
             ),
-        }.items():
+        }
+        if self.gap is not None:
+            checked["gap"] = in_range("gap", self.gap, 0, np.inf, (frames,))
+        if self.weights is not None:
+            checked["weights"] = in_range(
+                "weights", self.weights, 0, np.inf, (devices,), open_low=True
+            )
+        for name, value in checked.items():
             object.__setattr__(self, name, value.copy())  # the way past frozen
+
+    def __len__(self) -> int:
+        """Return T, the number of frames."""
+        return len(self.gain)
+
+    def __getitem__(self, frames: slice) -> "Dataset":
+        """Return some of the frames."""
+        return Dataset(
+            **{
+                name: value if name in PER_DEVICE or value is None else value[frames]
+                for name, value in vars(self).items()
+            }
+        )
+
+    @classmethod
+    def join(cls, parts: "Sequence[Dataset]") -> "Dataset":
+        """Return the frames of several datasets of the same devices, one after another."""
+        fields: dict[str, Any] = vars(parts[0]).copy()
+        for name in fields.keys() - set(PER_DEVICE):
+            if fields[name] is not None:
+                fields[name] = np.concatenate([getattr(part, name) for part in parts])
+        return cls(**fields)
 
 
 def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -71,9 +110,24 @@ def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         ValueError: if it is damaged, holds no `input_h`, or that is not a matrix of non-negative,
             finite numbers.
     """
-    name = PUBLISHED_NAMES["gain"]
+    name = NAMES["gain"]
     gains = _read(Path(path), [name])[name]
     return in_range(f"{name} of {path}", gains, 0, np.inf, ("T", "N"))
+
+
+def read_weights(path: str | os.PathLike[str]) -> NDArray[np.float64] | None:
+    """Read the devices' weights `[N]` of a .mat or .npz file; None if it has none.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or the weights are not positive, finite numbers.
+    """
+    name = NAMES["weights"]
+    weights = _read(Path(path), [], [name]).get(name)
+    if weights is None:
+        return None
+    weights = weights.reshape(-1)
+    return in_range(f"{name} of {path}", weights, 0, np.inf, ("N",), open_low=True)
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -83,10 +137,12 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, lacks a variable, or the variables do not agree.
     """
-    variables = _read(Path(path), list(PUBLISHED_NAMES.values()))
-    fields = {field: variables[name] for field, name in PUBLISHED_NAMES.items()}
-    for field in ("energy_time", "computation_rate"):
-        fields[field] = fields[field].reshape(-1)  # published as columns
+    optional = [NAMES[field] for field in OPTIONAL]
+    required = [name for name in NAMES.values() if name not in optional]
+    variables = _read(Path(path), required, optional)
+    fields = {field: variables[name] for field, name in NAMES.items() if name in variables}
+    for field in VECTORS & fields.keys():
+        fields[field] = fields[field].reshape(-1)
     try:
         return Dataset(**fields)
     except ValueError as error:
@@ -98,15 +154,18 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
 
     Raises:
         ValueError: if the name ends in neither .mat nor .npz.
+        FileNotFoundError: if there is no such folder.
     """
     path = Path(path)
-    _check_suffix(path)
+    check_output(path)
     variables: dict[str, Any] = {
-        name: getattr(dataset, field) for field, name in PUBLISHED_NAMES.items()
+        name: value
+        for field, name in NAMES.items()
+        if (value := getattr(dataset, field)) is not None
     }
     variables["output_mode"] = dataset.decision.astype(np.uint8)
-    for name in ("output_a", "output_obj"):
-        variables[name] = variables[name][:, None]
+    for name in {"output_a", "output_obj", "output_gap"} & variables.keys():
+        variables[name] = variables[name][:, None]  # as published
     partial = path.with_name(f".{os.getpid()}.partial.{path.name}")  # numpy insists on the suffix
     try:
         if path.suffix == ".mat":
@@ -118,12 +177,26 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
         partial.unlink(missing_ok=True)
 
 
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Check that a dataset could be written there.
+
+    Raises:
+        ValueError: if the name ends in neither .mat nor .npz.
+        FileNotFoundError: if there is no such folder.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} for {path.name}")
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix not in (".mat", ".npz"):
         raise ValueError(f"{path} must end in .mat or .npz")
 
 
-def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
+def _read(path: Path, required: list[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    names = [*required, *optional]
     _check_suffix(path)
     with path.open("rb") as file:
         try:
@@ -136,10 +209,11 @@ def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
             raise ValueError(f"{path} is of MATLAB 7.3: save it with the option -v7") from error
         except Exception as error:  # on a damaged file the readers raise nearly anything
             raise ValueError(f"{path} cannot be read, it may be damaged: {error}") from error
-    missing = [name for name in names if name not in found]
+    missing = [name for name in required if name not in found]
     if missing:
-        raise ValueError(f"{path} must hold {', '.join(names)}; it lacks {', '.join(missing)}")
-    for name in names:
+        raise ValueError(f"{path} must hold {', '.join(required)}; it lacks {', '.join(missing)}")
+    found = {name: found[name] for name in names if name in found}
+    for name in found:
         if found[name].dtype.kind not in "fiub":
             raise ValueError(f"{name} of {path} must hold real numbers, got {found[name].dtype}")
-    return {name: found[name] for name in names}
+    return found

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.configs import DROOConfig, PlotConfig, SweepConfig
+from experiments.configs import CheckConfig, DatasetConfig, DROOConfig, PlotConfig, SweepConfig
 
 Command = (
     Annotated[DROOConfig, tyro.conf.subcommand("run")]
     | Annotated[SweepConfig, tyro.conf.subcommand("sweep")]
     | Annotated[PlotConfig, tyro.conf.subcommand("plot")]
+    | Annotated[DatasetConfig, tyro.conf.subcommand("dataset")]
+    | Annotated[CheckConfig, tyro.conf.subcommand("check")]
 )
 
 # The module whose main(config) carries out each command; imported only then, torch being slow.
@@ -20,6 +22,8 @@ MODULES: dict[type, str] = {
     DROOConfig: "experiments.droo",
     SweepConfig: "experiments.sweep",
     PlotConfig: "experiments.plot",
+    DatasetConfig: "experiments.dataset",
+    CheckConfig: "experiments.check",
 }
 
 
@@ -47,4 +51,4 @@ def _execute(
     except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"{prog}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"{prog}: interrupted; a run that was not finished is not saved")
+        sys.exit(f"{prog}: interrupted; what was not finished is not saved")

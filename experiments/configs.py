@@ -10,22 +10,43 @@ from typing import Literal
 import tyro
 
 
-@dataclass(frozen=True)
-class DROOConfig:
-    """DROO learns to offload online in wireless powered MEC: the main experiment."""
+@dataclass(frozen=True, kw_only=True)
+class FramesConfig:
+    """Where time frames come from."""
 
     num_devices: int | None = None
     """Number of devices N; by default that of --data, else 10."""
-    frames: int = 30_000
-    """Time frames; the last fifth are the test frames (learning goes on in them)."""
+    frames: int | None = None
+    """Time frames; by default all of --data, else 30,000."""
     seed: int = 0
     """Seed of everything random: channel, initial weights, sampling, noise."""
     data: Path | None = None
     """Recorded channel gains (.mat or .npz with input_h [T, N]); by default they are generated."""
+    weights: tuple[float, ...] | None = None
+    """Weight of each device; by default those in --data, else 1, 1.5, 1, 1.5, ..."""
     line_of_sight: float = 0.0
     """Power fraction of the line of sight: 0 is Rayleigh, more Rician fading. Not with --data."""
     correlation: float = 0.0
     """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing further down would."""
+        for name, least in (("frames", 1), ("seed", 0), ("num_devices", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if self.data is not None and (self.line_of_sight or self.correlation):
+            raise ValueError(
+                "line_of_sight and correlation describe generated channels: drop --data"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DROOConfig(FramesConfig):
+    """DROO learns to offload online in wireless powered MEC: the main experiment."""
+
+    frames: int = 30_000
+    """Time frames; the last fifth are the test frames (learning goes on in them)."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
     """Order-preserving, noisy order-preserving or nearest neighbours."""
     num_candidates: int | None = None
@@ -47,21 +68,8 @@ class DROOConfig:
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
 
-    def __post_init__(self) -> None:
-        """Check what nothing further down would."""
-        if self.frames < 1:
-            raise ValueError(f"frames must be at least 1, got {self.frames}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
-        if self.num_devices is not None and self.num_devices < 1:
-            raise ValueError(f"num_devices must be at least 1, got {self.num_devices}")
-        if self.data is not None and (self.line_of_sight or self.correlation):
-            raise ValueError(
-                "line_of_sight and correlation describe generated channels: drop --data"
-            )
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepConfig(DROOConfig):
     """The main experiment from several seeds, with intervals; runs that exist are not run again."""
 
@@ -70,6 +78,36 @@ class SweepConfig(DROOConfig):
     """Seeds, one run each."""
     jobs: int = -1
     """Runs at a time, one process each; -1 takes all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig(FramesConfig):
+    """Write frames with their certified optimal decisions, in the published layout."""
+
+    output: tyro.conf.Positional[Path]
+    """File to write, .mat or .npz."""
+    gap: float = 1e-9
+    """Certified relative gap to reach in each frame."""
+    time_limit: float = 10.0
+    """Seconds after which a frame is content with a wider gap, which is told."""
+    jobs: int = -1
+    """Processes; -1 takes all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConfig:
+    """Tell which labels of a dataset are not optimal."""
+
+    data: tyro.conf.Positional[Path]
+    """Labelled frames, .mat or .npz in the published layout."""
+    weights: tuple[float, ...] | None = None
+    """Weight of each device; by default those in the file, else 1, 1.5, 1, 1.5, ..."""
+    tolerance: float = 3e-6
+    """Relative: how far below the optimum, or off its own rate, a label may be."""
+    time_limit: float = 10.0
+    """Seconds after which a frame is content with a wider gap."""
+    jobs: int = -1
+    """Processes; -1 takes all cores."""
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent import DROO, MemoryDNN
-from env import (
-    BlockFading,
-    RecordedChannel,
-    WirelessPoweredMEC,
-    WPMECCritic,
-    WPMECFrame,
-    linear_placement,
-    path_loss_gain,
-)
-from env.datasets import read_gains
+from env import RecordedChannel, WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optimum
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
+from experiments.frames import make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
 from experiments.simulation import Frame, simulate
@@ -36,7 +28,6 @@ from experiments.simulation import Frame, simulate
 Floats = NDArray[np.float64]
 
 EXPERIMENT = "droo"
-TEST_FRACTION = 0.2
 
 
 def main(config: DROOConfig) -> None:
@@ -56,10 +47,11 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
     for_channel, for_agent = np.random.SeedSequence(config.seed).spawn(2)
-    gains, test_frames = make_frames(config, np.random.default_rng(for_channel))
-    num_devices = gains.shape[1]
+    gains, weights = make_frames(config, np.random.default_rng(for_channel))
+    gains, test_frames = split_frames(gains, config)
+    num_devices = len(weights)
 
-    env = WirelessPoweredMEC(channel=RecordedChannel(gains))
+    env = WirelessPoweredMEC(weights=weights, channel=RecordedChannel(gains))
     droo = DROO(
         MemoryDNN(
             [num_devices, *config.hidden, num_devices],
@@ -82,36 +74,6 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
         figures.save_figures({"DROO": history}, folder)
 
     return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
-
-
-def make_frames(config: DROOConfig, rng: np.random.Generator) -> tuple[Floats, int]:
-    """Return the channel gains `[T, N]` of a run, and how many frames at its end are the test.
-
-    Recorded frames are split 80:20 as published: a run trains on the first part, as often as it
-    takes, and ends with the second.
-
-    Raises:
-        ValueError: if the data file is damaged, or does not have `num_devices` devices.
-        FileNotFoundError: if there is no such data file.
-    """
-    test_frames = config.frames - int((1 - TEST_FRACTION) * config.frames)
-    if config.data is None:
-        average_gain = path_loss_gain(linear_placement(config.num_devices or 10))
-        channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
-        return channel.sample(rng, config.frames), test_frames
-
-    recorded = read_gains(config.data)
-    recorded_devices = recorded.shape[1]
-    if config.num_devices not in (None, recorded_devices):
-        raise ValueError(
-            f"num_devices must be {recorded_devices} as in {config.data}, got {config.num_devices}"
-        )
-    split = int((1 - TEST_FRACTION) * len(recorded))
-    if split < 1:
-        raise ValueError(f"data must hold at least 2 frames, got {len(recorded)} in {config.data}")
-    test_frames = min(test_frames, len(recorded) - split)
-    training = np.arange(config.frames - test_frames) % split
-    return recorded[np.concatenate([training, split + np.arange(test_frames)])], test_frames
 
 
 def optimal_rates(critic: WPMECCritic, gains: Floats, *, progress: bool) -> Floats:

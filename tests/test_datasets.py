@@ -1,5 +1,6 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +27,15 @@ def small_dataset() -> Dataset:
 
 
 @pytest.mark.parametrize("suffix", [".mat", ".npz"])
-def test_what_is_written_is_read(suffix: str, tmp_path: Path) -> None:
-    dataset = small_dataset()
+@pytest.mark.parametrize(
+    "more", [{"gap": np.arange(5) * 1e-9, "weights": np.arange(1.0, 5.0)}, {"gap": None}]
+)
+def test_what_is_written_is_read(suffix: str, more: dict[str, Any], tmp_path: Path) -> None:
+    dataset = replace(small_dataset(), **more)
     write_dataset(tmp_path / f"data{suffix}", dataset)
     again = read_dataset(tmp_path / f"data{suffix}")
     for field in fields(Dataset):
-        assert (getattr(again, field.name) == getattr(dataset, field.name)).all()
+        assert np.array_equal(getattr(again, field.name), getattr(dataset, field.name))
     assert (read_gains(tmp_path / f"data{suffix}") == dataset.gain).all()
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -107,6 +111,9 @@ def test_fields_that_disagree_are_named() -> None:
         ("decision", good.decision + 1, "decision must hold zeros and ones only, got 2"),
         ("energy_time", good.energy_time + 1, "energy_time must be finite and in"),
         ("computation_rate", good.computation_rate[:2], r"computation_rate must have shape \[5\]"),
+        ("gap", np.full(5, -1.0), "gap must be finite and in"),
+        ("gap", np.zeros(4), r"gap must have shape \[5\], got \[4\]"),
+        ("weights", np.zeros(4), "weights must be finite and in"),
     ):
         arguments = {field.name: getattr(good, field.name) for field in fields(Dataset)}
         with pytest.raises(ValueError, match=message):

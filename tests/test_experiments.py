@@ -14,6 +14,7 @@ from scipy.io import savemat
 from env import default_channel
 from experiments import cli, droo, figures, provenance, results, sweep
 from experiments.configs import DROOConfig, PlotConfig, SweepConfig
+from experiments.frames import make_frames, split_frames
 from tests.conftest import ROOT, published
 
 FILES = {
@@ -141,7 +142,7 @@ def test_recorded_frames_are_split_as_published(tmp_path: Path) -> None:
 
     def frames(count: int) -> tuple[list[int], int]:
         config = DROOConfig(data=tmp_path / "data.mat", frames=count)
-        used, test_frames = droo.make_frames(config, rng)
+        used, test_frames = split_frames(make_frames(config, rng)[0], config)
         return [int(np.flatnonzero((gains == gain).all(axis=1))[0]) for gain in used], test_frames
 
     assert frames(100) == (list(range(100)), 20)
@@ -238,7 +239,7 @@ def test_the_experiments_are_listed() -> None:
         (["--data", "README.md"], "README.md must end in .mat or .npz"),
         (["--frames", "0"], "frames must be at least 1, got 0"),
         (["--num-candidates", "0"], "num_candidates must be at least 1, got 0"),
-        (["--seed", "-1"], "seed must not be negative, got -1"),
+        (["--seed", "-1"], "seed must be at least 0, got -1"),
         (["--learning-rate", "nan"], "learning_rate must be positive and finite, got nan"),
         (["--line-of-sight", "2"], "line_of_sight must be finite and in [0, 1]"),
         (["--data", "a.mat", "--correlation", "0.5"], "drop --data"),
