@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: help run test test-all lint bench clean
+.PHONY: help run reproduce test test-all lint bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev ## Lint and check the types only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reproduce: $(VENV)/.installed ## Run every study of the paper (ARGS="--scale smoke" for a quick look)
+	$(BIN)/python -m experiments.reproduce $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure the speed of the frame and of its parts
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds \

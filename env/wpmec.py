@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
-from env.validation import positive_int
+from env.validation import check_shape, positive_int
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,20 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         self.action_space = MultiBinary(num_devices)
         self.observation_space = Box(0.0, np.inf, (num_devices,), np.float64)
         self._gain: Floats | None = None
+
+    @property
+    def weights(self) -> Floats:
+        """Weights `[N]` of the devices, positive; new ones hold from the coming frame on.
+
+        Raises:
+            ValueError: if there are not N, or one is not positive and finite.
+        """
+        return self.critic.weights
+
+    @weights.setter
+    def weights(self, weights: ArrayLike) -> None:
+        check_shape("weights", np.asarray(weights), (self.num_devices,))
+        self.critic = WPMECCritic(weights, self.critic.parameters)
 
     @property
     def gain(self) -> Floats:

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.configs import CheckConfig, DatasetConfig, DROOConfig, PlotConfig, SweepConfig
+from experiments.configs import (
+    CheckConfig,
+    DatasetConfig,
+    DROOConfig,
+    PlotConfig,
+    ReproduceConfig,
+    SweepConfig,
+)
 
 Command = (
     Annotated[DROOConfig, tyro.conf.subcommand("run")]
@@ -15,6 +22,7 @@ Command = (
     | Annotated[PlotConfig, tyro.conf.subcommand("plot")]
     | Annotated[DatasetConfig, tyro.conf.subcommand("dataset")]
     | Annotated[CheckConfig, tyro.conf.subcommand("check")]
+    | Annotated[ReproduceConfig, tyro.conf.subcommand("reproduce")]
 )
 
 # The module whose main(config) carries out each command; imported only then, torch being slow.
@@ -24,6 +32,7 @@ MODULES: dict[type, str] = {
     PlotConfig: "experiments.plot",
     DatasetConfig: "experiments.dataset",
     CheckConfig: "experiments.check",
+    ReproduceConfig: "experiments.reproduce",
 }
 
 
@@ -36,9 +45,18 @@ def main() -> None:
     _execute(Command, carry_out, "droo", sys.argv[1:] or ["--help"])
 
 
-def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
-    """Carry out one experiment, of these settings, with the arguments of this process."""
-    _execute(config_type, carry_out, f"python -m {MODULES[config_type]}", sys.argv[1:])
+def run_module(
+    config_type: type, carry_out: Callable[[Any], None], name: str | None = None
+) -> None:
+    """Carry out one experiment, of these settings, with the arguments of this process.
+
+    Args:
+        config_type: the settings.
+        carry_out: called with them.
+        name: of the module, if it is not the one of a command.
+    """
+    module = MODULES[config_type] if name is None else f"experiments.{name}"
+    _execute(config_type, carry_out, f"python -m {module}", sys.argv[1:])
 
 
 def _execute(

@@ -47,6 +47,9 @@ class DROOConfig(FramesConfig):
 
     frames: int = 30_000
     """Time frames; the last fifth are the test frames (learning goes on in them)."""
+    scenario: Literal["steady", "alternating-weights", "on-off"] = "steady"
+    """What changes during the run: nothing; all weights, at 60 % of the frames, and back at 80 %;
+    or devices switch off from 60 % and on again from 80 %."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
     """Order-preserving, noisy order-preserving or nearest neighbours."""
     num_candidates: int | None = None
@@ -108,6 +111,51 @@ class CheckConfig:
     """Seconds after which a frame is content with a wider gap."""
     jobs: int = -1
     """Processes; -1 takes all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """A study of the DROO paper, from several seeds, with intervals; runs that exist are reused."""
+
+    scale: Literal["smoke", "full"] = "full"
+    """full: as in the paper; smoke: a few frames, to see that everything works."""
+    num_devices: int = 10
+    """Number of devices N."""
+    frames: int | None = None
+    """Time frames of a run; by default what the scale says."""
+    seeds: tuple[int, ...] | None = None
+    """Seeds, one run each of every setting; by default what the scale says."""
+    jobs: int = -1
+    """Runs at a time, one process each; -1 takes all cores."""
+    results: Path = Path("results")
+    """Folder of all results; a study gets a folder of its own in it."""
+
+    def __post_init__(self) -> None:
+        """Check the seeds; the runs check the rest."""
+        if self.seeds is not None and len(set(self.seeds)) < max(1, len(self.seeds)):
+            raise ValueError(f"seeds must be distinct and at least one, got {self.seeds}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonConfig(StudyConfig):
+    """All schemes and DROO on the same frames: computation rate and latency against N."""
+
+    num_devices: tuple[int, ...] | None = None  # type: ignore[assignment]
+    """Numbers of devices N; by default what the scale says: 5, 10, ..., 50 or 5, 10."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceConfig:
+    """Run every study of the DROO paper, or some."""
+
+    only: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Names of studies; by default all."""
+    scale: Literal["smoke", "full"] = "full"
+    """full: as in the paper; smoke: a few frames, to see that everything works."""
+    jobs: int = -1
+    """Runs at a time, one process each; -1 takes all cores."""
+    results: Path = Path("results")
+    """Folder of all results; a study gets a folder of its own in it."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from env.schemes import certified_optimum
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
-from experiments.frames import make_frames, split_frames
+from experiments.frames import apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
 from experiments.simulation import Frame, simulate
@@ -37,8 +37,13 @@ def main(config: DROOConfig) -> None:
     print(f"\nSaved in {folder}")
 
 
-def run(config: DROOConfig, *, progress: bool = True) -> Path:
+def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path:
     """Run the experiment and return the folder that it is saved in.
+
+    Args:
+        config: its settings.
+        progress: whether to show a progress bar, on a terminal.
+        draw: whether to draw the run's figures into the folder.
 
     Raises:
         ValueError: if a setting is out of range, or the data file damaged or without gains.
@@ -49,6 +54,7 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
     for_channel, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     gains, weights = make_frames(config, np.random.default_rng(for_channel))
     gains, test_frames = split_frames(gains, config)
+    gains, weights_from = apply_scenario(config.scenario, gains, weights)
     num_devices = len(weights)
 
     env = WirelessPoweredMEC(weights=weights, channel=RecordedChannel(gains))
@@ -66,33 +72,56 @@ def run(config: DROOConfig, *, progress: bool = True) -> Path:
         num_candidates=config.num_candidates,
         adapt_every=config.adapt_every,
     )
-    history, timing = record(droo, env, gains, progress=progress)
+    history, timing = record(droo, env, gains, weights_from, progress=progress)
     summary = results.summarize(history, test_frames) | {"seed": config.seed} | timing
 
     def write_more(folder: Path) -> None:
         droo.save(folder / "checkpoint.safetensors")
-        figures.save_figures({"DROO": history}, folder)
+        if draw:
+            figures.save_figures({"DROO": history}, folder)
 
     return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
 
 
-def optimal_rates(critic: WPMECCritic, gains: Floats, *, progress: bool) -> Floats:
-    """Return the optimal rate `[T]` of each frame, bit/s, with a progress bar."""
+def optimal_rates(gains: Floats, weights_from: Mapping[int, Floats], *, progress: bool) -> Floats:
+    """Return the certified optimal rate `[T]` of each frame, bit/s, with a progress bar."""
+    rates = np.empty(len(gains))
     bar = tqdm(
-        gains, "optimum of every frame", unit="frame", leave=False, disable=_no_bar(progress)
+        enumerate(gains),
+        "optimum of every frame",
+        total=len(gains),
+        unit="frame",
+        leave=False,
+        disable=_no_bar(progress),
     )
-    return np.array([certified_optimum(WPMECFrame(critic, h)).computation_rate for h in bar])
+    for t, gain in bar:
+        if t in weights_from:
+            critic = WPMECCritic(weights_from[t])
+        rates[t] = certified_optimum(WPMECFrame(critic, gain)).computation_rate
+    return rates
 
 
 def record(
-    droo: DROO, env: WirelessPoweredMEC, gains: Floats, *, progress: bool
+    droo: DROO,
+    env: WirelessPoweredMEC,
+    gains: Floats,
+    weights_from: Mapping[int, Floats],
+    *,
+    progress: bool,
 ) -> tuple[History, dict[str, float]]:
     """Simulate as many frames as there are gains; return them, and how long they took.
 
     The optimum of every frame is computed and the critic compiled before the clock starts.
+
+    Args:
+        droo: the agent.
+        env: the environment; its channel has the same gains.
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change.
+        progress: whether to show progress bars, on a terminal.
     """
     start = time.perf_counter()
-    optimal_rate = optimal_rates(env.critic, gains, progress=progress)
+    optimal_rate = optimal_rates(gains, weights_from, progress=progress)
     optimum_seconds = time.perf_counter() - start
     env.critic.score(gains[0], np.zeros((1, droo.agent.net[-1])))
     env.critic.allocate(gains[0], np.zeros(droo.agent.net[-1]))
@@ -106,6 +135,8 @@ def record(
         cost = math.nan if frame.cost is None else frame.cost
         numbers[t] = frame.reward, frame.k, frame.choice.candidate, cost, frame.decision_us
         decision[t] = frame.choice.decision
+        if t + 1 in weights_from:
+            env.weights = weights_from[t + 1]
     seconds = time.perf_counter() - start
 
     rate, k, best_candidate, cost_or_nan, decision_us = numbers.T

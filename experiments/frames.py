@@ -11,6 +11,11 @@ Floats = NDArray[np.float64]
 
 TEST_FRACTION = 0.2
 
+# Fractions of a run at which the published demonstrations change something.
+SWAPS = (0.6, 0.8)
+SWITCHES = {0.6: -1, 0.65: -1, 0.7: -1, 0.75: -1, 0.8: 1, 0.85: 1, 0.9: 2, 0.95: -2}
+EVENTS = {"steady": (), "alternating-weights": SWAPS, "on-off": tuple(SWITCHES)}
+
 
 def make_frames(config: FramesConfig, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Return channel gains `[T, N]`, all that are recorded or as many as wanted, and weights `[N]`.
@@ -71,3 +76,41 @@ def split_frames(gains: Floats, config: DROOConfig) -> tuple[Floats, int]:
     test_frames = min(test_frames, len(gains) - split)
     training = np.arange(config.frames - test_frames) % split
     return gains[np.concatenate([training, split + np.arange(test_frames)])], test_frames
+
+
+def apply_scenario(
+    scenario: str, gains: Floats, weights: Floats
+) -> tuple[Floats, dict[int, Floats]]:
+    """Let weights or devices change during a run, as in the published demonstrations.
+
+    alternating-weights: where a weight was the largest it becomes the smallest, and so on; later
+    back. on-off: the devices with the highest numbers switch off and on; one that is off has no
+    gain, so that it neither earns anything nor takes any time.
+
+    Args:
+        scenario: of `EVENTS`.
+        gains: channel gains `[T, N]`.
+        weights: `[N]`.
+
+    Returns:
+        The gains `[T, N]`, and the weights `[N]` from each frame on at which they change, the
+        first being 0.
+
+    Raises:
+        ValueError: if more devices would switch off than there are.
+    """
+    num_frames, num_devices = gains.shape
+    weights_from = {0: weights}
+    if scenario == "alternating-weights":
+        swapped = weights.max() + weights.min() - weights
+        weights_from |= {
+            int(at * num_frames): new for at, new in zip(SWAPS, (swapped, weights), strict=True)
+        }
+    if scenario == "on-off":
+        if num_devices < 5:
+            raise ValueError(f"num_devices must be at least 5 for on-off, got {num_devices}")
+        active = np.full(num_frames, num_devices)
+        for at, switched in SWITCHES.items():
+            active[int(at * num_frames) :] += switched
+        gains = np.where(np.arange(num_devices) < active[:, None], gains, 0.0)
+    return gains, weights_from

@@ -8,23 +8,26 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from experiments.configs import DROOConfig
-
 MODIFIED = "+changes"
 PACKAGES = ("droo", "torch", "numpy", "scipy", "numba", "gymnasium")
 
 
-def provenance(config: DROOConfig) -> dict[str, Any]:
-    """Return what config.json holds: settings, versions, commit, and a hash of the data file."""
+def provenance(config: Any) -> dict[str, Any]:
+    """Return what config.json holds: settings, versions, commit, and a hash of the data file.
+
+    Args:
+        config: one of `experiments.configs`.
+    """
     settings = asdict(config)
     del settings["results"]  # where a run lies is no part of what it is
+    data = settings.get("data")
     return {
         "config": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in settings.items()
         },
-        "seed": config.seed,
-        "data_sha256": config.data and hashlib.sha256(config.data.read_bytes()).hexdigest(),
+        "seed": settings.get("seed"),
+        "data_sha256": data and hashlib.sha256(data.read_bytes()).hexdigest(),
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "commit": _commit(),

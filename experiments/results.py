@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +90,7 @@ def save(
 ) -> Path:
     """Write a run into a new folder of `parent`, and return that.
 
-    The folder gets its name, the time with N and the seed, when all is in it: after an error
-    nothing is left that looks like a run.
+    Its name is the time with N and the seed.
 
     Args:
         parent: the experiment's folder.
@@ -100,13 +99,11 @@ def save(
         summary: what summary.json is to hold.
         write_more: called with the folder, to write what else belongs in it.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-n{summary['num_devices']}-seed{summary['seed']}"
-    partial = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".partial", dir=parent))
-    try:
-        partial.chmod(0o755)  # mkdtemp's are private
-        _write_json(partial / "config.json", config)
-        _write_json(partial / "summary.json", summary)
+    name = f"{timestamp()}-n{summary['num_devices']}-seed{summary['seed']}"
+
+    def write(folder: Path) -> None:
+        write_json(folder / "config.json", config)
+        write_json(folder / "summary.json", summary)
         frames = {
             "frame": range(1, len(history.rate) + 1),
             "rate": history.rate.tolist(),
@@ -117,9 +114,36 @@ def save(
             "decision": ["".join(map(str, row)) for row in history.decision.tolist()],
         }
         cost = {"frame": history.cost_frame.tolist(), "cost": history.cost.tolist()}
-        _write_csv(partial / "frames.csv", frames)
-        _write_csv(partial / "cost.csv", cost)
-        write_more(partial)
+        write_csv(folder / "frames.csv", frames)
+        write_csv(folder / "cost.csv", cost)
+        write_more(folder)
+
+    return new_folder(parent, name, write)
+
+
+def timestamp() -> str:
+    """Return the time, as it stands in a folder's name."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def new_folder(parent: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Fill a folder and then give it its name, or name-2, name-3, ... whichever is free.
+
+    After an error nothing is left.
+
+    Args:
+        parent: where the folder is to be; made if it does not exist.
+        name: of the folder.
+        write: called with a folder, to fill it.
+
+    Returns:
+        The folder.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".partial", dir=parent))
+    try:
+        partial.chmod(0o755)  # mkdtemp's are private
+        write(partial)
         return _rename_to_free(partial, parent / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -168,11 +192,13 @@ def find(parent: Path, config: DROOConfig) -> Path | None:
     return None
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON for people to read."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _write_csv(path: Path, columns: dict[str, Iterable[object]]) -> None:
+def write_csv(path: Path, columns: Mapping[str, Iterable[object]]) -> None:
+    """Write columns of equal length under their names."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 from joblib import Parallel, delayed
-from scipy.stats import bootstrap
 from tqdm import tqdm
 
 from experiments import droo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
+from experiments.statistics import mean_with_interval, number
 
 COLUMNS = {
     "normalized_rate_test": "rate (test)",
@@ -35,7 +34,7 @@ def main(config: SweepConfig) -> None:
     print_table(config.seeds, folders)
 
 
-def run_all(configs: Sequence[DROOConfig], jobs: int = -1) -> list[Path]:
+def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, figures: bool = True) -> list[Path]:
     """Run the main experiment with each of these settings, and return the run folders.
 
     A run that exists is not run again. The runs are spread over processes by joblib: within
@@ -44,11 +43,12 @@ def run_all(configs: Sequence[DROOConfig], jobs: int = -1) -> list[Path]:
     Args:
         configs: the settings of each run.
         jobs: runs at a time; -1 takes all cores.
+        figures: whether to draw those of each run, which takes a second.
     """
     found = {config: results.find(config.results / droo.EXPERIMENT, config) for config in configs}
     todo = [config for config, folder in found.items() if folder is None]
     finished = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(droo.run)(config, progress=False) for config in todo
+        delayed(droo.run)(config, progress=False, draw=figures) for config in todo
     )
     new = dict(zip(todo, tqdm(finished, total=len(todo), unit="run", disable=None), strict=True))
     return [found[config] or new[config] for config in configs]
@@ -59,7 +59,7 @@ def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:
     summaries = [results.load_summary(folder) for folder in folders]
     print("  ".join(["seed", *(f"{title:>11}" for title in COLUMNS.values())]))
     for seed, summary in zip(seeds, summaries, strict=True):
-        cells = (_number(summary[name]) for name in COLUMNS)
+        cells = (number(summary[name]) for name in COLUMNS)
         print("  ".join([f"{seed:4}", *(f"{cell:>11}" for cell in cells)]))
     print()
     for name, title in COLUMNS.items():
@@ -68,24 +68,6 @@ def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:
             print(f"{title:12} not reached by {values.count(None)} of {len(values)} runs")
         else:
             print(f"{title:12} {mean_with_interval(values)}")
-
-
-def mean_with_interval(values: Sequence[float]) -> str:
-    """Return the mean of the runs, its 95 % bootstrap interval, and the smallest and largest."""
-    text = f"mean {_number(float(np.mean(values)))}"
-    if len(set(values)) > 1:
-        rng = np.random.default_rng(0)
-        interval = bootstrap((values,), np.mean, method="percentile", rng=rng).confidence_interval
-        text += f" [{_number(interval.low)}, {_number(interval.high)}]"
-    return f"{text}, from {_number(min(values))} to {_number(max(values))}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "never"
-    if abs(value) < 2:
-        return f"{value:.6f}"
-    return f"{value:.1f}" if value % 1 else f"{value:.0f}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,16 @@
+"""How large a training batch?
+
+After the DROO paper's figure on the batch size.
+`python -m experiments.batch_size --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="batch_size",
+    title="Training batch",
+    settings={f"batch {size}": {"batch_size": size} for size in (16, 32, 128, 512, 1024)},
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()

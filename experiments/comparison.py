@@ -1,0 +1,173 @@
+"""All schemes and DROO on the same frames: how good, and how long a decision takes, against N.
+
+`python -m experiments.comparison --help` lists its settings.
+"""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from env import WPMECCritic, WPMECFrame
+from env.schemes import (
+    Scheme,
+    all_local,
+    all_offloading,
+    certified_optimum,
+    coordinate_descent,
+    greedy,
+    linear_relaxation,
+    optimum,
+    random_offloading,
+)
+from experiments import figures, results
+from experiments.cli import run_module
+from experiments.configs import ComparisonConfig, DROOConfig
+from experiments.frames import make_frames
+from experiments.provenance import provenance
+from experiments.statistics import aligned, interval_text
+from experiments.study import SCALES
+from experiments.sweep import run_all
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 30_000  # of a run of DROO
+COMPARED = 1000  # frames at most, the last of a run
+DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
+DROO = "DROO"
+SCHEMES: dict[str, Scheme] = {
+    "Certified optimum": optimum,
+    "Coordinate descent": coordinate_descent,
+    "Greedy": greedy,
+    "Linear relaxation": linear_relaxation,
+    "All offloading": all_offloading,
+    "All local": all_local,
+}
+METRICS = ("normalized_rate", "shortfall", "rate", "decision_us")
+
+
+def main(config: ComparisonConfig) -> None:
+    """Carry the comparison out, and print what came of it."""
+    folder = compare(config)
+    print((folder / "table.txt").read_text(), end="")
+    print(f"\nSaved in {folder}\n")
+
+
+def compare(config: ComparisonConfig) -> Path:
+    """Run what was not run yet, and return the folder with the table, the data and the figure.
+
+    DROO runs first, learning; the schemes then decide the last of its test frames. The folder holds
+    config.json, runs.csv (a row per scheme, N and seed), table.txt and the figure.
+    """
+    came_from = provenance(config)
+    scale = SCALES[config.scale]
+    runs = [
+        DROOConfig(
+            num_devices=n,
+            seed=seed,
+            frames=config.frames or scale.frames or FRAMES,
+            results=config.results,
+        )
+        for n in config.num_devices or DEVICES[config.scale]
+        for seed in config.seeds or scale.seeds
+    ]
+    print(f"comparison: {len(runs)} runs of {runs[0].frames:,} frames")
+    folders = run_all(runs, config.jobs, figures=False)
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
+    )
+    bar = tqdm(found, "schemes", len(runs), unit="run", disable=None)
+    rows = [row for of_run in bar for row in of_run]
+
+    def write(folder: Path) -> None:
+        results.write_json(folder / "config.json", came_from)
+        columns = {name: [entry[name] for entry in rows] for name in rows[0]}
+        results.write_csv(folder / "runs.csv", columns)
+        (folder / "table.txt").write_text(table(rows))
+        figures.save_comparison(collect(rows), folder)
+
+    return results.new_folder(
+        config.results / "comparison", f"{results.timestamp()}-{config.scale}", write
+    )
+
+
+def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
+    """Return a row for each scheme on the last test frames of a run of DROO, and one for DROO."""
+    summary, history = results.load_summary(folder), results.load(folder)
+    count = min(COMPARED, summary["test_frames"])
+    for_channel, for_chance = np.random.SeedSequence(config.seed).spawn(3)[::2]
+    gains, weights = make_frames(config, np.random.default_rng(for_channel))
+    critic = WPMECCritic(weights)
+    frames = [WPMECFrame(critic, gain) for gain in gains[-count:]]
+    bounds = np.array([certified_optimum(frame).upper_bound for frame in frames])
+    common = {"num_devices": summary["num_devices"], "seed": config.seed}
+    rate = history.rate[-count:]
+    rows = [row(DROO, rate, bounds, summary["decision_us_p50"]) | common]
+    schemes = SCHEMES | {"Random": random_offloading(np.random.default_rng(for_chance))}
+    for name, scheme in schemes.items():
+        scheme(frames[0])  # compile
+        decisions, seconds = zip(*(timed(scheme, frame) for frame in frames), strict=True)
+        rate = np.array(
+            [frame.score(x[None])[0] for frame, x in zip(frames, decisions, strict=True)]
+        )
+        rows.append(row(name, rate, bounds, float(np.median(seconds)) * 1e6) | common)
+    return rows
+
+
+def timed(scheme: Scheme, frame: WPMECFrame) -> tuple[NDArray[np.int64], float]:
+    """Return a scheme's decision and the seconds that it took."""
+    start = time.perf_counter()
+    decision = scheme(frame)
+    return decision, time.perf_counter() - start
+
+
+def row(scheme: str, rate: Floats, bounds: Floats, decision_us: float) -> Row:
+    """Return a row of runs.csv; rates are normalized by the certified upper bounds."""
+    return {
+        "scheme": scheme,
+        "normalized_rate": float(np.mean(rate / bounds)),
+        "shortfall": float(np.mean((bounds - rate) / bounds)),
+        "largest_normalized_rate": float(np.max(rate / bounds)),
+        "rate": float(rate.mean()),
+        "decision_us": decision_us,
+    }
+
+
+def collect(rows: Iterable[Row]) -> dict[str, dict[int, dict[str, list[float]]]]:
+    """Return the runs' values by scheme, N and metric."""
+    collected: dict[str, dict[int, dict[str, list[float]]]] = {}
+    for entry in rows:
+        by_n = collected.setdefault(entry["scheme"], {})
+        values = by_n.setdefault(entry["num_devices"], {metric: [] for metric in METRICS})
+        for metric in METRICS:
+            values[metric].append(entry[metric])
+    return collected
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return a table: for each N and scheme the means over seeds with 95 % intervals."""
+    lines = [["N", "scheme", "normalized rate", "rate (kbit/s)", "us per decision"]]
+    collected = collect(rows)
+    for n in collected[DROO]:
+        for scheme, by_n in collected.items():
+            values = by_n[n]
+            lines.append(
+                [
+                    str(n),
+                    scheme,
+                    interval_text(values["normalized_rate"]),
+                    interval_text([rate / 1e3 for rate in values["rate"]]),
+                    interval_text(values["decision_us"]),
+                ]
+            )
+    return aligned(lines)
+
+
+if __name__ == "__main__":
+    run_module(ComparisonConfig, main, "comparison")

@@ -1,0 +1,18 @@
+"""Which learning rate?
+
+After the DROO paper's figure on the learning rate.
+`python -m experiments.learning_rate --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="learning_rate",
+    title="Learning rate of Adam",
+    settings={
+        f"{rate:g}": {"learning_rate": rate} for rate in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+    },
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()

@@ -1,0 +1,18 @@
+"""How large a replay memory?
+
+After the DROO paper's figure on the memory size.
+`python -m experiments.memory_size --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="memory_size",
+    title="Replay memory",
+    settings={
+        f"{size:,} rows": {"memory_size": size} for size in (128, 256, 512, 1024, 2048, 4096)
+    },
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()

@@ -1,0 +1,16 @@
+"""How many candidates K, when it stays fixed?
+
+After the DROO paper's figure on K.
+`python -m experiments.num_candidates --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="num_candidates",
+    title="Number of candidates K, fixed",
+    settings={f"K = {k}": {"num_candidates": k, "adapt_every": None} for k in (1, 2, 3, 5, 10)},
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()

@@ -1,0 +1,22 @@
+"""Devices switched off and on during the run: does the agent follow?
+
+Beside DROO it runs with Adam rebuilt at every step, as in the published code.
+After the published demonstration: one each off at 60, 65, 70 and 75 % of the frames; one, one and
+two on again at 80, 85 and 90 %; two off at 95 %.
+`python -m experiments.on_off --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="on_off",
+    title="Devices switched off and on",
+    settings={
+        "DROO": {"scenario": "on-off"},
+        "Adam rebuilt": {"scenario": "on-off", "rebuild_optimizer": True},
+    },
+    frames=10_000,
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()

@@ -1,0 +1,63 @@
+"""Means over runs, and how sure they are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import bootstrap
+
+Floats = NDArray[np.float64]
+
+
+def mean_and_interval(values: ArrayLike) -> Floats:
+    """Return the mean over the first axis and its 95 % bootstrap interval.
+
+    Args:
+        values: one entry per run `[R, ...]`.
+
+    Returns:
+        Mean, lower and upper end `[3, ...]`; equal for a single run.
+    """
+    runs = np.asarray(values, dtype=np.float64)
+    mean = runs.mean(axis=0)
+    if len(runs) == 1:
+        return np.array([mean, mean, mean])
+    found = bootstrap(
+        (runs,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
+    ).confidence_interval
+    return np.array([mean, found.low, found.high])
+
+
+def mean_with_interval(values: Sequence[float]) -> str:
+    """Return the mean of the runs, its 95 % bootstrap interval, and the smallest and largest."""
+    mean, low, high = map(number, mean_and_interval(values))
+    interval = f" [{low}, {high}]" if len(set(values)) > 1 else ""
+    return f"mean {mean}{interval}, from {number(min(values))} to {number(max(values))}"
+
+
+def interval_text(values: Sequence[float | None]) -> str:
+    """Return the mean with its interval as text, or how many runs have no value."""
+    there = [value for value in values if value is not None]
+    if len(there) < len(values):
+        return f"never in {len(values) - len(there)} of {len(values)}"
+    mean, low, high = map(number, mean_and_interval(there))
+    return mean if low == high else f"{mean} [{low}, {high}]"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of equal length as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def number(value: float | None) -> str:
+    """Return a key figure as text."""
+    if value is None:
+        return "never"
+    if abs(value) < 2:
+        return f"{value:.6f}"
+    return f"{value:.1f}" if value % 1 else f"{value:.0f}"

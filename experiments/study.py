@@ -1,0 +1,165 @@
+"""Studies: the main experiment under several settings, each from several seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments import figures, results
+from experiments.cli import run_module
+from experiments.configs import DROOConfig, StudyConfig
+from experiments.frames import EVENTS
+from experiments.provenance import provenance
+from experiments.statistics import aligned, interval_text, mean_and_interval
+from experiments.sweep import run_all
+
+Floats = NDArray[np.float64]
+
+COLUMNS = {
+    "normalized_rate_test": "rate (test)",
+    "optimal_decision_fraction_test": "optimal (test)",
+    "frames_to_0_99": "frames to 0.99",
+    "mean_k": "mean K",
+}
+WINDOW = 200  # frames of the curves' rolling means
+POINTS = 150  # of a curve
+
+
+class Scale(NamedTuple):
+    """How much a study runs: seeds, and frames, None for as many as the study wants."""
+
+    seeds: tuple[int, ...]
+    frames: int | None
+
+
+SCALES = {"smoke": Scale((0, 1), 400), "full": Scale((0, 1, 2, 3, 4), None)}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one figure of the paper varies.
+
+    Attributes:
+        name: of its module and of its folder of results.
+        title: of its figure.
+        settings: for each curve its label and how it differs from the main experiment.
+        frames: of a run, at full scale.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, Mapping[str, Any]] = field(hash=False)
+    frames: int = 30_000
+
+    def run_module(self) -> None:
+        """Carry the study out with the arguments of this process."""
+        run_module(StudyConfig, self.main, self.name)
+
+    def main(self, config: StudyConfig) -> None:
+        """Carry the study out, and print what came of it."""
+        folder = run_study(self, config)
+        print((folder / "table.txt").read_text(), end="")
+        print(f"\nSaved in {folder}\n")
+
+
+def run_study(study: Study, config: StudyConfig) -> Path:
+    """Run what was not run yet, and return the folder with the study's figure and data.
+
+    The folder holds config.json, runs.csv (a row per run), curves.csv (the learning curves with
+    their intervals), table.txt and the figure.
+    """
+    came_from = provenance(config)
+    scale = SCALES[config.scale]
+    seeds = scale.seeds if config.seeds is None else config.seeds
+    common: dict[str, Any] = {
+        "num_devices": config.num_devices,
+        "frames": config.frames or scale.frames or study.frames,
+        "results": config.results,
+    }
+    runs = [
+        (label, DROOConfig(**common | dict(setting), seed=seed))
+        for label, setting in study.settings.items()
+        for seed in seeds
+    ]
+    print(f"{study.name}: {len(runs)} runs of {common['frames']:,} frames")
+    folders: dict[str, list[Path]] = {label: [] for label in study.settings}
+    found = run_all([run for _, run in runs], config.jobs, figures=False)
+    for (label, _), folder in zip(runs, found, strict=True):
+        folders[label].append(folder)
+
+    frames = curve_frames(common["frames"])
+    curves = {label: learning_curve(of_label, frames) for label, of_label in folders.items()}
+    events = [
+        int(at * common["frames"])
+        for setting in study.settings.values()
+        for at in EVENTS[setting.get("scenario", "steady")]
+    ]
+
+    def write(folder: Path) -> None:
+        results.write_json(folder / "config.json", came_from)
+        results.write_csv(folder / "runs.csv", run_columns(folders))
+        results.write_csv(folder / "curves.csv", curve_columns(curves, frames))
+        (folder / "table.txt").write_text(table(folders))
+        figures.save_study(study.title, frames, curves, shortfalls(folders), events, folder)
+
+    return results.new_folder(
+        config.results / study.name, f"{results.timestamp()}-{config.scale}", write
+    )
+
+
+def curve_frames(num_frames: int) -> NDArray[np.int64]:
+    """Return the frames, from 1, at which curves are drawn."""
+    first = min(WINDOW, num_frames)
+    return np.unique(np.linspace(first, num_frames, POINTS).astype(np.int64))
+
+
+def learning_curve(folders: Sequence[Path], frames: NDArray[np.int64]) -> Floats:
+    """Return the rolling mean of the normalized rate, over runs: mean, low, high `[3, frames]`."""
+    curves = [
+        figures.rolling(results.load(folder).normalized_rate, WINDOW, np.nanmean)[frames - 1]
+        for folder in folders
+    ]
+    return mean_and_interval(curves)
+
+
+def shortfalls(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
+    """Return for each setting what its runs' test frames lack to the optimum, relative."""
+    return {
+        label: [1 - results.load_summary(run)["normalized_rate_test"] for run in of_label]
+        for label, of_label in folders.items()
+    }
+
+
+def run_columns(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[Any]]:
+    """Return the columns of runs.csv."""
+    rows = [
+        {"setting": label, **results.load_summary(run), "run": run.name}
+        for label, of_label in folders.items()
+        for run in of_label
+    ]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def curve_columns(curves: Mapping[str, Floats], frames: NDArray[np.int64]) -> dict[str, list[Any]]:
+    """Return the columns of curves.csv."""
+    columns: dict[str, list[Any]] = {"setting": [], "frame": [], "mean": [], "low": [], "high": []}
+    for label, curve in curves.items():
+        columns["setting"] += [label] * len(frames)
+        columns["frame"] += frames.tolist()
+        for name, values in zip(("mean", "low", "high"), curve, strict=True):
+            columns[name] += values.tolist()
+    return columns
+
+
+def table(folders: Mapping[str, Sequence[Path]]) -> str:
+    """Return a table: for each setting the means of its runs with 95 % intervals."""
+    rows = [["", *COLUMNS.values()]]
+    for label, of_label in folders.items():
+        summaries = [results.load_summary(run) for run in of_label]
+        rows.append(
+            [label, *(interval_text([summary[name] for summary in summaries]) for name in COLUMNS)]
+        )
+    return aligned(rows)

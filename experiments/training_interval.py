@@ -1,0 +1,18 @@
+"""How many frames between training steps?
+
+After the DROO paper's figure on the training interval.
+`python -m experiments.training_interval --help` lists its settings.
+"""
+
+from experiments.study import Study
+
+STUDY = Study(
+    name="training_interval",
+    title="Training interval",
+    settings={
+        f"every {frames}": {"training_interval": frames} for frames in (1, 5, 10, 20, 50, 100)
+    },
+)
+
+if __name__ == "__main__":
+    STUDY.run_module()
