@@ -186,7 +186,7 @@ def save_comparison(
         values: scheme -> N -> metric -> a value per run.
         folder: where the files go.
     """
-    panels = {
+    panels: dict[str, tuple[str, float, dict[str, Any]]] = {
         "rate": ("Computation rate (Mbit/s)", 1e-6, {}),
         "shortfall": ("1 - normalized rate", 1.0, {"yscale": "log", "ylim": (1e-7, 1.0)}),
         "decision_us": ("Time per decision (us)", 1.0, {"yscale": "log"}),
