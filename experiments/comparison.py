@@ -90,11 +90,20 @@ def compare(config: ComparisonConfig) -> Path:
         columns = {name: [entry[name] for entry in rows] for name in rows[0]}
         results.write_csv(folder / "runs.csv", columns)
         (folder / "table.txt").write_text(table(rows))
-        figures.save_comparison(collect(rows), folder)
+        draw(folder, folder)
 
     return results.new_folder(
         config.results / "comparison", f"{results.timestamp()}-{config.scale}", write
     )
+
+
+def draw(comparison: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved comparison into another folder; return the files."""
+    columns = results.read_csv(comparison / "runs.csv", ("scheme", "num_devices", *METRICS))
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    return figures.save_comparison(collect(rows), output)
 
 
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
@@ -144,9 +153,9 @@ def collect(rows: Iterable[Row]) -> dict[str, dict[int, dict[str, list[float]]]]
     collected: dict[str, dict[int, dict[str, list[float]]]] = {}
     for entry in rows:
         by_n = collected.setdefault(entry["scheme"], {})
-        values = by_n.setdefault(entry["num_devices"], {metric: [] for metric in METRICS})
+        values = by_n.setdefault(int(entry["num_devices"]), {metric: [] for metric in METRICS})
         for metric in METRICS:
-            values[metric].append(entry[metric])
+            values[metric].append(float(entry[metric]))
     return collected
 
 

@@ -160,10 +160,10 @@ class ReproduceConfig:
 
 @dataclass(frozen=True)
 class PlotConfig:
-    """Draw the figures of a run again, or several runs over one another."""
+    """Draw the figures of a run again, or several runs over one another, or a study's."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders, as in results/droo/RUN."""
+    """Run folders, as in results/droo/RUN, or the folder of one study."""
     labels: tuple[str, ...] = ()
     """Names of the runs in the legend; by default their folders'."""
     output: Path | None = None

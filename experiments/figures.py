@@ -16,7 +16,6 @@ from experiments.results import History
 from experiments.statistics import mean_and_interval
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Runs = Mapping[str, History]
 
 STYLE: Any = {
@@ -110,23 +109,22 @@ def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
 
 
 def draw_learning_curves(
-    frames: Ints, curves: Mapping[str, Floats], events: Sequence[int], ax: Axes
+    curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes
 ) -> Axes:
     """Draw mean curves of the normalized computation rate in the band of their intervals.
 
     Args:
-        frames: the curves' frames `[P]`.
-        curves: label -> mean, lower and upper end `[3, P]`.
+        curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
         events: frames to mark: what happens there changes the problem.
         ax: where to draw.
     """
-    for number, (label, (mean, low, high)) in enumerate(curves.items()):
+    for number, (label, (frames, (mean, low, high))) in enumerate(curves.items()):
         ax.fill_between(frames, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
     for event in events:
         ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
     ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
-    lowest = min(float(curve.min()) for curve in curves.values())
+    lowest = min(float(curve.min()) for _, curve in curves.values())
     ax.set_ylim(max(lowest, 0.8) - 0.002, 1.002)
     ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
     ax.margins(x=0.01)
@@ -134,7 +132,7 @@ def draw_learning_curves(
     return ax
 
 
-def draw_shortfalls(shortfalls: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
+def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
     """Draw for each setting its runs and their mean, with interval, on a logarithmic scale.
 
     Args:
@@ -149,7 +147,9 @@ def draw_shortfalls(shortfalls: Mapping[str, Sequence[float]], ax: Axes) -> Axes
             mean, number, xerr=[[mean - low], [high - mean]], fmt="o", color=color, capsize=3
         )
     ax.set(xscale="log", xlabel="1 - normalized rate, test frames")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
+    everything = np.concatenate(list(shortfalls.values()))
+    wide = everything.max() > 30 * max(everything.min(), 1e-300)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(shortfalls)), list(shortfalls))
@@ -160,26 +160,25 @@ def draw_shortfalls(shortfalls: Mapping[str, Sequence[float]], ax: Axes) -> Axes
 
 def save_study(
     title: str,
-    frames: Ints,
-    curves: Mapping[str, Floats],
-    shortfalls: Mapping[str, Sequence[float]],
+    curves: Mapping[str, tuple[Floats, Floats]],
+    shortfalls: Mapping[str, Floats],
     events: Sequence[int],
     folder: Path,
-) -> None:
+) -> list[Path]:
     """Draw a study's learning curves and where they end, side by side, as PNG and PDF."""
     with mpl.rc_context(STYLE):
         figure = Figure((2 * SIZE[0], SIZE[1]), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        draw_learning_curves(frames, curves, events, left)
+        draw_learning_curves(curves, events, left)
         draw_shortfalls(shortfalls, right)
         figure.legend(loc="outside lower center", ncols=len(curves))
         figure.suptitle(title)
-        _save(figure, folder / "study")
+        return _save(figure, folder / "study")
 
 
 def save_comparison(
     values: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], folder: Path
-) -> None:
+) -> list[Path]:
     """Draw rate, what it lacks to the optimum, and latency against N, as PNG and PDF.
 
     Args:
@@ -203,7 +202,7 @@ def save_comparison(
             ax.set(ylabel=label, **limits)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(values) // 2)
-        _save(figure, folder / "comparison")
+        return _save(figure, folder / "comparison")
 
 
 def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> Axes:
@@ -232,6 +231,7 @@ def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> A
 
 def _save(figure: Figure, path: Path) -> list[Path]:
     """Save as PNG and PDF; return the two files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
     for file in files:
         figure.savefig(file)

@@ -1,24 +1,35 @@
-"""Draw the figures of saved runs again, without running anything.
+"""Draw the figures of saved runs or studies again, without running anything.
 
 `python -m experiments.plot --help` lists its settings.
 """
 
 from pathlib import Path
 
-from experiments import figures, results
+from experiments import comparison, figures, results, study
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
 
 
 def main(config: PlotConfig) -> None:
     """Draw, and print where the figures are."""
+    alone = config.runs[0] if len(config.runs) == 1 else Path("figures")
+    for file in draw(config, config.output or alone):
+        print(file)
+
+
+def draw(config: PlotConfig, output: Path) -> list[Path]:
+    """Draw into a folder, and return the files."""
+    first = config.runs[0]
+    if (first / "runs.csv").exists():
+        if len(config.runs) > 1 or config.labels:
+            raise ValueError(f"runs must be a single one if it is a study, as {first} is")
+        of_study = (first / "curves.csv").exists()
+        return study.draw(first, output) if of_study else comparison.draw(first, output)
     labels = config.labels or tuple(run.resolve().name for run in config.runs)
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
     histories = {label: results.load(run) for label, run in zip(labels, config.runs, strict=True)}
-    alone = config.runs[0] if len(config.runs) == 1 else Path("figures")
-    for file in figures.save_figures(histories, config.output or alone, config.window):
-        print(file)
+    return figures.save_figures(histories, output, config.window)
 
 
 if __name__ == "__main__":

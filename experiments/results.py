@@ -156,10 +156,10 @@ def load(run: Path) -> History:
         FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    frames = _read_csv(
+    frames = read_csv(
         run / "frames.csv", ("rate", "optimal_rate", "k", "best_candidate", "decision")
     )
-    cost = _read_csv(run / "cost.csv", ("frame", "cost"))
+    cost = read_csv(run / "cost.csv", ("frame", "cost"))
     return History(
         rate=np.array(frames["rate"], dtype=np.float64),
         optimal_rate=np.array(frames["optimal_rate"], dtype=np.float64),
@@ -205,7 +205,13 @@ def write_csv(path: Path, columns: Mapping[str, Iterable[object]]) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _read_csv(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
+def read_csv(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Return columns of a file in a run folder as text.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a column lacks, or a row is not whole.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} is no run folder: it has no {path.name}")
     with path.open(newline="") as file:

@@ -1,5 +1,6 @@
 """Studies: the main experiment under several settings, each from several seeds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,11 +100,12 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     ]
 
     def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from)
+        described = {"study": {"title": study.title, "events": sorted(set(events))}}
+        results.write_json(folder / "config.json", came_from | described)
         results.write_csv(folder / "runs.csv", run_columns(folders))
         results.write_csv(folder / "curves.csv", curve_columns(curves, frames))
         (folder / "table.txt").write_text(table(folders))
-        figures.save_study(study.title, frames, curves, shortfalls(folders), events, folder)
+        draw(folder, folder)
 
     return results.new_folder(
         config.results / study.name, f"{results.timestamp()}-{config.scale}", write
@@ -125,12 +127,22 @@ def learning_curve(folders: Sequence[Path], frames: NDArray[np.int64]) -> Floats
     return mean_and_interval(curves)
 
 
-def shortfalls(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
-    """Return for each setting what its runs' test frames lack to the optimum, relative."""
-    return {
-        label: [1 - results.load_summary(run)["normalized_rate_test"] for run in of_label]
-        for label, of_label in folders.items()
-    }
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    described = json.loads((study / "config.json").read_text())["study"]
+    curves = results.read_csv(study / "curves.csv", ("setting", "frame", "mean", "low", "high"))
+    runs = results.read_csv(study / "runs.csv", ("setting", "normalized_rate_test"))
+    points = np.array([curves[name] for name in ("frame", "mean", "low", "high")], np.float64)
+    rates = np.array(runs["normalized_rate_test"], np.float64)
+    labels = list(dict.fromkeys(runs["setting"]))
+    of_label = {label: points[:, np.array(curves["setting"]) == label] for label in labels}
+    return figures.save_study(
+        described["title"],
+        {label: (found[0], found[1:]) for label, found in of_label.items()},
+        {label: 1 - rates[np.array(runs["setting"]) == label] for label in labels},
+        described["events"],
+        output,
+    )
 
 
 def run_columns(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[Any]]:

@@ -12,8 +12,24 @@ from matplotlib.figure import Figure
 
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum
-from experiments import comparison, droo, figures, provenance, reproduce, results, statistics, study
-from experiments.configs import ComparisonConfig, DROOConfig, ReproduceConfig, StudyConfig
+from experiments import (
+    comparison,
+    droo,
+    figures,
+    plot,
+    provenance,
+    reproduce,
+    results,
+    statistics,
+    study,
+)
+from experiments.configs import (
+    ComparisonConfig,
+    DROOConfig,
+    PlotConfig,
+    ReproduceConfig,
+    StudyConfig,
+)
 from experiments.frames import apply_scenario
 from tests.conftest import ROOT
 from tests.test_experiments import command
@@ -177,10 +193,23 @@ def test_intervals_cover_the_mean_they_are_for() -> None:
 
 def test_study_figures_draw_on_the_axes_handed_in() -> None:
     ax = Figure().subplots()
-    frames, curve = np.arange(1, 4), np.full((3, 3), 0.9)
-    assert figures.draw_learning_curves(frames, {"a": curve}, [2], ax) is ax
-    assert figures.draw_shortfalls({"a": [0.1, 0.2]}, Figure().subplots()).get_xscale() == "log"
+    curve = np.arange(1.0, 4.0), np.full((3, 3), 0.9)
+    assert figures.draw_learning_curves({"a": curve}, [2], ax) is ax
+    assert (
+        figures.draw_shortfalls({"a": np.array([0.1, 0.2])}, Figure().subplots()).get_xscale()
+        == "log"
+    )
     assert figures.draw_against_n({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
+
+
+def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path) -> None:
+    for name in ("on_off", "comparison"):
+        output = tmp_path / name
+        plot.main(PlotConfig((reproduced[name],), output=output))
+        (picture,) = output.glob("*.png")
+        assert picture.read_bytes() == (reproduced[name] / picture.name).read_bytes()
+    with pytest.raises(ValueError, match="runs must be a single one if it is a study"):
+        plot.main(PlotConfig((reproduced["on_off"], reproduced["comparison"])))
 
 
 def test_bad_arguments_are_named(tmp_path: Path) -> None:
