@@ -4,7 +4,7 @@ After the DROO paper's figure on the updating interval.
 `python -m experiments.adaptive_k --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="adaptive_k",
@@ -15,5 +15,7 @@ STUDY = Study(
     },
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -5,7 +5,7 @@ After the published demonstration. The state does not tell the weights: only the
 `python -m experiments.alternating_weights --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="alternating_weights",
@@ -20,5 +20,7 @@ STUDY = Study(
     frames=10_000,
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

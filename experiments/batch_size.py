@@ -4,7 +4,7 @@ After the DROO paper's figure on the batch size.
 `python -m experiments.batch_size --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="batch_size",
@@ -12,5 +12,7 @@ STUDY = Study(
     settings={f"batch {size}": {"batch_size": size} for size in (16, 32, 128, 512, 1024)},
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -144,12 +144,26 @@ class ComparisonConfig(StudyConfig):
     """Numbers of devices N; by default what the scale says: 5, 10, ..., 50 or 5, 10."""
 
 
+StudyName = Literal[
+    "quantizers",
+    "num_candidates",
+    "adaptive_k",
+    "memory_size",
+    "batch_size",
+    "training_interval",
+    "learning_rate",
+    "alternating_weights",
+    "on_off",
+    "comparison",
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReproduceConfig:
     """Run every study of the DROO paper, or some."""
 
-    only: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Names of studies; by default all."""
+    only: tyro.conf.Positional[tuple[StudyName, ...]] = ()
+    """Names of studies, each also a module: python -m experiments.NAME. By default all."""
     scale: Literal["smoke", "full"] = "full"
     """full: as in the paper; smoke: a few frames, to see that everything works."""
     jobs: int = -1

@@ -4,7 +4,7 @@ After the DROO paper's figure on the learning rate.
 `python -m experiments.learning_rate --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="learning_rate",
@@ -14,5 +14,7 @@ STUDY = Study(
     },
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -4,7 +4,7 @@ After the DROO paper's figure on K.
 `python -m experiments.num_candidates --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="num_candidates",
@@ -12,5 +12,7 @@ STUDY = Study(
     settings={f"K = {k}": {"num_candidates": k, "adapt_every": None} for k in (1, 2, 3, 5, 10)},
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -6,7 +6,7 @@ two on again at 80, 85 and 90 %; two off at 95 %.
 `python -m experiments.on_off --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="on_off",
@@ -18,5 +18,7 @@ STUDY = Study(
     frames=10_000,
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

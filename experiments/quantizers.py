@@ -4,7 +4,7 @@ After the DROO paper's comparison of OP with KNN; the noisy one is LyDROO's.
 `python -m experiments.quantizers --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="quantizers",
@@ -19,5 +19,7 @@ STUDY = Study(
     },
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -55,15 +55,16 @@ class Study:
     settings: Mapping[str, Mapping[str, Any]] = field(hash=False)
     frames: int = 30_000
 
-    def run_module(self) -> None:
-        """Carry the study out with the arguments of this process."""
-        run_module(StudyConfig, self.main, self.name)
-
     def main(self, config: StudyConfig) -> None:
         """Carry the study out, and print what came of it."""
         folder = run_study(self, config)
         print((folder / "table.txt").read_text(), end="")
         print(f"\nSaved in {folder}\n")
+
+
+def run_study_module(study: Study) -> None:
+    """Carry a study out with the arguments of this process."""
+    run_module(StudyConfig, study.main, study.name)
 
 
 def run_study(study: Study, config: StudyConfig) -> Path:

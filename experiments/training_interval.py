@@ -4,7 +4,7 @@ After the DROO paper's figure on the training interval.
 `python -m experiments.training_interval --help` lists its settings.
 """
 
-from experiments.study import Study
+from experiments.study import Study, run_study_module
 
 STUDY = Study(
     name="training_interval",
@@ -14,5 +14,7 @@ STUDY = Study(
     },
 )
 
+main = STUDY.main
+
 if __name__ == "__main__":
-    STUDY.run_module()
+    run_study_module(STUDY)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from experiments import (
     figures,
     plot,
     provenance,
-    reproduce,
     results,
     statistics,
     study,
@@ -27,8 +27,8 @@ from experiments.configs import (
     ComparisonConfig,
     DROOConfig,
     PlotConfig,
-    ReproduceConfig,
     StudyConfig,
+    StudyName,
 )
 from experiments.frames import apply_scenario
 from tests.conftest import ROOT
@@ -51,10 +51,10 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_every_study_is_reproduced(reproduced: Mapping[str, Path]) -> None:
-    assert list(reproduced) == [*reproduce.STUDIES, reproduce.COMPARISON]
+    assert tuple(reproduced) == get_args(StudyName)
     for name, folder in reproduced.items():
         files = {file.name for file in folder.iterdir()}
-        picture = "comparison" if name == reproduce.COMPARISON else "study"
+        picture = "comparison" if name == "comparison" else "study"
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
         assert json.loads((folder / "config.json").read_text())["config"]["scale"] == "smoke"
         assert (folder / f"{picture}.png").stat().st_size > 20_000
@@ -62,7 +62,7 @@ def test_every_study_is_reproduced(reproduced: Mapping[str, Path]) -> None:
 
 def test_every_study_is_a_module_that_the_readme_names() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name in (*reproduce.STUDIES, reproduce.COMPARISON):
+    for name in get_args(StudyName):
         assert (ROOT / "experiments" / f"{name}.py").is_file()
         assert f"`{name}`" in readme
 
@@ -213,8 +213,10 @@ def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path)
 
 
 def test_bad_arguments_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"only must name studies \(quantizers, .*\), got nosuch"):
-        reproduce.main(ReproduceConfig(only=("nosuch",), results=tmp_path))
+    unknown = command("experiments.reproduce", "nosuch")
+    assert unknown.returncode != 0
+    assert "nosuch" in unknown.stderr
+    assert "quantizers" in unknown.stderr
     for seeds in ((), (1, 1)):
         with pytest.raises(ValueError, match="seeds must be distinct and at least one"):
             StudyConfig(seeds=seeds)
