@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
+from scipy.sparse import issparse
 
 from env.validation import binary, in_range, not_binary
+
+Floats = NDArray[np.float64]
 
 # The fields of `Dataset`, and what the published files call them; the last two are not published.
 NAMES = {
@@ -23,7 +26,6 @@ NAMES = {
     "weights": "weights",
 }
 OPTIONAL = ("gap", "weights")
-PER_DEVICE = ("weights",)
 VECTORS = {"energy_time", "computation_rate", "gap", "weights"}  # columns, or a row, in the files
 
 
@@ -46,13 +48,13 @@ class Dataset:
             infinite.
     """
 
-    gain: NDArray[np.float64]
+    gain: Floats
     decision: NDArray[np.int64]
-    energy_time: NDArray[np.float64]
-    offload_time: NDArray[np.float64]
-    computation_rate: NDArray[np.float64]
-    gap: NDArray[np.float64] | None = None
-    weights: NDArray[np.float64] | None = None
+    energy_time: Floats
+    offload_time: Floats
+    computation_rate: Floats
+    gap: Floats | None = None
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         """Check the fields against one another, and convert them."""
@@ -79,55 +81,25 @@ class Dataset:
         for name, value in checked.items():
             object.__setattr__(self, name, value.copy())  # the way past frozen
 
-    def __len__(self) -> int:
-        """Return T, the number of frames."""
-        return len(self.gain)
 
-    def __getitem__(self, frames: slice) -> "Dataset":
-        """Return some of the frames."""
-        return Dataset(
-            **{
-                name: value if name in PER_DEVICE or value is None else value[frames]
-                for name, value in vars(self).items()
-            }
-        )
+def read_gains(path: str | os.PathLike[str]) -> tuple[Floats, Floats | None]:
+    """Read channel gains `[T, N]` and, if there are, weights `[N]` of a .mat or .npz file.
 
-    @classmethod
-    def join(cls, parts: "Sequence[Dataset]") -> "Dataset":
-        """Return the frames of several datasets of the same devices, one after another."""
-        fields: dict[str, Any] = vars(parts[0]).copy()
-        for name in fields.keys() - set(PER_DEVICE):
-            if fields[name] is not None:
-                fields[name] = np.concatenate([getattr(part, name) for part in parts])
-        return cls(**fields)
-
-
-def read_gains(path: str | os.PathLike[str]) -> NDArray[np.float64]:
-    """Read the channel gains `[T, N]` of a .mat or .npz file: its variable `input_h`.
+    They are its variables `input_h` and `weights`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, holds no `input_h`, or that is not a matrix of non-negative,
-            finite numbers.
+            finite numbers, or the weights are not N positive ones.
     """
-    name = NAMES["gain"]
-    gains = _read(Path(path), [name])[name]
-    return in_range(f"{name} of {path}", gains, 0, np.inf, ("T", "N"))
-
-
-def read_weights(path: str | os.PathLike[str]) -> NDArray[np.float64] | None:
-    """Read the devices' weights `[N]` of a .mat or .npz file; None if it has none.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or the weights are not positive, finite numbers.
-    """
-    name = NAMES["weights"]
-    weights = _read(Path(path), [], [name]).get(name)
-    if weights is None:
-        return None
-    weights = weights.reshape(-1)
-    return in_range(f"{name} of {path}", weights, 0, np.inf, ("N",), open_low=True)
+    gain_name, weights_name = NAMES["gain"], NAMES["weights"]
+    found = _read(Path(path), [gain_name], [weights_name])
+    gains = in_range(f"{gain_name} of {path}", found[gain_name], 0, np.inf, ("T", "N"))
+    weights = found.get(weights_name)
+    if weights is not None:
+        name, shape = f"{weights_name} of {path}", (gains.shape[1],)
+        weights = in_range(name, weights.reshape(-1), 0, np.inf, shape, open_low=True)
+    return gains, weights
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -154,7 +126,7 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset) -> None:
 
     Raises:
         ValueError: if the name ends in neither .mat nor .npz.
-        FileNotFoundError: if there is no such folder.
+        OSError: if the file cannot be written there.
     """
     path = Path(path)
     check_output(path)
@@ -182,12 +154,16 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: if the name ends in neither .mat nor .npz.
-        FileNotFoundError: if there is no such folder.
+        OSError: if there is no such folder, or none to write into, or a folder of that name.
     """
     path = Path(path)
     _check_suffix(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} for {path.name}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} cannot be written into")
 
 
 def _check_suffix(path: Path) -> None:
@@ -212,7 +188,11 @@ def _read(path: Path, required: list[str], optional: Sequence[str] = ()) -> dict
     missing = [name for name in required if name not in found]
     if missing:
         raise ValueError(f"{path} must hold {', '.join(required)}; it lacks {', '.join(missing)}")
-    found = {name: found[name] for name in names if name in found}
+    found = {
+        name: found[name].toarray() if issparse(found[name]) else found[name]
+        for name in names
+        if name in found
+    }
     for name in found:
         if found[name].dtype.kind not in "fiub":
             raise ValueError(f"{name} of {path} must hold real numbers, got {found[name].dtype}")

@@ -104,6 +104,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """Weights `[N]` of the devices, positive; new ones hold from the coming frame on.
 
         Raises:
+            TypeError: if they are no real numbers.
             ValueError: if there are not N, or one is not positive and finite.
         """
         return self.critic.weights

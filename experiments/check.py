@@ -11,7 +11,6 @@ from env.labels import LabelCheck, check_labels
 from experiments.cli import run_module
 from experiments.configs import CheckConfig
 from experiments.frames import device_weights
-from experiments.parallel import map_chunks
 
 LISTED = 50  # frames at most
 
@@ -20,10 +19,10 @@ def main(config: CheckConfig) -> None:
     """Check the labels, and print which are not optimal."""
     check = check_file(config)
     print(f"{len(check.shortfall):,} frames in {config.data}")
-    print(f"certified to a gap of {check.gap.max():.1e}")
     for title, error in {
         "labels whose decision is not optimal": check.shortfall,
         "labels whose rate is not what their decision earns": check.rate_error,
+        "labels whose rate is not what their times earn": check.allocation_error,
     }.items():
         wrong = np.flatnonzero(error > config.tolerance)
         print(f"{title} (by more than {config.tolerance:g}): {len(wrong)}")
@@ -31,6 +30,8 @@ def main(config: CheckConfig) -> None:
             print(f"  frame {frame + 1:6}: by {error[frame]:.2e}")
         if len(wrong) > LISTED:
             print(f"  and {len(wrong) - LISTED:,} more")
+    undecided = (check.shortfall <= config.tolerance) & (check.doubt > config.tolerance)
+    print(f"labels undecided in the time allowed: {undecided.sum()}")
 
 
 def check_file(config: CheckConfig) -> LabelCheck:
@@ -42,15 +43,9 @@ def check_file(config: CheckConfig) -> LabelCheck:
     """
     dataset = read_dataset(config.data)
     weights = device_weights(config.weights, dataset.weights, dataset.gain.shape[1])
-    parts = map_chunks(
-        check_labels,
-        dataset,
-        config.jobs,
-        "checking",
-        critic=WPMECCritic(weights),
-        time_limit=config.time_limit,
+    return check_labels(
+        dataset, WPMECCritic(weights), time_limit=config.time_limit, jobs=config.jobs
     )
-    return LabelCheck(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 if __name__ == "__main__":

@@ -68,5 +68,11 @@ def _execute(
         )
     except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"{prog}: error: {error}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        # An interrupt of Python code that a compiled kernel calls comes out wrapped, even twice.
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if not isinstance(cause, KeyboardInterrupt):
+            raise
         sys.exit(f"{prog}: interrupted; what was not finished is not saved")

@@ -9,6 +9,25 @@ from typing import Literal
 
 import tyro
 
+LEAST = {"frames": 1, "num_devices": 1, "seed": 0, "seeds": 0, "tolerance": 0}
+
+
+def check_settings(config: object) -> None:
+    """Check those settings of any experiment that nothing further down would.
+
+    Raises:
+        ValueError: if one is out of range, or one of several is missing or there twice.
+    """
+    for name, value in vars(config).items():
+        several = value if isinstance(value, tuple) else (value,)
+        if name in LEAST and value is not None:
+            if not all(number >= LEAST[name] for number in several):  # NaN neither
+                raise ValueError(f"{name} must be at least {LEAST[name]}, got {value}")
+            if len(set(several)) < max(1, len(several)):
+                raise ValueError(f"{name} must be distinct and at least one, got {value}")
+        if name == "jobs" and value == 0:
+            raise ValueError("jobs must be at least 1, or -1 for all cores, got 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FramesConfig:
@@ -30,11 +49,8 @@ class FramesConfig:
     """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
 
     def __post_init__(self) -> None:
-        """Check what nothing further down would."""
-        for name, least in (("frames", 1), ("seed", 0), ("num_devices", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+        """Check the values."""
+        check_settings(self)
         if self.data is not None and (self.line_of_sight or self.correlation):
             raise ValueError(
                 "line_of_sight and correlation describe generated channels: drop --data"
@@ -68,6 +84,8 @@ class DROOConfig(FramesConfig):
     """Rows of the replay memory."""
     rebuild_optimizer: bool = False
     """Start Adam anew at every training step, as the published code does."""
+    optimum_time_limit: float = 10.0
+    """Seconds after which the optimum of a frame is content with a wider certified gap."""
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
 
@@ -112,6 +130,10 @@ class CheckConfig:
     jobs: int = -1
     """Processes; -1 takes all cores."""
 
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
@@ -131,9 +153,8 @@ class StudyConfig:
     """Folder of all results; a study gets a folder of its own in it."""
 
     def __post_init__(self) -> None:
-        """Check the seeds; the runs check the rest."""
-        if self.seeds is not None and len(set(self.seeds)) < max(1, len(self.seeds)):
-            raise ValueError(f"seeds must be distinct and at least one, got {self.seeds}")
+        """Check the values."""
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +191,10 @@ class ReproduceConfig:
     """Runs at a time, one process each; -1 takes all cores."""
     results: Path = Path("results")
     """Folder of all results; a study gets a folder of its own in it."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 `python -m experiments.droo --help` lists its settings.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from agent import DROO, MemoryDNN
 from env import RecordedChannel, WirelessPoweredMEC, WPMECCritic, WPMECFrame
-from env.schemes import certified_optimum
+from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
@@ -51,8 +52,8 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     """
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
-    for_channel, for_agent = np.random.SeedSequence(config.seed).spawn(2)
-    gains, weights = make_frames(config, np.random.default_rng(for_channel))
+    _, for_agent = np.random.SeedSequence(config.seed).spawn(2)  # the first is the channel's
+    gains, weights = make_frames(config)
     gains, test_frames = split_frames(gains, config)
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
     num_devices = len(weights)
@@ -72,8 +73,12 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
         num_candidates=config.num_candidates,
         adapt_every=config.adapt_every,
     )
-    history, timing = record(droo, env, gains, weights_from, progress=progress)
-    summary = results.summarize(history, test_frames) | {"seed": config.seed} | timing
+    optimal_rate, certificate = certify(
+        gains, weights_from, config.optimum_time_limit, progress=progress
+    )
+    history, timing = record(droo, env, weights_from, optimal_rate, progress=progress)
+    summary = results.summarize(history, test_frames)
+    summary |= {"seed": config.seed} | certificate | timing
 
     def write_more(folder: Path) -> None:
         droo.save(folder / "checkpoint.safetensors")
@@ -83,54 +88,62 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
 
 
-def optimal_rates(gains: Floats, weights_from: Mapping[int, Floats], *, progress: bool) -> Floats:
-    """Return the certified optimal rate `[T]` of each frame, bit/s, with a progress bar."""
-    rates = np.empty(len(gains))
-    bar = tqdm(
-        enumerate(gains),
-        "optimum of every frame",
-        total=len(gains),
-        unit="frame",
-        leave=False,
-        disable=_no_bar(progress),
+def certify(
+    gains: Floats, weights_from: Mapping[int, Floats], time_limit: float, *, progress: bool
+) -> tuple[Floats, dict[str, float]]:
+    """Return a certified bound `[T]` of each frame's rate, bit/s; and the largest gap, and seconds.
+
+    Args:
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change.
+        time_limit: seconds after which to stop at a wider gap, for each frame.
+        progress: whether to show a progress bar, on a terminal.
+    """
+    start = time.perf_counter()
+    frames = []
+    for first, end in itertools.pairwise([*weights_from, len(gains)]):
+        critic = WPMECCritic(weights_from[first])
+        frames += [WPMECFrame(critic, gain) for gain in gains[first:end]]
+    optima = certified_optima(
+        frames, time_limit=time_limit, description="optimum of every frame" if progress else None
     )
-    for t, gain in bar:
-        if t in weights_from:
-            critic = WPMECCritic(weights_from[t])
-        rates[t] = certified_optimum(WPMECFrame(critic, gain)).computation_rate
-    return rates
+    bounds = np.array([optimum.upper_bound for optimum in optima])
+    largest_gap = max(optimum.gap for optimum in optima)
+    return bounds, {
+        "optimum_gap": largest_gap,
+        "optimum_seconds": time.perf_counter() - start,
+    }
 
 
 def record(
     droo: DROO,
     env: WirelessPoweredMEC,
-    gains: Floats,
     weights_from: Mapping[int, Floats],
+    optimal_rate: Floats,
     *,
     progress: bool,
 ) -> tuple[History, dict[str, float]]:
-    """Simulate as many frames as there are gains; return them, and how long they took.
+    """Simulate as many frames as optimal rates are given; return them, and how long they took.
 
-    The optimum of every frame is computed and the critic compiled before the clock starts.
+    The critic is compiled before the clock starts.
 
     Args:
         droo: the agent.
-        env: the environment; its channel has the same gains.
-        gains: channel gains `[T, N]`.
+        env: the environment.
         weights_from: the weights `[N]` from each frame on at which they change.
-        progress: whether to show progress bars, on a terminal.
+        optimal_rate: of each frame `[T]`, bit/s.
+        progress: whether to show a progress bar, on a terminal.
     """
-    start = time.perf_counter()
-    optimal_rate = optimal_rates(gains, weights_from, progress=progress)
-    optimum_seconds = time.perf_counter() - start
-    env.critic.score(gains[0], np.zeros((1, droo.agent.net[-1])))
-    env.critic.allocate(gains[0], np.zeros(droo.agent.net[-1]))
+    num_frames, num_devices = len(optimal_rate), env.num_devices
+    env.reset()
+    env.score(np.zeros((1, num_devices)))
+    env.allocate(np.zeros(num_devices))
 
     # Arrays from the start: keeping the frames themselves slows the loop by a tenth.
-    numbers = np.empty((len(gains), 5))
-    decision = np.empty(gains.shape, dtype=np.int64)
+    numbers = np.empty((num_frames, 5))
+    decision = np.empty((num_frames, num_devices), dtype=np.int64)
     start = time.perf_counter()
-    frames = with_progress(simulate(droo, env, len(gains)), optimal_rate, progress=progress)
+    frames = with_progress(simulate(droo, env, num_frames), optimal_rate, progress=progress)
     for t, frame in enumerate(frames):
         cost = math.nan if frame.cost is None else frame.cost
         numbers[t] = frame.reward, frame.k, frame.choice.candidate, cost, frame.decision_us
@@ -152,10 +165,9 @@ def record(
     )
     timing = {
         "seconds": seconds,
-        "microseconds_per_frame": seconds / len(gains) * 1e6,
+        "microseconds_per_frame": seconds / num_frames * 1e6,
         "decision_us_p50": float(np.percentile(decision_us, 50)),
         "decision_us_p99": float(np.percentile(decision_us, 99)),
-        "optimum_seconds": optimum_seconds,
     }
     return history, timing
 

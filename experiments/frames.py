@@ -4,40 +4,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import BlockFading, default_weights, linear_placement, path_loss_gain
-from env.datasets import read_gains, read_weights
+from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
 
 Floats = NDArray[np.float64]
 
 TEST_FRACTION = 0.2
 
-# Fractions of a run at which the published demonstrations change something.
-SWAPS = (0.6, 0.8)
-SWITCHES = {0.6: -1, 0.65: -1, 0.7: -1, 0.75: -1, 0.8: 1, 0.85: 1, 0.9: 2, 0.95: -2}
+# After how many percent of a run the published demonstrations change something.
+SWAPS = (60, 80)
+SWITCHES = {60: -1, 65: -1, 70: -1, 75: -1, 80: 1, 85: 1, 90: 2, 95: -2}
 EVENTS = {"steady": (), "alternating-weights": SWAPS, "on-off": tuple(SWITCHES)}
 
 
-def make_frames(config: FramesConfig, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
     """Return channel gains `[T, N]`, all that are recorded or as many as wanted, and weights `[N]`.
+
+    The channel has the first stream that the seed spawns; the others are the experiment's.
 
     Raises:
         ValueError: if the data file is damaged, or the numbers of devices do not agree.
         FileNotFoundError: if there is no such data file.
     """
-    recorded_weights = None
-    if config.data is None:
-        num_devices = config.num_devices or len(config.weights or range(10))
-        average_gain = path_loss_gain(linear_placement(num_devices))
-        channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
-        gains = channel.sample(rng, config.frames or 30_000)
-    else:
-        gains, recorded_weights = read_gains(config.data), read_weights(config.data)
-        if config.num_devices not in (None, gains.shape[1]):
+    if config.data is not None:
+        gains, recorded_weights = read_gains(config.data)
+        num_devices = gains.shape[1]
+        if config.num_devices not in (None, num_devices):
             raise ValueError(
-                f"num_devices must be {gains.shape[1]} as in {config.data}, "
-                f"got {config.num_devices}"
+                f"num_devices must be {num_devices} as in {config.data}, got {config.num_devices}"
             )
-    return gains, device_weights(config.weights, recorded_weights, gains.shape[1])
+        return gains, device_weights(config.weights, recorded_weights, num_devices)
+
+    num_devices = config.num_devices or (10 if config.weights is None else len(config.weights))
+    weights = device_weights(config.weights, None, num_devices)
+    average_gain = path_loss_gain(linear_placement(num_devices))
+    channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
+    (stream,) = np.random.SeedSequence(config.seed).spawn(1)
+    return channel.sample(np.random.default_rng(stream), config.frames or 30_000), weights
 
 
 def device_weights(
@@ -104,13 +107,13 @@ def apply_scenario(
     if scenario == "alternating-weights":
         swapped = weights.max() + weights.min() - weights
         weights_from |= {
-            int(at * num_frames): new for at, new in zip(SWAPS, (swapped, weights), strict=True)
+            at * num_frames // 100: new for at, new in zip(SWAPS, (swapped, weights), strict=True)
         }
     if scenario == "on-off":
         if num_devices < 5:
             raise ValueError(f"num_devices must be at least 5 for on-off, got {num_devices}")
         active = np.full(num_frames, num_devices)
         for at, switched in SWITCHES.items():
-            active[int(at * num_frames) :] += switched
+            active[at * num_frames // 100 :] += switched
         gains = np.where(np.arange(num_devices) < active[:, None], gains, 0.0)
     return gains, weights_from

@@ -1,7 +1,8 @@
 """Run folders: what a run leaves behind, written whole or not at all, and read back.
 
 A run folder results/EXPERIMENT/RUN/ holds config.json (provenance), frames.csv (a row per frame),
-cost.csv (a row per training step), summary.json, checkpoint.safetensors and the figures.
+cost.csv (a row per training step), summary.json, checkpoint.safetensors and, but for the runs of
+studies, the figures.
 """
 
 import csv
@@ -34,7 +35,7 @@ class History:
 
     Attributes:
         rate: weighted sum computation rate of each frame `[T]`, bit/s.
-        optimal_rate: the most that each frame allowed `[T]`, bit/s.
+        optimal_rate: the most that each frame allowed `[T]`, bit/s: a certified upper bound of it.
         k: K, how many candidates were asked for `[T]`.
         best_candidate: which candidate won `[T]`, from 0.
         decision: `[T, N]`.

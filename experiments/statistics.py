@@ -10,7 +10,9 @@ Floats = NDArray[np.float64]
 
 
 def mean_and_interval(values: ArrayLike) -> Floats:
-    """Return the mean over the first axis and its 95 % bootstrap interval.
+    """Return the mean over the first axis and its 95 % percentile bootstrap interval.
+
+    Of few runs it is too narrow: of five, it covers the true mean in about 85 % of cases.
 
     Args:
         values: one entry per run `[R, ...]`.

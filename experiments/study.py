@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import figures, results
+from experiments import figures, results, study_figures
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, StudyConfig
 from experiments.frames import EVENTS
@@ -95,7 +95,7 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     frames = curve_frames(common["frames"])
     curves = {label: learning_curve(of_label, frames) for label, of_label in folders.items()}
     events = [
-        int(at * common["frames"])
+        at * common["frames"] // 100
         for setting in study.settings.values()
         for at in EVENTS[setting.get("scenario", "steady")]
     ]
@@ -137,7 +137,7 @@ def draw(study: Path, output: Path) -> list[Path]:
     rates = np.array(runs["normalized_rate_test"], np.float64)
     labels = list(dict.fromkeys(runs["setting"]))
     of_label = {label: points[:, np.array(curves["setting"]) == label] for label in labels}
-    return figures.save_study(
+    return study_figures.save_study(
         described["title"],
         {label: (found[0], found[1:]) for label, found in of_label.items()},
         {label: 1 - rates[np.array(runs["setting"]) == label] for label in labels},

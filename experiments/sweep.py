@@ -27,8 +27,6 @@ COLUMNS = {
 
 def main(config: SweepConfig) -> None:
     """Run the seeds that were not run yet, and print a table of all."""
-    if len(set(config.seeds)) < max(1, len(config.seeds)):
-        raise ValueError(f"seeds must be distinct and at least one, got {config.seeds}")
     settings = {field.name: getattr(config, field.name) for field in fields(DROOConfig)}
     folders = run_all([DROOConfig(**settings | {"seed": s}) for s in config.seeds], config.jobs)
     print_table(config.seeds, folders)

@@ -22,7 +22,7 @@ FRAMES = 20_000
 
 
 def test_path_loss_is_the_published_one() -> None:
-    recorded = read_gains(published("data/data_10.mat"))
+    recorded = read_gains(published("data/data_10.mat"))[0]
     np.testing.assert_allclose(
         recorded.mean(axis=0), path_loss_gain(linear_placement(10)), rtol=0.02
     )

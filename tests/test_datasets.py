@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
+from scipy.sparse import csc_matrix
 
 from env import WPMECCritic, default_channel, default_weights
 from env.datasets import Dataset, read_dataset, read_gains, write_dataset
@@ -36,7 +37,7 @@ def test_what_is_written_is_read(suffix: str, more: dict[str, Any], tmp_path: Pa
     again = read_dataset(tmp_path / f"data{suffix}")
     for field in fields(Dataset):
         assert np.array_equal(getattr(again, field.name), getattr(dataset, field.name))
-    assert (read_gains(tmp_path / f"data{suffix}") == dataset.gain).all()
+    assert (read_gains(tmp_path / f"data{suffix}")[0] == dataset.gain).all()
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -120,12 +121,44 @@ def test_fields_that_disagree_are_named() -> None:
             Dataset(**arguments | {name: bad})
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "writer"), [(".mat", "savemat"), (".npz", "np.savez_compressed")]
+)
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_what_was_there(
+    suffix: str, writer: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"data{suffix}"
+
     def fail(path: Path, *_: object, **__: object) -> None:
         path.write_bytes(b"half")
-        raise OSError("no space left")
+        raise error
 
-    monkeypatch.setattr("env.datasets.savemat", fail)
-    with pytest.raises(OSError, match="no space left"):
-        write_dataset(tmp_path / "data.mat", small_dataset())
-    assert list(tmp_path.iterdir()) == []
+    for before in (None, b"old"):
+        if before is not None:
+            path.write_bytes(before)
+        with monkeypatch.context() as patched:
+            patched.setattr(f"env.datasets.{writer}", fail)
+            with pytest.raises(type(error)):
+                write_dataset(path, small_dataset())
+        assert [file.read_bytes() for file in tmp_path.iterdir()] == [before] * bool(before)
+
+
+def test_where_no_file_can_be_is_told_before(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"a\.npz is a folder"):
+        write_dataset(tmp_path / "a.npz", small_dataset())
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*absent for a\.npz"):
+        write_dataset(tmp_path / "absent" / "a.npz", small_dataset())
+
+
+def test_sparse_gains_are_read(tmp_path: Path) -> None:
+    gains = np.array([[1e-6, 0.0], [0.0, 2e-6]])
+    savemat(tmp_path / "a.mat", {"input_h": csc_matrix(gains), "weights": [1.0, 2.0]})
+    read, weights = read_gains(tmp_path / "a.mat")
+    assert (read == gains).all()
+    assert weights is not None
+    assert weights.tolist() == [1, 2]
+    savemat(tmp_path / "b.mat", {"input_h": gains, "weights": [1.0, 2.0, 3.0]})
+    with pytest.raises(ValueError, match=r"weights of .* must have shape \[2\], got \[3\]"):
+        read_gains(tmp_path / "b.mat")

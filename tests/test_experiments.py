@@ -138,11 +138,10 @@ def test_every_quantizer_runs(quantizer: str, tmp_path: Path) -> None:
 def test_recorded_frames_are_split_as_published(tmp_path: Path) -> None:
     gains = default_channel(3).sample(np.random.default_rng(0), 100)
     savemat(tmp_path / "data.mat", {"input_h": gains})
-    rng = np.random.default_rng(0)
 
     def frames(count: int) -> tuple[list[int], int]:
         config = DROOConfig(data=tmp_path / "data.mat", frames=count)
-        used, test_frames = split_frames(make_frames(config, rng)[0], config)
+        used, test_frames = split_frames(make_frames(config)[0], config)
         return [int(np.flatnonzero((gains == gain).all(axis=1))[0]) for gain in used], test_frames
 
     assert frames(100) == (list(range(100)), 20)

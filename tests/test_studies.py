@@ -16,12 +16,12 @@ from env.schemes import certified_optimum
 from experiments import (
     comparison,
     droo,
-    figures,
     plot,
     provenance,
     results,
     statistics,
     study,
+    study_figures,
 )
 from experiments.configs import (
     ComparisonConfig,
@@ -33,6 +33,8 @@ from experiments.configs import (
 from experiments.frames import apply_scenario
 from tests.conftest import ROOT
 from tests.test_experiments import command
+
+pytestmark = pytest.mark.xdist_group("studies")  # which share the fixture `reproduced`
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -161,7 +163,7 @@ def test_a_run_follows_its_scenario(tmp_path: Path) -> None:
     for t, used in ((119, weights), (120, swapped), (159, swapped), (160, weights)):
         frame = WPMECFrame(WPMECCritic(used), gains[t])
         assert history.rate[t] == pytest.approx(frame.score(history.decision[t][None])[0])
-        assert history.optimal_rate[t] == certified_optimum(frame).computation_rate
+        assert history.optimal_rate[t] == certified_optimum(frame).upper_bound
 
 
 def test_the_weights_of_an_environment_change_from_the_coming_frame_on() -> None:
@@ -181,10 +183,10 @@ def test_intervals_cover_the_mean_they_are_for() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(200):
-        mean, low, high = statistics.mean_and_interval(rng.normal(3, 1, 30))
+        mean, low, high = statistics.mean_and_interval(rng.normal(3, 1, 5))
         assert low < mean < high
         covered += low <= 3 <= high
-    assert 0.88 <= covered / 200 <= 0.99
+    assert covered / 200 == pytest.approx(0.85, abs=0.06)  # as the docstring says
     assert statistics.mean_and_interval([[1.0, 2.0]]).tolist() == [[1, 2]] * 3
     assert statistics.mean_and_interval([2.0, 2.0]).tolist() == [2, 2, 2]
     assert statistics.interval_text([0.5, None, None]) == "never in 2 of 3"
@@ -194,12 +196,12 @@ def test_intervals_cover_the_mean_they_are_for() -> None:
 def test_study_figures_draw_on_the_axes_handed_in() -> None:
     ax = Figure().subplots()
     curve = np.arange(1.0, 4.0), np.full((3, 3), 0.9)
-    assert figures.draw_learning_curves({"a": curve}, [2], ax) is ax
+    assert study_figures.draw_learning_curves({"a": curve}, [2], ax) is ax
     assert (
-        figures.draw_shortfalls({"a": np.array([0.1, 0.2])}, Figure().subplots()).get_xscale()
+        study_figures.draw_shortfalls({"a": np.array([0.1, 0.2])}, Figure().subplots()).get_xscale()
         == "log"
     )
-    assert figures.draw_against_n({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
+    assert study_figures.draw_against_n({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
 
 
 def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path) -> None:
@@ -212,13 +214,19 @@ def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path)
         plot.main(PlotConfig((reproduced["on_off"], reproduced["comparison"])))
 
 
-def test_bad_arguments_are_named(tmp_path: Path) -> None:
+def test_bad_arguments_are_named() -> None:
     unknown = command("experiments.reproduce", "nosuch")
     assert unknown.returncode != 0
     assert "nosuch" in unknown.stderr
     assert "quantizers" in unknown.stderr
+    for frames in (0, -1):
+        with pytest.raises(ValueError, match="frames must be at least 1"):
+            StudyConfig(frames=frames)
+    for devices in ((), (5, 5)):
+        with pytest.raises(ValueError, match="num_devices must be distinct and at least one"):
+            ComparisonConfig(num_devices=devices)
     for seeds in ((), (1, 1)):
         with pytest.raises(ValueError, match="seeds must be distinct and at least one"):
             StudyConfig(seeds=seeds)
-    with pytest.raises(ValueError, match="num_devices must be at least 1, got 0"):
-        comparison.compare(ComparisonConfig(num_devices=(0,), results=tmp_path))
+    with pytest.raises(ValueError, match="num_devices must be at least 1"):
+        ComparisonConfig(num_devices=(0,))

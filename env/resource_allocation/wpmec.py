@@ -88,8 +88,8 @@ class WPMECCritic:
     Attributes:
         weights: as given, read-only.
         parameters: as given.
-        classes: what the kernels want to know of both: the weight class of each device `[N]`, the
-            weight of each class `[C]`, and `parameters.constants`.
+        kernel_arguments: what the kernels want to know of both: the weight class of each device
+            `[N]`, the weight of each class `[C]`, and `parameters.constants`.
 
     Raises:
         ValueError: if a weight is not positive and finite.
@@ -100,7 +100,7 @@ class WPMECCritic:
         self.weights.flags.writeable = False  # the classes below would not follow a change
         self.parameters = parameters or WPMECParameters()
         class_weights, class_of = np.unique(self.weights, return_inverse=True)
-        self.classes = (class_of, class_weights, self.parameters.constants)
+        self.kernel_arguments = (class_of, class_weights, self.parameters.constants)
 
     @property
     def num_devices(self) -> int:
@@ -127,7 +127,7 @@ class WPMECCritic:
         decisions = binary("decisions", decisions, ("K", self.num_devices))
         gain = self.check_gain(gain)
         values = np.empty(len(decisions))
-        error = wpmec_kernels.score(gain, *self.classes, decisions, values)
+        error = wpmec_kernels.score(gain, *self.kernel_arguments, decisions, values)
         if (values == wpmec_kernels.NOT_BINARY).any():
             raise not_binary("decisions", decisions)
         _check_solved(error)
@@ -151,7 +151,7 @@ class WPMECCritic:
         gain = self.check_gain(gain)
         offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
         value, energy_time, error = wpmec_kernels.allocate(
-            gain, *self.classes, decision, offload_time, rate
+            gain, *self.kernel_arguments, decision, offload_time, rate
         )
         if value == wpmec_kernels.NOT_BINARY:
             raise not_binary("decision", decision)
@@ -182,7 +182,8 @@ class WPMECFrame:
 
     def __init__(self, critic: WPMECCritic, gain: ArrayLike) -> None:
         self.critic = critic
-        self.gain = critic.check_gain(gain)
+        self.gain = critic.check_gain(gain).copy()
+        self.gain.flags.writeable = False
 
     @property
     def num_devices(self) -> int:

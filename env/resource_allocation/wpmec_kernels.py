@@ -110,13 +110,13 @@ def solve(
         step = x - phi / slope
         x = step if low < step < high else 0.5 * (low + high)
 
-    if math.isnan(error):
-        error = math.inf  # which no maximum over errors hides
     value = local * a ** (1.0 / 3.0)
     for c in range(len(snr)):
         if snr[c] > 0.0:
             t = log_snrs[c]
             value += a * weights[c] * eps * snr[c] * t / math.expm1(t)
+    if math.isnan(error) or math.isnan(value):
+        error = math.inf  # which no maximum over errors hides
     return value, a, error
 
 
@@ -125,7 +125,7 @@ def split(
     gain: Floats,
     class_of: Ints,
     class_weights: Floats,
-    decision: Ints,
+    decision: Ints | NDArray[np.int8],
     constants: tuple[float, float, float],
     snr: Floats,
 ) -> float:

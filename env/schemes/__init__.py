@@ -4,7 +4,13 @@ A scheme is a function `scheme(frame) -> decision [N]`; a frame is an environmen
 decision, or a `WPMECFrame`.
 """
 
-from env.schemes.exact import CertifiedDecision, certified_optimum, full_enumeration, optimum
+from env.schemes.exact import (
+    CertifiedDecision,
+    certified_optima,
+    certified_optimum,
+    full_enumeration,
+    optimum,
+)
 from env.schemes.fixed import all_local, all_offloading, random_offloading
 from env.schemes.interface import Frame, Scheme, WPMECFrameLike
 from env.schemes.local_search import coordinate_descent, greedy
@@ -17,6 +23,7 @@ __all__ = [
     "WPMECFrameLike",
     "all_local",
     "all_offloading",
+    "certified_optima",
     "certified_optimum",
     "coordinate_descent",
     "full_enumeration",

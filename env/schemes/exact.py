@@ -3,16 +3,23 @@
 import itertools
 import math
 import time
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from tqdm import tqdm
 
-from env.resource_allocation import wpmec_optimum_kernels as kernels
-from env.schemes.interface import Frame, Ints, WPMECFrameLike, wpmec_frame
+from env.resource_allocation import wpmec_search_kernels as kernels
+from env.resource_allocation.wpmec_bound_kernels import UNDECIDED
+from env.schemes.interface import Frame, Ints, WPMECFrameLike, critic_and_gain
+from env.schemes.local_search import coordinate_descent
 from env.validation import in_range
 
+MAX_BATCH = 250  # frames that a process gets at a time
 MAX_ENUMERATED = 20  # devices
-SLICE = 200  # nodes between two looks at the clock, some milliseconds
+SLICE = 6000  # nodes times devices between two looks at the clock: some milliseconds
 
 
 class CertifiedDecision(NamedTuple):
@@ -21,7 +28,7 @@ class CertifiedDecision(NamedTuple):
     Attributes:
         decision: `[N]`.
         computation_rate: its weighted sum computation rate, bit/s.
-        upper_bound: no decision has a higher one, bit/s, but for rounding (1e-13 of it).
+        upper_bound: no decision has a higher one, bit/s, but for rounding (about 1e-13 of it).
         gap: `upper_bound / computation_rate - 1`.
         stopped_by: "gap" if the gap asked for was reached, "time" if the time was over.
     """
@@ -46,47 +53,85 @@ def certified_optimum(
     devices and on intervals of the energy time a. Devices whose other choice cannot reach the best
     decision found are fixed, and so are devices that an exchange of places proves to follow
     others: below an SNR of about e^6, those of one weight offload from the largest gain down. The
-    kernels' docstrings (`env.resource_allocation.wpmec_optimum_kernels`) tell the mathematics.
+    docstrings of `wpmec_bound_kernels` and `wpmec_search_kernels` (`env.resource_allocation`) tell
+    the mathematics.
 
     Args:
         frame: a `WirelessPoweredMEC` or `WPMECFrame`.
         gap: the relative gap to stop at.
-        time_limit: seconds after which to stop with the best so far; None sets no limit.
+        time_limit: seconds after which to stop with the best so far; None sets no limit. Frames
+            that are not solved in the first milliseconds are also given to `coordinate_descent`,
+            before the limit is looked at.
 
     Raises:
         TypeError: if `frame` is of another problem.
         ValueError: if `gap` is not in [1e-12, 1], below which rounding would decide, or
             `time_limit` is negative.
-        ArithmeticError: if the gains are far outside the physical range.
+        ArithmeticError: if the gains, weights or constants are far outside the physical range.
     """
-    critic, gain = wpmec_frame(frame)
+    critic, gain = critic_and_gain(frame)
     in_range("gap", gap, 1e-12, 1, ())
     if time_limit is not None:
         in_range("time_limit", time_limit, 0, math.inf, ())
+    if not gain.any():
+        return CertifiedDecision(np.zeros(len(gain), dtype=np.int64), 0.0, 0.0, 0.0, "gap")
     start = time.perf_counter()
-    with np.errstate(over="ignore"):
-        if not np.isfinite(critic.parameters.constants[0] * gain @ gain):
-            raise ArithmeticError(f"gains up to {gain.max():g} are beyond what can be solved")
-    decision = np.zeros(critic.num_devices, dtype=np.int8)
-    partial = np.full((1, critic.num_devices), kernels.UNDECIDED, dtype=np.int8)
+    decision = np.zeros(len(gain), dtype=np.int8)
+    fixed = np.full((1, len(gain)), UNDECIDED, dtype=np.int8)
     nodes = np.array([[0.0, 1.0, 0.0, math.inf]])
+    max_nodes = max(1, SLICE // len(gain))
     stopped_by: Literal["gap", "time"] = "gap"
-    while True:
-        rate, partial, nodes = kernels.branch_and_bound(
-            gain, *critic.classes, gap, SLICE, decision, partial, nodes
+    for part in itertools.count():
+        rate, fixed, nodes = kernels.branch_and_bound(
+            gain, *critic.kernel_arguments, gap, max_nodes, decision, fixed, nodes
         )
+        if math.isnan(rate):
+            raise ArithmeticError("the gains, weights or constants are beyond the range of numbers")
         if len(nodes) == 0:
             break
-        if time_limit is not None and time.perf_counter() - start >= time_limit:
+        if part == 0:  # a hard frame: the bound may take long, and a local search decides better
+            found = [coordinate_descent(frame), coordinate_descent(frame, decision)]
+            decision = found[frame.score(np.array(found)).argmax()].astype(np.int8)
+        elif time_limit is not None and time.perf_counter() - start >= time_limit:
             stopped_by = "time"
             break
     # What was not pursued is bounded by the gap asked for; what is left open, by its own bound.
-    reached = gap if rate > 0 else 0.0
-    if len(nodes) > 0:
-        reached = float(nodes[:, kernels.BOUND].max()) / rate - 1
+    reached = gap if len(nodes) == 0 else float(nodes[:, kernels.BOUND].max()) / rate - 1
     return CertifiedDecision(
         decision.astype(np.int64), rate, rate * (1 + reached), reached, stopped_by
     )
+
+
+def certified_optima(
+    frames: Sequence[WPMECFrameLike],
+    *,
+    gap: float = 1e-10,
+    time_limit: float | None = None,
+    jobs: int = 1,
+    description: str | None = None,
+) -> list[CertifiedDecision]:
+    """Return the certified optimum of each of many frames.
+
+    Args:
+        frames: of wireless powered MEC.
+        gap: as for `certified_optimum`.
+        time_limit: likewise, for each frame.
+        jobs: processes, spread over by joblib; -1 takes all cores.
+        description: of a progress bar, shown on terminals; None shows none.
+
+    Raises:
+        TypeError: if a frame is of another problem.
+        ValueError: if `gap` or `time_limit` is out of range.
+        ArithmeticError: if gains, weights or constants are far outside the physical range.
+    """
+    solve = partial(certified_optimum, gap=gap, time_limit=time_limit)
+    found: Iterable[CertifiedDecision] = map(solve, frames)
+    if effective_n_jobs(jobs) > 1:
+        size = max(1, min(MAX_BATCH, len(frames) // (4 * effective_n_jobs(jobs))))
+        parallel = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")
+        found = parallel(delayed(solve)(frame) for frame in frames)
+    disable = True if description is None else None  # None: no bar where there is no terminal
+    return list(tqdm(found, description, len(frames), unit="frame", leave=False, disable=disable))
 
 
 def optimum(frame: WPMECFrameLike) -> Ints:

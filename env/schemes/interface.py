@@ -38,14 +38,15 @@ class WPMECFrameLike(Frame, Protocol):
         """Channel gains `[N]`."""
 
 
-Scheme = Callable[[WPMECFrameLike], Ints]  # which one that takes any Frame is, too
+Scheme = Callable[[WPMECFrameLike], Ints]  # one that takes any `Frame` is a `Scheme` as well
 
 
-def wpmec_frame(frame: WPMECFrameLike) -> tuple[WPMECCritic, Floats]:
+def critic_and_gain(frame: WPMECFrameLike) -> tuple[WPMECCritic, Floats]:
     """Return the critic and the gains `[N]` of a frame.
 
     Raises:
         TypeError: if it is not of wireless powered MEC.
+        ValueError: if the shape of the gains differs, or one is negative, NaN or infinite.
     """
     critic = getattr(frame, "critic", None)
     if not isinstance(critic, WPMECCritic):
@@ -53,4 +54,4 @@ def wpmec_frame(frame: WPMECFrameLike) -> tuple[WPMECCritic, Floats]:
             "frame must be a WirelessPoweredMEC (of gymnasium.make: its .unwrapped) or a "
             f"WPMECFrame, got {type(frame).__name__}"
         )
-    return critic, frame.gain
+    return critic, critic.check_gain(frame.gain)

@@ -22,7 +22,7 @@ def coordinate_descent(frame: Frame, start: ArrayLike | None = None) -> Ints:
         ValueError: if `start` has another shape or is not binary.
     """
     n = frame.num_devices
-    decision = np.zeros(n, dtype=np.int64) if start is None else binary("start", start, (n,))
+    decision = binary("start", np.zeros(n) if start is None else start, (n,)).copy()
     if not np.isin(decision, (0, 1)).all():
         raise not_binary("start", decision)
     return _climb(frame, decision, may_return=True)
@@ -31,8 +31,8 @@ def coordinate_descent(frame: Frame, start: ArrayLike | None = None) -> Ints:
 def greedy(frame: Frame) -> Ints:
     """Return the decision `[N]` reached by letting offload, one by one, whoever adds the most.
 
-    It starts with all devices computing locally and ends when no further one adds anything; unlike
-    `coordinate_descent` it never takes a device back.
+    A common baseline, of no paper in particular. It starts with all devices computing locally and
+    ends when no further one adds anything; unlike `coordinate_descent` it never takes one back.
     """
     return _climb(frame, np.zeros(frame.num_devices, dtype=np.int64), may_return=False)
 

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from env.resource_allocation import wpmec_optimum_kernels as kernels
 from env.resource_allocation.wpmec import WPMECCritic
+from env.resource_allocation.wpmec_bound_kernels import relaxation
 from env.resource_allocation.wpmec_kernels import log_snr
-from env.schemes.interface import Floats, Ints, WPMECFrameLike, wpmec_frame
+from env.schemes.interface import Floats, Ints, WPMECFrameLike, critic_and_gain
 
 GRID = np.linspace(0.02, 0.98, 13)  # energy times among which the search starts
 TIE = 1e-6  # relative: what a device earns on either side is the same
@@ -15,11 +15,11 @@ TIE = 1e-6  # relative: what a device earns on either side is the same
 def linear_relaxation(frame: WPMECFrameLike) -> Ints:
     """Return the rounded solution `[N]` of the problem with decisions in [0, 1].
 
-    This is the LR that the DROO paper compares with: relax x_i to [0, 1], solve, and let device i
-    offload if, in the solution, it computes no less by offloading than it would locally. The paper
-    solves with a general convex solver and leaves open how the product of x_i and the energy time
-    a becomes convex. Here a device with x_i between 0 and 1 offloads with this share of its energy
-    and computes locally for the rest,
+    This is the LR that the DROO paper compares with (numerical results): relax x_i to [0, 1],
+    solve, and let device i offload if, in the solution, it computes no less by offloading than it
+    would locally. The paper solves with a general convex solver and leaves open how the product of
+    x_i and the energy time a becomes convex. Here a device with x_i between 0 and 1 offloads with
+    this share of its energy and computes locally for the rest,
 
         w_i [(1 - x_i) r_L,i(a) + B tau_i / v_u log2(1 + x_i mu P a h_i^2 / (tau_i N0))],
 
@@ -31,13 +31,13 @@ def linear_relaxation(frame: WPMECFrameLike) -> Ints:
     Raises:
         TypeError: if `frame` is of another problem.
     """
-    critic, gain = wpmec_frame(frame)
+    critic, gain = critic_and_gain(frame)
     if not gain.any():
         return np.zeros(critic.num_devices, dtype=np.int64)
     first_price = float(critic.score(gain, np.zeros((1, critic.num_devices)))[0])
 
     def solve(energy_time: float) -> tuple[float, float]:
-        return kernels.relaxation(gain, *critic.classes, energy_time, first_price)
+        return relaxation(gain, *critic.kernel_arguments, energy_time, first_price)
 
     step = GRID[1] - GRID[0]
     near = max(GRID, key=lambda a: solve(a)[0])
@@ -49,9 +49,10 @@ def linear_relaxation(frame: WPMECFrameLike) -> Ints:
 
 def _rounded(critic: WPMECCritic, gain: Floats, a: float, price: float) -> Ints:
     """Return the decision `[N]`: which devices compute no less by offloading than locally."""
-    class_of, class_weights, (snr_factor, local_factor, eps) = critic.classes
+    class_of, class_weights, (snr_factor, local_factor, eps) = critic.kernel_arguments
     log_snrs = np.array([log_snr(price / (weight * eps)) for weight in class_weights])[class_of]
-    offload_time = a * snr_factor * gain**2 / np.expm1(log_snrs)  # of a device that offloads fully
+    per_snr = np.exp(-log_snrs) / -np.expm1(-log_snrs)  # 1 / SNR, without overflow
+    offload_time = a * snr_factor * gain**2 * per_snr  # of a device that offloads fully
     offloading = critic.weights * eps * offload_time * log_snrs
     local = critic.weights * local_factor * np.cbrt(gain * a)
     surplus = offloading - price * offload_time - local

@@ -1,0 +1,148 @@
+"""Figures of studies, each drawn on Axes that the caller may hand in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.figures import SIZE, STYLE, save_figure
+from experiments.statistics import mean_and_interval
+
+Floats = NDArray[np.float64]
+
+GAP = 1e-10  # of the certificates
+LOWEST = 0.8  # normalized rate that learning curves show
+
+
+def draw_learning_curves(
+    curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes
+) -> Axes:
+    """Draw mean curves of the normalized computation rate in the band of their intervals.
+
+    Args:
+        curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
+        events: frames to mark: what happens there changes the problem.
+        ax: where to draw.
+    """
+    for number, (label, (frames, (mean, low, high))) in enumerate(curves.items()):
+        ax.fill_between(frames, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
+        ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
+    for event in events:
+        ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
+    ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
+    # Settings that do not learn stay far below; they must not flatten the others.
+    lowest = min(float(curve.min()) for _, curve in curves.values())
+    ax.set_ylim(max(lowest, LOWEST) - 0.002, 1.002)
+    ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
+    ax.margins(x=0.01)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    return ax
+
+
+def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
+    """Draw for each setting its runs and their mean, with interval, on a logarithmic scale.
+
+    Args:
+        shortfalls: label -> what each run lacks to the optimum, relative.
+        ax: where to draw.
+    """
+    # What is below the certificates' gap is not known, and zero has no place on the axis.
+    shortfalls = {label: np.maximum(values, GAP) for label, values in shortfalls.items()}
+    for number, values in enumerate(shortfalls.values()):
+        mean, low, high = mean_and_interval(values)
+        color = f"C{number}"
+        ax.plot(values, np.full(len(values), number), ".", color=color, alpha=0.4)
+        ax.errorbar(
+            mean, number, xerr=[[mean - low], [high - mean]], fmt="o", color=color, capsize=3
+        )
+    ax.set(xscale="log", xlabel="1 - normalized rate, test frames")
+    everything = np.concatenate(list(shortfalls.values()))
+    wide = everything.max() > 30 * everything.min()  # with room for powers of ten alone
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_yticks(range(len(shortfalls)), list(shortfalls))
+    ax.set_ylim(len(shortfalls) - 0.5, -0.5)
+    ax.set_title("In the end: less is better", loc="left")
+    return ax
+
+
+def save_study(
+    title: str,
+    curves: Mapping[str, tuple[Floats, Floats]],
+    shortfalls: Mapping[str, Floats],
+    events: Sequence[int],
+    folder: Path,
+) -> list[Path]:
+    """Draw a study's learning curves and where they end, side by side, as PNG and PDF."""
+    with mpl.rc_context(STYLE):
+        figure = Figure((2 * SIZE[0], SIZE[1]), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        draw_learning_curves(curves, events, left)
+        draw_shortfalls(shortfalls, right)
+        figure.legend(loc="outside lower center", ncols=len(curves))
+        figure.suptitle(title)
+        return save_figure(figure, folder / "study")
+
+
+def save_comparison(
+    values: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], folder: Path
+) -> list[Path]:
+    """Draw rate, what it lacks to the optimum, and latency against N, as PNG and PDF.
+
+    Args:
+        values: scheme -> N -> metric -> a value per run.
+        folder: where the files go.
+    """
+    panels: dict[str, tuple[str, Callable[[Floats], Floats], dict[str, Any]]] = {
+        "rate": ("Computation rate (Mbit/s)", lambda rate: rate / 1e6, {}),
+        "normalized_rate": (
+            "1 - normalized rate",
+            lambda rate: np.maximum(1 - rate, GAP),
+            {"yscale": "log", "ylim": (1e-7, 1.0)},
+        ),
+        "decision_us": ("Time per decision (us)", lambda time: time, {"yscale": "log"}),
+    }
+    with mpl.rc_context(STYLE):
+        figure = Figure((2.4 * SIZE[0], SIZE[1] + 0.3), layout="constrained")
+        axes = figure.subplots(1, len(panels))
+        for ax, (metric, (label, convert, limits)) in zip(axes, panels.items(), strict=True):
+            of_metric = {
+                scheme: {n: convert(np.array(runs[metric])) for n, runs in by_n.items()}
+                for scheme, by_n in values.items()
+            }
+            draw_against_n(of_metric, ax)
+            ax.set(ylabel=label, **limits)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(values) // 2)
+        return save_figure(figure, folder / "comparison")
+
+
+def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> Axes:
+    """Draw the mean of each scheme's runs against N, with 95 % intervals.
+
+    Args:
+        values: scheme -> N -> a value per run.
+        ax: where to draw.
+    """
+    for number, (scheme, by_n) in enumerate(values.items()):
+        mean, low, high = np.array([mean_and_interval(runs) for runs in by_n.values()]).T
+        ax.errorbar(
+            list(by_n),
+            mean,
+            (mean - low, high - mean),
+            color=f"C{number}",
+            marker="osD^v<>p"[number % 8],
+            markersize=4,
+            capsize=2,
+            linewidth=1.2,
+            label=scheme,
+        )
+    ax.set(xlabel="Devices $N$")
+    return ax
