@@ -77,7 +77,7 @@ def compare(config: ComparisonConfig) -> Path:
         for seed in config.seeds or scale.seeds
     ]
     print(f"comparison: {len(runs)} runs of {runs[0].frames:,} frames")
-    folders = run_all(runs, config.jobs, figures=False)
+    folders = run_all(runs, config.jobs, draw=False)
     found = Parallel(n_jobs=config.jobs, return_as="generator")(
         delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
     )

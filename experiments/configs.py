@@ -9,7 +9,7 @@ from typing import Literal
 
 import tyro
 
-LEAST = {"frames": 1, "num_devices": 1, "seed": 0, "seeds": 0, "tolerance": 0}
+LEAST = {"frames": 1, "num_devices": 1, "seed": 0, "seeds": 0, "tolerance": 0, "window": 1}
 
 
 def check_settings(config: object) -> None:
@@ -38,7 +38,7 @@ class FramesConfig:
     frames: int | None = None
     """Time frames; by default all of --data, else 30,000."""
     seed: int = 0
-    """Seed of everything random: channel, initial weights, sampling, noise."""
+    """Seed of everything random: the channel, and what an agent draws."""
     data: Path | None = None
     """Recorded channel gains (.mat or .npz with input_h [T, N]); by default they are generated."""
     weights: tuple[float, ...] | None = None
@@ -85,7 +85,7 @@ class DROOConfig(FramesConfig):
     rebuild_optimizer: bool = False
     """Start Adam anew at every training step, as the published code does."""
     optimum_time_limit: float = 10.0
-    """Seconds after which the optimum of a frame is content with a wider certified gap."""
+    """Seconds for the optimum of a frame; then the bound proven so far is taken, and told."""
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
 
@@ -110,7 +110,7 @@ class DatasetConfig(FramesConfig):
     gap: float = 1e-9
     """Certified relative gap to reach in each frame."""
     time_limit: float = 10.0
-    """Seconds after which a frame is content with a wider gap, which is told."""
+    """Seconds for a frame; then its best decision so far is taken, and its gap told."""
     jobs: int = -1
     """Processes; -1 takes all cores."""
 
@@ -126,7 +126,7 @@ class CheckConfig:
     tolerance: float = 3e-6
     """Relative: how far below the optimum, or off its own rate, a label may be."""
     time_limit: float = 10.0
-    """Seconds after which a frame is content with a wider gap."""
+    """Seconds for a frame; then a label that may be wrong counts as undecided."""
     jobs: int = -1
     """Processes; -1 takes all cores."""
 
@@ -136,13 +136,11 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyConfig:
-    """A study of the DROO paper, from several seeds, with intervals; runs that exist are reused."""
+class ScaledConfig:
+    """How much to run, and where to."""
 
     scale: Literal["smoke", "full"] = "full"
-    """full: as in the paper; smoke: a few frames, to see that everything works."""
-    num_devices: int = 10
-    """Number of devices N."""
+    """full: five seeds, tens of thousands of frames; smoke: a look at two seeds, 400 frames."""
     frames: int | None = None
     """Time frames of a run; by default what the scale says."""
     seeds: tuple[int, ...] | None = None
@@ -158,10 +156,18 @@ class StudyConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonConfig(StudyConfig):
+class StudyConfig(ScaledConfig):
+    """A study of the DROO paper, from several seeds, with intervals; runs that exist are reused."""
+
+    num_devices: int = 10
+    """Number of devices N."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonConfig(ScaledConfig):
     """All schemes and DROO on the same frames: computation rate and latency against N."""
 
-    num_devices: tuple[int, ...] | None = None  # type: ignore[assignment]
+    num_devices: tuple[int, ...] | None = None
     """Numbers of devices N; by default what the scale says: 5, 10, ..., 50 or 5, 10."""
 
 
@@ -180,21 +186,11 @@ StudyName = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceConfig:
-    """Run every study of the DROO paper, or some."""
+class ReproduceConfig(ScaledConfig):
+    """Run every study of the DROO paper, or some; runs that exist are reused."""
 
     only: tyro.conf.Positional[tuple[StudyName, ...]] = ()
     """Names of studies, each also a module: python -m experiments.NAME. By default all."""
-    scale: Literal["smoke", "full"] = "full"
-    """full: as in the paper; smoke: a few frames, to see that everything works."""
-    jobs: int = -1
-    """Runs at a time, one process each; -1 takes all cores."""
-    results: Path = Path("results")
-    """Folder of all results; a study gets a folder of its own in it."""
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -207,9 +203,9 @@ class PlotConfig:
     """Names of the runs in the legend; by default their folders'."""
     output: Path | None = None
     """Folder for the figures; by default that of a single run, else ./figures."""
-    window: int = 50
-    """Frames of the rolling mean and range of the rate; training steps of the loss's; K has ten
-    times as many frames."""
+    window: int | None = None
+    """Frames of the rolling mean and range of the rate, and training steps of the loss's; K has ten
+    times as many frames. By default 50."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -219,5 +215,4 @@ class PlotConfig:
             raise ValueError(
                 f"labels must be as many as runs, got {len(self.labels)} for {len(self.runs)}"
             )
-        if self.window < 1:
-            raise ValueError(f"window must be at least 1, got {self.window}")
+        check_settings(self)

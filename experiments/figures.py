@@ -29,9 +29,10 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 SIZE = (5.0, 3.0)  # inches: a column and a half
+WINDOW = 50  # frames
 
 
-def draw_normalized_rate(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+def draw_normalized_rate(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     """Draw each run's rolling mean of the normalized computation rate, in its min-max band."""
     lowest = 1.0
     for number, (label, run) in enumerate(runs.items()):
@@ -51,7 +52,7 @@ def draw_normalized_rate(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     )
 
 
-def draw_cost(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+def draw_cost(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     """Draw each run's training losses and their rolling mean."""
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
@@ -63,7 +64,7 @@ def draw_cost(runs: Runs, ax: Axes, window: int = 50) -> Axes:
     return _finish(ax, runs, title, "upper right")
 
 
-def draw_k(runs: Runs, ax: Axes, window: int = 50) -> Axes:
+def draw_k(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     """Draw each run's number of candidates K, and its mean over ten windows, K moving in steps."""
     window *= 10
     for number, (label, run) in enumerate(runs.items()):
@@ -86,7 +87,7 @@ FIGURES = {
 }
 
 
-def save_figures(runs: Runs, folder: Path, window: int = 50) -> list[Path]:
+def save_figures(runs: Runs, folder: Path, window: int = WINDOW) -> list[Path]:
     """Draw the three figures of one or several runs into `folder`, as PNG and PDF.
 
     Args:

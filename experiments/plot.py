@@ -21,15 +21,15 @@ def draw(config: PlotConfig, output: Path) -> list[Path]:
     """Draw into a folder, and return the files."""
     first = config.runs[0]
     if (first / "runs.csv").exists():
-        if len(config.runs) > 1 or config.labels:
-            raise ValueError(f"runs must be a single one if it is a study, as {first} is")
+        if len(config.runs) > 1 or config.labels or config.window is not None:
+            raise ValueError(f"{first} is a study: draw it alone, without labels and window")
         of_study = (first / "curves.csv").exists()
         return study.draw(first, output) if of_study else comparison.draw(first, output)
     labels = config.labels or tuple(run.resolve().name for run in config.runs)
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
     histories = {label: results.load(run) for label, run in zip(labels, config.runs, strict=True)}
-    return figures.save_figures(histories, output, config.window)
+    return figures.save_figures(histories, output, config.window or figures.WINDOW)
 
 
 if __name__ == "__main__":

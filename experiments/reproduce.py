@@ -4,18 +4,26 @@
 """
 
 import importlib
+from dataclasses import fields
 from typing import get_args
 
 from experiments.cli import run_module
-from experiments.configs import ComparisonConfig, ReproduceConfig, StudyConfig, StudyName
+from experiments.configs import (
+    ComparisonConfig,
+    ReproduceConfig,
+    ScaledConfig,
+    StudyConfig,
+    StudyName,
+)
 
 
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
+    common = {field.name: getattr(config, field.name) for field in fields(ScaledConfig)}
     for name in config.only or get_args(StudyName):
         module = importlib.import_module(f"experiments.{name}")
         config_type = ComparisonConfig if name == "comparison" else StudyConfig
-        module.main(config_type(scale=config.scale, jobs=config.jobs, results=config.results))
+        module.main(config_type(**common))
 
 
 if __name__ == "__main__":

@@ -30,13 +30,6 @@ def mean_and_interval(values: ArrayLike) -> Floats:
     return np.array([mean, found.low, found.high])
 
 
-def mean_with_interval(values: Sequence[float]) -> str:
-    """Return the mean of the runs, its 95 % bootstrap interval, and the smallest and largest."""
-    mean, low, high = map(number, mean_and_interval(values))
-    interval = f" [{low}, {high}]" if len(set(values)) > 1 else ""
-    return f"mean {mean}{interval}, from {number(min(values))} to {number(max(values))}"
-
-
 def interval_text(values: Sequence[float | None]) -> str:
     """Return the mean with its interval as text, or how many runs have no value."""
     there = [value for value in values if value is not None]

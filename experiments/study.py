@@ -88,7 +88,7 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     ]
     print(f"{study.name}: {len(runs)} runs of {common['frames']:,} frames")
     folders: dict[str, list[Path]] = {label: [] for label in study.settings}
-    found = run_all([run for _, run in runs], config.jobs, figures=False)
+    found = run_all([run for _, run in runs], config.jobs, draw=False)
     for (label, _), folder in zip(runs, found, strict=True):
         folders[label].append(folder)
 

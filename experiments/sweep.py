@@ -13,7 +13,7 @@ from tqdm import tqdm
 from experiments import droo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
-from experiments.statistics import mean_with_interval, number
+from experiments.statistics import aligned, interval_text, number
 
 COLUMNS = {
     "normalized_rate_test": "rate (test)",
@@ -32,7 +32,7 @@ def main(config: SweepConfig) -> None:
     print_table(config.seeds, folders)
 
 
-def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, figures: bool = True) -> list[Path]:
+def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, draw: bool = True) -> list[Path]:
     """Run the main experiment with each of these settings, and return the run folders.
 
     A run that exists is not run again. The runs are spread over processes by joblib: within
@@ -41,12 +41,12 @@ def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, figures: bool = Tr
     Args:
         configs: the settings of each run.
         jobs: runs at a time; -1 takes all cores.
-        figures: whether to draw those of each run, which takes a second.
+        draw: whether to draw the figures of each run, which takes a second.
     """
     found = {config: results.find(config.results / droo.EXPERIMENT, config) for config in configs}
     todo = [config for config, folder in found.items() if folder is None]
     finished = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(droo.run)(config, progress=False, draw=figures) for config in todo
+        delayed(droo.run)(config, progress=False, draw=draw) for config in todo
     )
     new = dict(zip(todo, tqdm(finished, total=len(todo), unit="run", disable=None), strict=True))
     return [found[config] or new[config] for config in configs]
@@ -55,17 +55,16 @@ def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, figures: bool = Tr
 def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:
     """Print a row per run, then the means with their 95 % bootstrap intervals."""
     summaries = [results.load_summary(folder) for folder in folders]
-    print("  ".join(["seed", *(f"{title:>11}" for title in COLUMNS.values())]))
+    runs = [["seed", *COLUMNS.values()]]
     for seed, summary in zip(seeds, summaries, strict=True):
-        cells = (number(summary[name]) for name in COLUMNS)
-        print("  ".join([f"{seed:4}", *(f"{cell:>11}" for cell in cells)]))
-    print()
+        runs.append([str(seed), *(number(summary[name]) for name in COLUMNS)])
+    means = [["", "mean [95 % interval]", "least", "most"]]
     for name, title in COLUMNS.items():
         values = [summary[name] for summary in summaries]
-        if None in values:
-            print(f"{title:12} not reached by {values.count(None)} of {len(values)} runs")
-        else:
-            print(f"{title:12} {mean_with_interval(values)}")
+        there = [value for value in values if value is not None]
+        ends = number(min(there, default=None)), number(max(there, default=None))
+        means.append([title, interval_text(values), *ends])
+    print(aligned(runs), aligned(means), sep="\n", end="")
 
 
 if __name__ == "__main__":

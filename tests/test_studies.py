@@ -31,8 +31,7 @@ from experiments.configs import (
     StudyName,
 )
 from experiments.frames import apply_scenario
-from tests.conftest import ROOT
-from tests.test_experiments import command
+from tests.conftest import ROOT, command
 
 pytestmark = pytest.mark.xdist_group("studies")  # which share the fixture `reproduced`
 
@@ -210,7 +209,7 @@ def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path)
         plot.main(PlotConfig((reproduced[name],), output=output))
         (picture,) = output.glob("*.png")
         assert picture.read_bytes() == (reproduced[name] / picture.name).read_bytes()
-    with pytest.raises(ValueError, match="runs must be a single one if it is a study"):
+    with pytest.raises(ValueError, match="is a study: draw it alone, without labels and window"):
         plot.main(PlotConfig((reproduced["on_off"], reproduced["comparison"])))
 
 
