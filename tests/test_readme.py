@@ -52,7 +52,9 @@ def test_the_examples_are_found() -> None:
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
-    for path in re.findall(
-        r"\]\((?!http)([^)]+)\)|`((?:agent|env|experiments)/[\w/]+\.py)`", README
-    ):
+    named = r"\]\((?!http)([^)]+)\)|`((?:agent|env|experiments)/[\w/]+\.py)`"
+    for path in re.findall(named, README):
         assert (ROOT / "".join(path)).is_file()
+    for document in (ROOT / "docs").glob("*.md"):
+        for picture, module in re.findall(named, document.read_text()):
+            assert (document.parent / picture if picture else ROOT / module).is_file()

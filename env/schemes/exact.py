@@ -52,9 +52,8 @@ def certified_optimum(
     for a in [0, 1]. The bound is lowered over v; where it is not tight, the search branches on
     devices and on intervals of the energy time a. Devices whose other choice cannot reach the best
     decision found are fixed, and so are devices that an exchange of places proves to follow
-    others: below an SNR of about e^6, those of one weight offload from the largest gain down. The
-    docstrings of `wpmec_bound_kernels` and `wpmec_search_kernels` (`env.resource_allocation`) tell
-    the mathematics.
+    others: below an SNR of about e^6, those of one weight offload from the largest gain down.
+    docs/solver.md has the mathematics.
 
     Args:
         frame: a `WirelessPoweredMEC` or `WPMECFrame`.
