@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
@@ -22,7 +23,8 @@ class Choice(NamedTuple):
     Attributes:
         decision: the best candidate `[N]`, zeros (compute locally) and ones (offload).
         reward: its score.
-        candidate: its place among the candidates, from 0; 0 is the policy's own rounded decision.
+        candidate: its place among the candidates, from 0; 0 is the policy's own rounded decision,
+            and those that refinement tried come last.
         num_candidates: how many candidates were scored.
     """
 
@@ -40,15 +42,24 @@ class DROO:
         mode: the quantizer, as in `MemoryDNN.decode`.
         num_candidates: K at the start; None takes N.
         adapt_every: every so many frames K becomes min(largest place that won among them + 2, N);
-            None keeps K. A candidate's place counts from 0, the noisy ones of OPN by themselves.
+            None keeps K. A candidate's place counts from 0, the noisy ones of OPN by themselves;
+            where refinement has won, K becomes N.
+        refine_every: try to refine the best candidate: change the one device whose change earns
+            most, until none does. That is done in every frame as long as it helped in one of the
+            last `refine_every` tries, and else in every `refine_every`-th frame. So the labels are
+            good from the first frame on, and no policy imitates its own poor decisions. None,
+            as in the paper, refines never.
+        learn_when_wrong: train in every frame in which another candidate than the policy's own
+            rounded decision has won, besides every `training_interval` frames. So training backs
+            off as the policy gets better.
 
     Attributes:
-        agent, mode, adapt_every: the arguments.
+        agent, mode, adapt_every, refine_every, learn_when_wrong: the arguments.
         k: the current K.
 
     Raises:
-        TypeError: if `num_candidates` or `adapt_every` is not an integer.
-        ValueError: if either is below 1, or `mode` is unknown.
+        TypeError: if `num_candidates`, `adapt_every` or `refine_every` is not an integer.
+        ValueError: if one of them is below 1, or `mode` is unknown.
     """
 
     def __init__(
@@ -58,6 +69,8 @@ class DROO:
         mode: str = "OP",
         num_candidates: int | None = None,
         adapt_every: int | None = 32,
+        refine_every: int | None = None,
+        learn_when_wrong: bool = False,
     ) -> None:
         self.agent = agent
         if mode not in MODES:
@@ -69,7 +82,13 @@ class DROO:
         if adapt_every is not None:
             adapt_every = positive_int("adapt_every", adapt_every)
         self.adapt_every = adapt_every
+        if refine_every is not None:
+            refine_every = positive_int("refine_every", refine_every)
+        self.refine_every = refine_every
+        self.learn_when_wrong = learn_when_wrong
         self._winners: list[int] = []
+        self._tries_since_help = 0
+        self._frames_since_try = 0
 
     def decide(self, state: ArrayLike, score: Score) -> Choice:
         """Choose this frame's decision and learn from it.
@@ -89,12 +108,22 @@ class DROO:
                 shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
         candidates, places = self.agent.propose(state, self.k, self.mode)
-        # The critic gets a copy: what it may write into it must not reach the memory.
-        rewards = _checked_rewards(score(candidates.copy()), len(candidates))
+        rewards = _rewards(score, candidates)
         best = int(rewards.argmax())
         choice = Choice(candidates[best], float(rewards[best]), best, len(candidates))
+        place = int(places[best])
+        if self._refinement_is_due():
+            refined = self._refined(choice, score)
+            if refined.candidate != choice.candidate:
+                place = self.agent.net[-1]
+                self._tries_since_help = 0
+            choice = refined
+
+        updates = self.agent.updates
         self.agent.encode(state, choice.decision)
-        self._adapt(int(places[best]))
+        if self.learn_when_wrong and choice.candidate > 0 and self.agent.updates == updates:
+            self.agent.learn()
+        self._adapt(place)
         return choice
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -104,27 +133,63 @@ class DROO:
             "mode": self.mode,
             "num_candidates": self.k,
             "adapt_every": self.adapt_every,
+            "refine_every": self.refine_every,
+            "learn_when_wrong": self.learn_when_wrong,
         }
         meta["winners"] = list(self._winners)
+        meta["since"] = [self._tries_since_help, self._frames_since_try]
         checkpoint.write(path, tensors, meta)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, policy: nn.Module | None = None) -> Self:
         """Return what `save` wrote; it continues as if it had never stopped.
+
+        Args:
+            path: the file.
+            policy: as for `MemoryDNN.load`.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a whole checkpoint of a `DROO`.
+            ValueError: if it is not a whole checkpoint of a `DROO`, or `policy` does not fit.
         """
-        return checkpoint.restore(path, cls._unpack)
+        return checkpoint.restore(path, partial(cls._unpack, policy=policy))
 
     @classmethod
-    def _unpack(cls, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Self:
+    def _unpack(
+        cls, tensors: dict[str, Tensor], meta: dict[str, Any], policy: nn.Module | None
+    ) -> Self:
         if "droo" not in meta:
             raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
-        droo = cls(MemoryDNN.unpack(tensors, meta), **meta["droo"])
+        droo = cls(MemoryDNN.unpack(tensors, meta, policy), **meta["droo"])
         droo._winners.extend(meta["winners"])
+        droo._tries_since_help, droo._frames_since_try = meta["since"]
         return droo
+
+    def _refinement_is_due(self) -> bool:
+        if self.refine_every is None:
+            return False
+        self._frames_since_try += 1
+        due = self._tries_since_help < self.refine_every
+        if due or self._frames_since_try >= self.refine_every:
+            self._frames_since_try = 0
+            self._tries_since_help += 1
+            return True
+        return False
+
+    def _refined(self, choice: Choice, score: Score) -> Choice:
+        """Return the choice after changing one device at a time as long as that is better."""
+        while True:
+            changed = _neighbours(choice.decision, self.agent.num_places)
+            rewards = _rewards(score, changed, infeasible=True)
+            best = int(rewards.argmax())
+            scored = choice.num_candidates
+            choice = choice._replace(num_candidates=scored + len(changed))
+            # By more than rounding: else equal decisions might be exchanged for ever.
+            if not rewards[best] - choice.reward > 1e-12 * abs(choice.reward):
+                return choice
+            choice = Choice(
+                changed[best], float(rewards[best]), scored + best, choice.num_candidates
+            )
 
     def _adapt(self, place: int) -> None:
         if self.adapt_every is None:
@@ -135,14 +200,24 @@ class DROO:
             self._winners.clear()
 
 
-def _checked_rewards(rewards: ArrayLike, num_candidates: int) -> NDArray[np.float64]:
-    array = np.asarray(rewards, dtype=np.float64)
-    if array.shape != (num_candidates,):
+def _neighbours(decision: NDArray[np.int64], num_places: int) -> Decisions:
+    """Return the decisions `[N (P - 1), N]` that differ from one in one device."""
+    steps = np.arange(1, num_places)[:, None, None] * np.eye(len(decision), dtype=np.int64)
+    return (decision + steps.reshape(-1, len(decision))) % num_places
+
+
+def _rewards(
+    score: Score, candidates: Decisions, *, infeasible: bool = False
+) -> NDArray[np.float64]:
+    """Return the critic's rewards, checked; whether all may be infeasible depends."""
+    # The critic gets a copy: what it may write into it must not reach the memory.
+    array = np.asarray(score(candidates.copy()), dtype=np.float64)
+    if array.shape != (len(candidates),):
         raise ValueError(
-            f"score must return one reward per candidate, shape [{num_candidates}], "
+            f"score must return one reward per candidate, shape [{len(candidates)}], "
             f"got {list(array.shape)}"
         )
     best = array.max()  # NaN if any is
-    if not np.isfinite(best):
+    if not (np.isfinite(best) or (infeasible and best == -np.inf)):
         raise ValueError(f"score must return finite rewards (or -inf where infeasible), got {best}")
     return array

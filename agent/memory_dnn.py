@@ -1,32 +1,40 @@
 """MemoryDNN: the policy network, its replay memory and its training."""
 
+import copy
 import math
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 from torch import Tensor, nn
 
 from agent import checkpoint
-from agent.networks import WrittenOut, mlp
+from agent.gradients import differentiation
+from agent.losses import LOSSES
+from agent.networks import build, with_probabilities
 from agent.quantization import (
     Candidates,
     Decisions,
+    likeliest,
     nearest_neighbours,
     noisy_order_preserving,
     order_preserving,
     quantize,
 )
 from agent.replay_memory import ReplayMemory
-from agent.validation import binary_vector, positive_int, vector
+from agent.validation import check_layout, places_vector, positive_int, vector
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+OWN = "module"
+"""The name of a policy that is a module of the caller's."""
 
 
 class MemoryDNN:
@@ -42,6 +50,14 @@ class MemoryDNN:
         batch_size: rows of the memory in one training step, drawn with replacement.
         memory_size: rows that the replay memory holds.
         output_graph: without effect; it wrote a TensorFlow 1 graph.
+        policy: the network, one of `agent.networks.POLICIES`, or a module of your own, from states
+            `[B, inputs]` to logits `[B, N]`; it has its own hidden layers, and `net` only its ends.
+        features: names of the features in a state, each of N entries, one after the other; None
+            for a state of which nothing is known. "active" is the mask: devices with 0 there are
+            left out.
+        loss: one of `agent.losses.LOSSES`.
+        num_places: 2, to compute locally or offload; or how many places a device chooses from, for
+            the loss "categorical".
         rebuild_optimizer: start Adam anew at every step with betas (0.09, 0.999), as published,
             instead of keeping its moments with betas (0.9, 0.999).
         cost_history_size: how many training losses `cost_his` keeps at most.
@@ -50,8 +66,8 @@ class MemoryDNN:
             it is used: hand each agent one of its own.
 
     Attributes:
-        model: the network with its sigmoid, an `nn.Sequential`; other weights may be loaded into
-            it, but its layers must stay.
+        model: the network with its sigmoid (with its softmax, for more than two places), an
+            `nn.Sequential`; other weights may be loaded into it, but its layers must stay.
         memory: the replay memory's rows `[memory_size, inputs + N]`, float32.
         memory_counter: how many rows were ever written to it.
         cost: the last training loss, None before the first.
@@ -60,8 +76,9 @@ class MemoryDNN:
 
     Raises:
         TypeError: if a size is not an integer, or the learning rate no number.
-        ValueError: if a size is below 1, `net` has fewer than two layers, or the learning rate is
-            not a positive number.
+        ValueError: if a size is below 1, `net` has fewer than two layers, the learning rate is not
+            a positive number, there is no such policy or loss, or `net`, `features`, policy, loss
+            and `num_places` do not fit one another.
     """
 
     def __init__(
@@ -73,6 +90,10 @@ class MemoryDNN:
         memory_size: int = 1000,
         output_graph: bool = False,
         *,
+        policy: str | nn.Module = "mlp",
+        features: Sequence[str] | None = None,
+        loss: str = "bce",
+        num_places: int = 2,
         rebuild_optimizer: bool = False,
         cost_history_size: int = 100_000,
         seed: int | np.random.SeedSequence | None = None,
@@ -91,6 +112,17 @@ class MemoryDNN:
         self.training_interval = positive_int("training_interval", training_interval)
         self.batch_size = positive_int("batch_size", batch_size)
         self.memory_size = positive_int("memory_size", memory_size)
+        self.num_places = positive_int("num_places", num_places)
+        self.features = None if features is None else tuple(features)
+        check_layout("net[0]", self.net[0], self.features, self.net[-1])
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
+        if self.num_places < 2 or (loss == "categorical") != (self.num_places > 2):
+            raise ValueError(
+                f"num_places must be 2, or more for the loss categorical alone, "
+                f"got {num_places} for {loss}"
+            )
+        self.loss = loss
         self.cost_history_size = positive_int("cost_history_size", cost_history_size)
         self.rebuild_optimizer = rebuild_optimizer
 
@@ -101,10 +133,16 @@ class MemoryDNN:
         self._replay = ReplayMemory(
             self.memory_size, self.net[0] + self.net[-1], np.random.default_rng(for_memory)
         )
-        generator = torch.Generator().manual_seed(int(for_weights.generate_state(1, np.uint64)[0]))
-        self._logits = mlp(self.net, generator)
-        self._written_out = WrittenOut(self._logits)
-        self._model = nn.Sequential(*self._logits, nn.Sigmoid())
+        if isinstance(policy, nn.Module):
+            self.policy, self._policy = OWN, policy
+        else:
+            random = int(for_weights.generate_state(1, np.uint64)[0])
+            generator = torch.Generator().manual_seed(random)
+            self.policy = policy
+            self._policy = build(policy, self.net, features, self.num_places, generator)
+        self._check_policy()
+        self._computations = differentiation(self._policy, LOSSES[loss])
+        self._model = with_probabilities(self._policy, self.num_places)
         self._optimizer = self._new_optimizer()
 
         self.cost_his: list[float] = []
@@ -114,6 +152,11 @@ class MemoryDNN:
     def model(self) -> nn.Sequential:
         """The network with its sigmoid: states `[B, inputs]` in, relaxed decisions `[B, N]` out."""
         return self._model
+
+    @property
+    def num_parameters(self) -> int:
+        """How many parameters the policy has."""
+        return sum(parameter.numel() for parameter in self._policy.parameters())
 
     @property
     def memory(self) -> NDArray[np.float32]:
@@ -135,46 +178,54 @@ class MemoryDNN:
 
         Args:
             h: state `[inputs]`.
-            m: decision `[N]`, zeros and ones.
+            m: decision `[N]`, zeros and ones, or places from 0 to `num_places` - 1.
 
         Raises:
             TypeError: if `h` holds no numbers.
-            ValueError: if a shape differs, `h` is not finite or `m` is not binary.
+            ValueError: if a shape differs, `h` is not finite or `m` is no such decision.
         """
-        state = vector("h", h, self.net[0])
-        self._replay.append(state, binary_vector("m", m, self.net[-1]))
+        self._replay.append(self._state(h), places_vector("m", m, self.net[-1], self.num_places))
 
     def encode(self, h: ArrayLike, m: ArrayLike) -> None:
         """Store one row, and train after every `training_interval` rows.
 
         Args:
             h: state `[inputs]`.
-            m: decision `[N]`, zeros and ones.
+            m: decision `[N]`, as for `remember`.
 
         Raises:
             TypeError: if `h` holds no numbers.
-            ValueError: if a shape differs, `h` is not finite or `m` is not binary.
+            ValueError: if a shape differs, `h` is not finite or `m` is no decision.
         """
         self.remember(h, m)
         if self.memory_counter % self.training_interval == 0:
             self.learn()
 
     def learn(self) -> None:
-        """Take one Adam step on a random batch of the memory; the loss goes to `cost`.
+        """Take one Adam step on a random batch of the memory.
 
-        The loss is the binary cross-entropy averaged over the batch and the devices, computed from
-        the logits: the same number as `BCELoss`, without its saturation.
+        By default the loss is the binary cross-entropy averaged over the batch and the devices,
+        computed from the logits: the same number as `BCELoss`, without its saturation.
 
         Raises:
             ValueError: if the memory is empty.
         """
         batch = torch.from_numpy(self._replay.sample(self.batch_size))
+        self.train_on(batch[:, : self.net[0]], batch[:, self.net[0] :])
+
+    def train_on(self, states: Tensor, decisions: Tensor) -> None:
+        """Take one Adam step on these examples; their loss before it goes to `cost`.
+
+        Args:
+            states: float32 `[B, inputs]`.
+            decisions: float32 `[B, N]`.
+        """
         known = self._optimizer.param_groups[0]["params"]
-        replaced = any(p is not q for p, q in zip(self._logits.parameters(), known, strict=True))
+        replaced = any(p is not q for p, q in zip(self._policy.parameters(), known, strict=True))
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self._optimizer = self._new_optimizer()
         self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        loss = self._written_out.backward(batch[:, : self.net[0]], batch[:, self.net[0] :])
+        loss = self._computations.backward(states, decisions)
         self._optimizer.step()
 
         self.updates += 1
@@ -187,17 +238,19 @@ class MemoryDNN:
         """Return the policy's relaxed decision `[N]` in [0, 1] for a state `[inputs]`.
 
         The sigmoid is taken in double precision, where entries that single precision would round to
-        the same 0 or 1 keep their order.
+        the same 0 or 1 keep their order. With more than two places, the probability of each
+        `[N, P]` is returned.
 
         Raises:
             TypeError: if `h` holds no numbers.
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        logits = self._written_out.logits(vector("h", h, self.net[0]))
+        logits = self._computations.logits(self._state(h))
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
-        relaxed: NDArray[np.float64] = expit(logits.astype(np.float64))
+        squash = expit if self.num_places == 2 else partial(softmax, axis=1)
+        relaxed: NDArray[np.float64] = squash(logits.astype(np.float64))
         return relaxed
 
     def decode(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Decisions:
@@ -207,10 +260,10 @@ class MemoryDNN:
             h: state `[inputs]`.
             k: how many candidates to propose at most (for OPN: twice that).
             mode: the quantizer: "OP" (order-preserving), "OPN" (noisy order-preserving) or "KNN"
-                (nearest neighbours).
+                (nearest neighbours); with more than two places "KNN" alone, the likeliest.
 
         Returns:
-            Distinct decisions `[K, N]` of zeros and ones, the likeliest first.
+            Distinct decisions `[K, N]` of zeros and ones (or places), the likeliest first.
 
         Raises:
             ValueError: if `h` has another shape or is not finite, `k < 1`, or `mode` is unknown.
@@ -221,7 +274,13 @@ class MemoryDNN:
 
     def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
         """Do what `decode` does, and return with each candidate the least K that reaches it."""
-        return quantize(self.relaxed_decision(h), k, mode, self._noise)
+        relaxed = self.relaxed_decision(h)
+        if self.num_places == 2:
+            return quantize(relaxed, k, mode, self._noise)
+        if mode != "KNN":
+            raise ValueError(f"mode must be KNN for {self.num_places} places, got {mode!r}")
+        decisions = likeliest(relaxed, k)
+        return Candidates(decisions, np.arange(len(decisions)))
 
     def knm(self, m: ArrayLike, k: int = 1) -> Decisions:
         """Quantize `m` `[N]` by `agent.quantization.order_preserving`."""
@@ -260,14 +319,45 @@ class MemoryDNN:
         checkpoint.write(path, *self.pack())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, policy: nn.Module | None = None) -> Self:
         """Return the agent that `save` wrote; it continues as if it had never stopped.
+
+        Args:
+            path: the file.
+            policy: if the agent had a module of your own, one like it; its parameters are replaced.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a whole checkpoint of this project.
+            ValueError: if it is not a whole checkpoint of this project, or `policy` does not fit.
         """
-        return checkpoint.restore(path, cls.unpack)
+        return checkpoint.restore(path, partial(cls.unpack, policy=policy))
+
+    def for_devices(
+        self, num_devices: int, seed: int | np.random.SeedSequence | None = None
+    ) -> Self:
+        """Return an agent with a copy of this policy for another number of devices.
+
+        It continues the optimizer, and begins with an empty memory.
+
+        Args:
+            num_devices: N of the new agent.
+            seed: for its sampling and noise, as in the constructor.
+
+        Raises:
+            ValueError: if the policy is for its own N alone, or the features are not known.
+        """
+        num_devices = positive_int("num_devices", num_devices)
+        if self.features is None:
+            raise ValueError("features must be known to take a policy to another number of devices")
+        arguments = self._arguments() | {
+            "net": [len(self.features) * num_devices, *self.net[1:-1], num_devices],
+            "policy": copy.deepcopy(self._policy),
+            "seed": seed,
+        }
+        agent = type(self)(**arguments)
+        agent.policy = self.policy
+        agent._optimizer.load_state_dict(copy.deepcopy(self._optimizer.state_dict()))
+        return agent
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the agent is, as tensors and JSON values: what `save` writes."""
@@ -277,15 +367,7 @@ class MemoryDNN:
         tensors["memory"] = torch.from_numpy(self.memory)
         tensors["cost_his"] = torch.tensor(self.cost_his, dtype=torch.float64)
         meta = {
-            "arguments": {
-                "net": self.net,
-                "learning_rate": self.lr,
-                "training_interval": self.training_interval,
-                "batch_size": self.batch_size,
-                "memory_size": self.memory_size,
-                "rebuild_optimizer": self.rebuild_optimizer,
-                "cost_history_size": self.cost_history_size,
-            },
+            "arguments": self._arguments(),
             "memory_counter": self.memory_counter,
             "updates": self.updates,
             "memory_rng": self._replay.rng.bit_generator.state,
@@ -294,9 +376,16 @@ class MemoryDNN:
         return tensors, meta
 
     @classmethod
-    def unpack(cls, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Self:
+    def unpack(
+        cls, tensors: dict[str, Tensor], meta: dict[str, Any], policy: nn.Module | None = None
+    ) -> Self:
         """Return the agent that `pack` described."""
-        agent = cls(**meta["arguments"], seed=0)  # every random number that this draws is replaced
+        arguments = meta["arguments"]
+        if (arguments["policy"] == OWN) != (policy is not None):
+            raise ValueError(f"policy must be given for an agent of policy {OWN} and no other")
+        if policy is not None:
+            arguments = arguments | {"policy": policy}
+        agent = cls(**arguments, seed=0)  # every random number that this draws is replaced
         weights: dict[str, Tensor] = {}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
@@ -318,8 +407,70 @@ class MemoryDNN:
         agent.updates = meta["updates"]
         return agent
 
+    def start_from(self, other: "MemoryDNN") -> None:
+        """Take over the parameters of another agent's policy, and its memory if N is the same.
+
+        Without that memory a few first frames would soon be all that the policy knows.
+
+        Raises:
+            ValueError: if the policies or the features differ, or the policy is for its N alone.
+        """
+        ours, theirs = ((a.policy, a.features, a.net[1:-1]) for a in (self, other))
+        if ours != theirs:
+            raise ValueError(f"policy must be {ours} (name, features, hidden widths), got {theirs}")
+        if self.net[-1] != other.net[-1]:
+            other = other.for_devices(self.net[-1])
+        self.model.load_state_dict(other.model.state_dict())
+        kept = min(other.memory_counter, other.memory_size, self.memory_size)
+        for row in range(other.memory_counter - kept, other.memory_counter):
+            state, decision = np.split(other.memory[row % other.memory_size], [self.net[0]])
+            self._replay.append(state, decision)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what to construct an agent like this with, but for the seed."""
+        return {
+            "net": self.net,
+            "learning_rate": self.lr,
+            "training_interval": self.training_interval,
+            "batch_size": self.batch_size,
+            "memory_size": self.memory_size,
+            "policy": self.policy,
+            "features": self.features,
+            "loss": self.loss,
+            "num_places": self.num_places,
+            "rebuild_optimizer": self.rebuild_optimizer,
+            "cost_history_size": self.cost_history_size,
+        }
+
+    def _state(self, h: ArrayLike) -> NDArray[np.float32]:
+        if np.shape(h) != (self.net[0],) and self.features is not None:
+            check_layout("h", np.size(h), self.features, self.net[-1])
+        return vector("h", h, self.net[0])
+
+    def _check_policy(self) -> None:
+        """Try the policy, which may be one for another number of devices.
+
+        Raises:
+            ValueError: if it does not take such states, or return such logits.
+        """
+        n = self.net[-1]
+        wanted = (1, n) if self.num_places == 2 else (1, n, self.num_places)
+        self._policy.eval()
+        try:
+            with torch.no_grad():
+                shape = tuple(self._policy(torch.zeros(1, self.net[0], dtype=torch.float32)).shape)
+        except RuntimeError as error:
+            raise ValueError(
+                f"policy must take states [B, {self.net[0]}] of {n} devices: {error}"
+            ) from error
+        if shape != wanted:
+            raise ValueError(
+                f"policy must return logits {list(wanted)} for a state [1, {self.net[0]}], "
+                f"got {list(shape)}"
+            )
+
     def _new_optimizer(self) -> torch.optim.Adam:
         betas = (0.09, 0.999) if self.rebuild_optimizer else (0.9, 0.999)
         return torch.optim.Adam(
-            self._logits.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
+            self._policy.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
         )

@@ -1,98 +1,314 @@
-"""Policy networks: from a state [B, inputs] to one logit a device [B, N]."""
+"""Policies by name: networks from states [B, inputs] to logits [B, N], the sigmoid outside.
+
+A state is a list of features, each of all N devices: [feature 1 of device 1 ... N, feature 2 of
+device 1 ... N, ...]. With more than two places a device has P logits, and all have [B, N, P].
+"""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, linear
+from torch.nn import functional
 
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+ACTIVE = "active"
+"""The feature that tells which devices are there: 1 or 0. Those that are not get logit SILENT."""
+
+SILENT = -40.0
 
 
-def mlp(net: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Build the paper's fully connected network, ReLU between its layers (DROO).
+class Layout(NamedTuple):
+    """What a policy is to be built for.
 
-    Args:
-        net: layer widths `[inputs, hidden..., N]`.
-        generator: where the initial parameters come from. They are uniform in
-            +-1 / sqrt(inputs of the layer), as `nn.Linear` draws them from the global generator.
-
-    Returns:
-        A network whose output is logits: the sigmoid stays outside, for the loss's sake.
+    Attributes:
+        features: names of the features in a state.
+        num_devices: N.
+        num_places: 2, or how many places a device chooses from.
     """
+
+    features: Sequence[str]
+    num_devices: int
+    num_places: int = 2
+
+    @property
+    def logits(self) -> int:
+        """How many logits a device has."""
+        return 1 if self.num_places == 2 else self.num_places
+
+    def by_device(self, logits: Tensor) -> Tensor:
+        """Return logits `[B, N * P]` or `[B, N, P]` as `[B, N, P]`, or `[B, N]` if P is 1."""
+        logits = logits.reshape(len(logits), -1, self.logits)
+        return logits.squeeze(-1) if self.logits == 1 else logits
+
+
+def dense(widths: Sequence[int]) -> list[nn.Module]:
+    """Return linear layers of these widths, ReLU between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(net):
-        layer = nn.Linear(inputs, outputs, device="meta", dtype=torch.float32)
-        layer.to_empty(device="cpu")
-        bound = 1 / math.sqrt(inputs)
-        with torch.no_grad():
-            layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.uniform_(-bound, bound, generator=generator)
-        layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    for inputs, outputs in itertools.pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return layers[:-1]
 
 
-class WrittenOut:
-    """The two computations that every frame waits for, written out for an `mlp`.
+class MLP(nn.Sequential):
+    """The paper's fully connected network, ReLU between its layers (DROO).
 
-    They give what torch gives, up to rounding. In networks of this size torch's bookkeeping takes
-    longer than the arithmetic: three times as long for one state, and half of a training step.
-
-    Args:
-        network: the `mlp`; the parameters stay its own.
+    It takes any state, and has a place for every device: it is for this N alone.
     """
 
-    def __init__(self, network: nn.Sequential) -> None:
-        self._network = network
-        self._linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-        self._addresses: list[int] = []
-        self._views: list[Layer] = []
+    def __init__(self, hidden: Sequence[int], layout: Layout, inputs: int | None = None) -> None:
+        inputs = len(layout.features) * layout.num_devices if inputs is None else inputs
+        super().__init__(*dense([inputs, *hidden, layout.num_devices * layout.logits]))
+        self.layout = layout
 
-    def logits(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits `[N]` of one state `[inputs]`, by NumPy on the parameters' memory."""
-        addresses = [layer.weight.data_ptr() for layer in self._linears]
-        if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
-            self._views = [(_view(layer.weight), _view(layer.bias)) for layer in self._linears]
-            self._addresses = addresses
-        for weight, bias in self._views[:-1]:
-            state = np.maximum(weight @ state + bias, 0)
-        weight, bias = self._views[-1]
-        logits: NDArray[np.float32] = weight @ state + bias
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the logits of states."""
+        for layer in self:
+            states = layer(states)
+        return states if self.layout.logits == 1 else self.layout.by_device(states)
+
+
+class PerDevice(nn.Module):
+    """Base of the policies that look at the features of one device at a time, whatever N is.
+
+    Args:
+        layout: its feature `ACTIVE`, if it has it, is the mask and no input.
+
+    Attributes:
+        layout: the argument.
+        mask: which feature is the mask; None if none is.
+        inputs: which features are inputs.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        names = list(layout.features)
+        self.mask = names.index(ACTIVE) if ACTIVE in names else None
+        self.inputs = [i for i, name in enumerate(names) if name != ACTIVE]
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the logits of states; SILENT for devices that are not active."""
+        features = states.reshape(len(states), len(self.layout.features), -1)
+        active = None if self.mask is None else features[:, self.mask] > 0
+        if self.mask is not None:
+            features = features[:, self.inputs]
+        logits = self.layout.by_device(self.logits(features.transpose(1, 2), active))
+        if active is None:
+            return logits
+        if self.layout.logits == 1:
+            return logits.masked_fill(~active, SILENT)
+        silent = torch.full_like(logits, SILENT)
+        silent[..., 0] = 0.0  # place 0 is the device itself
+        return torch.where(active[..., None], logits, silent)
+
+    def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
+        """Return the logits `[B, N, P]` of features `[B, N, F]`; `active` is `[B, N]` or None."""
+        raise NotImplementedError
+
+
+def mean_over(values: Tensor, active: Tensor | None) -> Tensor:
+    """Return the mean `[B, 1, H]` of values `[B, N, H]` over the devices that are active."""
+    if active is None:
+        return values.mean(dim=1, keepdim=True)
+    there = active[..., None].to(values.dtype)
+    return (values * there).sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class Equivariant(PerDevice):
+    """One network for all devices, and the mean of what it sees of all of them as context.
+
+    Exchange two devices and their decisions are exchanged (deep sets: Zaheer et al., 2017). The
+    hidden widths are the encoder's; the head has the last of them once more.
+
+    Attributes:
+        encoder: of each device, layers with ReLU.
+        own: of what the encoder sees of a device; added up and then ReLU with
+        context: of the mean of that over the devices.
+        out: to the logits.
+    """
+
+    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+        super().__init__(layout)
+        width = hidden[-1]
+        self.encoder = nn.Sequential(*dense([len(self.inputs), *hidden]), nn.ReLU())
+        self.own = nn.Linear(width, width)
+        self.context = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, layout.logits)
+
+    def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
+        """Return the logits `[B, N, P]`."""
+        encoded = self.encoder(features)
+        context = self.context(mean_over(encoded, active))
+        logits: Tensor = self.out(functional.relu(self.own(encoded) + context))
         return logits
 
-    @torch.no_grad()
-    def backward(self, states: Tensor, decisions: Tensor) -> float:
-        """Set the gradients of the cross-entropy, as its `backward()` would, and return it.
 
-        Args:
-            states: `[B, inputs]`.
-            decisions: `[B, N]`, zeros and ones.
+class Attention(PerDevice):
+    """Devices attend to one another (Vaswani et al., 2017), in as many blocks as hidden widths.
 
-        Returns:
-            Binary cross-entropy of the logits, averaged over the batch and the devices.
-        """
-        activations = [states]
-        for layer in self._linears[:-1]:
-            activations.append(linear(activations[-1], layer.weight, layer.bias).relu_())
-        logits = linear(activations[-1], self._linears[-1].weight, self._linears[-1].bias)
-        # The derivative of the cross-entropy with a sigmoid, by the logit: relaxed - decision.
-        delta = (torch.sigmoid(logits) - decisions) / decisions.numel()
-        for layer, activation in zip(self._linears[::-1], activations[::-1], strict=True):
-            layer.weight.grad = delta.T @ activation
-            layer.bias.grad = delta.sum(dim=0)
-            if activation is not states:
-                delta = (delta @ layer.weight) * (activation > 0)
-        return binary_cross_entropy_with_logits(logits, decisions).item()
+    Each block adds to every device what it gathers from the others, and then a dense layer of it.
+    The widths must be equal.
+    """
 
-    def __reduce__(self) -> tuple[type, tuple[nn.Sequential]]:
-        """Copy and pickle the network alone: copied views would be of other memory than it."""
-        return WrittenOut, (self._network,)
+    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+        super().__init__(layout)
+        if len(set(hidden)) > 1:
+            raise ValueError(f"the hidden widths of attention must be equal, got {list(hidden)}")
+        width = hidden[0]
+        self.encoder = nn.Sequential(nn.Linear(len(self.inputs), width), nn.ReLU())
+        self.queries = nn.ModuleList(nn.Linear(width, 3 * width) for _ in hidden)
+        self.dense = nn.ModuleList(nn.Sequential(*dense([width, width, width])) for _ in hidden)
+        self.head = nn.Linear(width, layout.logits)
+
+    def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
+        """Return the logits `[B, N, P]`."""
+        hidden = self.encoder(features)
+        mask = None if active is None else (active | ~active.any(dim=1, keepdim=True))[:, None]
+        for query, layer in zip(self.queries, self.dense, strict=True):
+            q, k, v = query(hidden).chunk(3, dim=-1)
+            hidden = hidden + functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            hidden = hidden + layer(hidden)
+        logits: Tensor = self.head(hidden)
+        return logits
 
 
-def _view(parameter: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = parameter.detach().numpy()
-    return array
+class Conv(PerDevice):
+    """Convolutions along the devices, then a dense layer: LyDROO's variant, for this N alone.
+
+    The hidden widths are the channels of the convolutions, each three devices wide.
+    """
+
+    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+        super().__init__(layout)
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise([len(self.inputs), *hidden]):
+            layers += [nn.Conv1d(inputs, outputs, kernel_size=3, padding=1), nn.ReLU()]
+        n = layout.num_devices
+        self.layers = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(n * hidden[-1], n * layout.logits)
+        )
+
+    def logits(self, features: Tensor, active: Tensor | None) -> Tensor:  # noqa: ARG002 (of the base)
+        """Return the logits `[B, N * P]`."""
+        logits: Tensor = self.layers(features.transpose(1, 2))
+        return logits
+
+
+class FrameGRU(nn.Module):
+    """A GRU that reads the features as time steps, oldest first; for this N alone.
+
+    For channels that are correlated in time: the features are the gains of the last frames. The
+    first hidden width is the GRU's, whose last state goes through dense layers of the others.
+    """
+
+    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        n = layout.num_devices
+        self.gru = nn.GRU(n, hidden[0], batch_first=True)
+        self.head = nn.Sequential(*dense([*hidden, n * layout.logits]))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the logits of states."""
+        frames = states.reshape(len(states), len(self.layout.features), -1)
+        _, last = self.gru(frames)
+        return self.layout.by_device(self.head(last[0]))
+
+
+class BiGRUAttention(PerDevice):
+    """A GRU along the devices and back, and attention over what it saw as context.
+
+    The first hidden width is the GRU's in each direction, the others are the head's. It takes any
+    N, but the order of the devices matters to it.
+    """
+
+    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+        super().__init__(layout)
+        width = 2 * hidden[0]
+        self.gru = nn.GRU(len(self.inputs), hidden[0], batch_first=True, bidirectional=True)
+        self.attention = nn.Linear(width, 1)
+        self.head = nn.Sequential(*dense([2 * width, *(hidden[1:] or hidden), layout.logits]))
+
+    def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
+        """Return the logits `[B, N, P]`."""
+        seen, _ = self.gru(features)
+        attention = self.attention(seen)
+        if active is not None:
+            attention = attention.masked_fill(~active[..., None], SILENT)
+        context = (attention.softmax(dim=1) * seen).sum(dim=1, keepdim=True).expand_as(seen)
+        logits: Tensor = self.head(torch.cat((seen, context), dim=-1))
+        return logits
+
+
+POLICIES: dict[str, Callable[[Sequence[int], Layout], nn.Module]] = {
+    "mlp": MLP,
+    "equivariant": Equivariant,
+    "attention": Attention,
+    "conv": Conv,
+    "gru": FrameGRU,
+    "bigru_attention": BiGRUAttention,
+}
+
+
+def build(
+    name: str,
+    net: Sequence[int],
+    features: Sequence[str] | None,
+    num_places: int,
+    generator: torch.Generator,
+) -> nn.Module:
+    """Return a policy by its name.
+
+    Args:
+        name: of `POLICIES`.
+        net: widths `[inputs, hidden..., N]`.
+        features: names of the features in a state; None for an "mlp" that takes any state.
+        num_places: 2, or how many places a device chooses from.
+        generator: where its initial parameters come from.
+
+    Raises:
+        ValueError: if there is no such policy, or `net` does not fit the features or the policy.
+    """
+    if name not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {name!r}")
+    inputs, *hidden, num_devices = net
+    if features is None and name != "mlp":
+        raise ValueError(f"features must name those of the state for the policy {name}, got None")
+    with torch.device("meta"):  # so that nothing is drawn from torch's global generator
+        if features is None:
+            policy: nn.Module = MLP(hidden, Layout((), num_devices, num_places), inputs)
+        else:
+            if not hidden and name != "mlp":
+                raise ValueError(f"net must have a hidden width for the policy {name}, got {net}")
+            policy = POLICIES[name](hidden, Layout(tuple(features), num_devices, num_places))
+    policy.to(torch.float32).to_empty(device="cpu")
+    initialize(policy, generator)
+    return policy
+
+
+def with_probabilities(policy: nn.Module, num_places: int) -> nn.Sequential:
+    """Return a policy with the sigmoid after it, or the softmax where places are more than two."""
+    if num_places > 2:
+        return nn.Sequential(policy, nn.Softmax(dim=-1))
+    layers = policy if isinstance(policy, MLP) else (policy,)  # the published model was a list
+    return nn.Sequential(*layers, nn.Sigmoid())
+
+
+def initialize(policy: nn.Module, generator: torch.Generator) -> None:
+    """Draw a policy's initial parameters, uniform in +-1 / sqrt(inputs), from a generator.
+
+    For linear layers, convolutions and GRUs (there the inputs are the hidden states) that is how
+    torch draws them from its global generator.
+    """
+    for module in policy.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, nn.GRU):
+            fan_in = module.hidden_size
+        elif own:
+            fan_in = own[0][0].numel()
+        with torch.no_grad():
+            for parameter in own:
+                bound = 1 / math.sqrt(fan_in)
+                parameter.uniform_(-bound, bound, generator=generator)

@@ -143,6 +143,39 @@ def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
     return candidates
 
 
+def likeliest(probabilities: ArrayLike, k: int) -> Decisions:
+    """Return the k likeliest joint decisions, exactly, where devices choose independently.
+
+    Device by device, the k likeliest of the devices so far are extended by every place of the next.
+
+    Args:
+        probabilities: of each place of each device `[N, P]`.
+        k: how many candidates to return at most.
+
+    Returns:
+        Distinct decisions `[min(k, P^N), N]` of places, the likeliest first; none is impossible.
+
+    Raises:
+        ValueError: if `probabilities` is not of that shape in [0, 1], or `k < 1`.
+        TypeError: if `k` is not an integer.
+    """
+    probabilities, k = np.asarray(probabilities, dtype=np.float64), positive_int("k", k)
+    if probabilities.ndim != 2 or probabilities.size == 0:
+        raise ValueError(f"probabilities must have shape [N, P], got {list(probabilities.shape)}")
+    if not (probabilities.min() >= 0 and probabilities.max() <= 1):
+        raise ValueError("probabilities must lie in [0, 1]")
+    with np.errstate(divide="ignore"):
+        unlikely = -np.log(probabilities)
+    totals, decisions = np.zeros(1), np.empty((1, 0), dtype=np.int64)
+    for of_device in unlikely:
+        extended = totals[:, None] + of_device
+        best = np.argsort(extended, axis=None, kind="stable")[:k]
+        best = best[np.isfinite(extended.ravel()[best])]
+        rows, places = np.unravel_index(best, extended.shape)
+        totals, decisions = extended[rows, places], np.column_stack((decisions[rows], places))
+    return decisions
+
+
 def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(relaxed, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:

@@ -1,6 +1,7 @@
 """Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,36 @@ def vector(name: str, value: ArrayLike, size: int) -> NDArray[np.float32]:
     return array.astype(np.float32, copy=False)
 
 
-def binary_vector(name: str, value: ArrayLike, size: int) -> NDArray[Any]:
-    """Return `value` as an array `[size]` of zeros and ones.
+def places_vector(name: str, value: ArrayLike, size: int, num_places: int = 2) -> NDArray[Any]:
+    """Return `value` as an array `[size]` of whole numbers from 0 to `num_places` - 1.
 
     Raises:
-        ValueError: if the shape differs or an entry is neither 0 nor 1.
+        ValueError: if the shape differs or an entry is another.
     """
     array = np.asarray(value)
     if array.shape != (size,):
         raise ValueError(f"{name} must have shape [{size}], got {list(array.shape)}")
-    binary = (array == 0) | (array == 1)
-    if not binary.all():
-        raise ValueError(f"{name} must hold zeros and ones only, got {array[~binary][0]!r}")
+    if num_places == 2:
+        right, wanted = (array == 0) | (array == 1), "zeros and ones"
+    else:
+        right, wanted = np.isin(array, np.arange(num_places)), f"places 0 to {num_places - 1}"
+    if not right.all():
+        raise ValueError(f"{name} must hold {wanted} only, got {array[~right][0]!r}")
     return array
+
+
+def check_layout(name: str, size: int, features: Sequence[str] | None, num_devices: int) -> None:
+    """Check that a state of this size holds these features of so many devices.
+
+    Raises:
+        ValueError: if it does not, or a feature is there twice.
+    """
+    if features is None:
+        return
+    if len(features) == 0 or len(set(features)) < len(features):
+        raise ValueError(f"features must be distinct and at least one, got {list(features)}")
+    if size != len(features) * num_devices:
+        raise ValueError(
+            f"{name} must be {len(features)} features ({', '.join(features)}) of {num_devices} "
+            f"devices, {len(features) * num_devices} numbers, got {size}"
+        )

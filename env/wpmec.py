@@ -1,5 +1,7 @@
 """Wireless powered mobile-edge computing as a Gymnasium environment."""
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -8,13 +10,11 @@ from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
+from env.features import feature, parse
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import check_shape, positive_int
 
 Floats = NDArray[np.float64]
-
-GAIN_SCALE = 1e6
-"""The state is the gain times this: gains are about 1e-6, networks like numbers about 1."""
 
 
 def default_weights(num_devices: int) -> Floats:
@@ -35,11 +35,20 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     `MultiBinary(N)`: 0, device i computes locally; 1, device i offloads.
 
     ## Observation space
-    `Box(0, inf, (N,))`: the state.
+    `Box(-inf, inf, (F N,))`, from 0 for the gain alone: the state, F features of the N devices in
+    the coming frame, one after the other.
 
     | index | observation | unit |
     |---|---|---|
-    | i | channel gain of device i in the coming frame, times 1e6 | 1 |
+    | f N + i | feature f of device i | 1 |
+
+    | feature | |
+    |---|---|
+    | `gain` | channel gain, times 1e6 |
+    | `log_gain` | its natural logarithm, at least -14 |
+    | `weight` | weight |
+    | `active` | 1 if the device has a gain, else 0 |
+    | `gain@1`, ... | any of them, one or more frames ago; before the first, that of the first |
 
     ## Reward
     The weighted sum computation rate of the frame, bit/s.
@@ -60,9 +69,11 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         channel: where the gains come from; None takes Rayleigh fading at 2.5 m to 5.2 m. The
             environment keeps the channel's state, so two environments must not share one.
         parameters: the physical constants; None takes the paper's.
+        features: what the state tells of each device.
 
     Raises:
-        ValueError: if `num_devices`, `weights` and `channel` do not agree on N, or N < 1.
+        ValueError: if `num_devices`, `weights` and `channel` do not agree on N, N < 1, or there is
+            no such feature.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -74,6 +85,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         weights: ArrayLike | None = None,
         channel: ChannelModel | None = None,
         parameters: WPMECParameters | None = None,
+        features: Sequence[str] = ("gain",),
     ) -> None:
         if num_devices is None:
             num_devices = 10
@@ -96,8 +108,14 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
                 )
         self.num_devices = num_devices
         self.action_space = MultiBinary(num_devices)
-        self.observation_space = Box(0.0, np.inf, (num_devices,), np.float64)
-        self._gain: Floats | None = None
+        self.features = tuple(features)
+        self._features = parse(self.features)
+        lowest = -np.inf if any(name == "log_gain" for name, _ in self._features) else 0.0
+        size = len(self.features) * num_devices
+        self.observation_space = Box(lowest, np.inf, (size,), np.float64)
+        frames = 1 + max(age for _, age in self._features)
+        self._gains: deque[Floats] = deque(maxlen=frames)  # newest last
+        self._weights: deque[Floats] = deque(maxlen=frames)
 
     @property
     def weights(self) -> Floats:
@@ -113,6 +131,8 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     def weights(self, weights: ArrayLike) -> None:
         check_shape("weights", np.asarray(weights), (self.num_devices,))
         self.critic = WPMECCritic(weights, self.critic.parameters)
+        if self._weights:
+            self._weights[-1] = self.critic.weights
 
     @property
     def gain(self) -> Floats:
@@ -121,9 +141,20 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        if self._gain is None:
+        if not self._gains:
             raise RuntimeError("call reset() first: there is no frame yet")
-        return self._gain
+        return self._gains[-1]
+
+    @property
+    def state(self) -> Floats:
+        """The state `[F N]` of the coming frame, as `reset` and `step` return it.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        if not self._gains:
+            raise RuntimeError("call reset() first: there is no frame yet")
+        return np.concatenate([self._feature(name, age) for name, age in self._features])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -131,7 +162,10 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """Start anew; `seed` makes the channel repeatable. `options` is not used."""
         super().reset(seed=seed, options=options)
         self.channel.reset()
-        return self._next_frame(), {"channel_gain": self.gain.copy()}
+        self._gains.clear()
+        self._weights.clear()
+        self._next_frame()
+        return self.state, {"channel_gain": self.gain.copy()}
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
         """Carry out a decision `[N]` and move on to the next frame.
@@ -143,14 +177,14 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             RuntimeError: before the first `reset`.
         """
         allocation = self.allocate(action)
-        state = self._next_frame()
+        self._next_frame()
         info = {
             "channel_gain": self.gain.copy(),
             "energy_time": allocation.energy_time,
             "offload_time": allocation.offload_time,
             "rate": allocation.rate,
         }
-        return state, allocation.computation_rate, False, False, info
+        return self.state, allocation.computation_rate, False, False, info
 
     def score(self, decisions: ArrayLike) -> Floats:
         """Return the reward `[K]` that each decision `[K, N]` would earn in the coming frame.
@@ -172,7 +206,12 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """
         return self.critic.allocate(self.gain, decision)
 
-    def _next_frame(self) -> Floats:
-        self._gain = self.channel.sample(self.np_random, 1)[0]
-        self._gain.flags.writeable = False  # it is handed out; a frame does not change
-        return self._gain * GAIN_SCALE
+    def _next_frame(self) -> None:
+        gain = self.channel.sample(self.np_random, 1)[0]
+        gain.flags.writeable = False  # it is handed out; a frame does not change
+        self._gains.append(gain)
+        self._weights.append(self.weights)
+
+    def _feature(self, name: str, age: int) -> Floats:
+        past = -1 - min(age, len(self._gains) - 1)
+        return feature(name, self._gains[past], self._weights[past])

@@ -1,7 +1,9 @@
 """All weights swapped at 60 % of the frames and back at 80 %: does the agent follow?
 
-Beside DROO it runs with Adam rebuilt at every step, as in the published code.
-After the published demonstration. The state does not tell the weights: only the rewards change.
+The published policy, the same with Adam rebuilt at every step as in the published code, and the
+equivariant one.
+After the published demonstration. The state of the published policy does not tell the
+weights: only the rewards change.
 `python -m experiments.alternating_weights --help` lists its settings.
 """
 
@@ -11,13 +13,16 @@ STUDY = Study(
     name="alternating_weights",
     title="Weights swapped and swapped back",
     settings={
-        "DROO": {"scenario": "alternating-weights"},
-        "Adam rebuilt": {
+        "mlp": {"scenario": "alternating-weights"},
+        "mlp, Adam rebuilt": {
             "scenario": "alternating-weights",
             "rebuild_optimizer": True,
         },
+        "equivariant": {"scenario": "alternating-weights", "preset": "best"},
     },
     frames=10_000,
+    seeds=10,
+    logarithmic=True,
 )
 
 main = STUDY.main

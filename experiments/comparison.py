@@ -26,7 +26,7 @@ from env.schemes import (
 )
 from experiments import results, study_figures
 from experiments.cli import run_module
-from experiments.configs import ComparisonConfig, DROOConfig
+from experiments.configs import DROOConfig, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text
@@ -51,14 +51,14 @@ SCHEMES: dict[str, Scheme] = {
 METRICS = ("normalized_rate", "rate", "decision_us")
 
 
-def main(config: ComparisonConfig) -> None:
+def main(config: SizesConfig) -> None:
     """Carry the comparison out, and print what came of it."""
     folder = compare(config)
     print((folder / "table.txt").read_text(), end="")
     print(f"\nSaved in {folder}\n")
 
 
-def compare(config: ComparisonConfig) -> Path:
+def compare(config: SizesConfig) -> Path:
     """Run what was not run yet, and return the folder with the table, the data and the figure.
 
     DROO runs first, learning; the schemes then decide the last of its test frames. The folder holds
@@ -74,7 +74,7 @@ def compare(config: ComparisonConfig) -> Path:
             results=config.results,
         )
         for n in config.num_devices or DEVICES[config.scale]
-        for seed in config.seeds or scale.seeds
+        for seed in config.seeds or scale.seeds or range(5)
     ]
     print(f"comparison: {len(runs)} runs of {runs[0].frames:,} frames")
     folders = run_all(runs, config.jobs, draw=False)
@@ -85,7 +85,7 @@ def compare(config: ComparisonConfig) -> Path:
     rows = [row for of_run in bar for row in of_run]
 
     def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from)
+        results.write_json(folder / "config.json", came_from | {"study": {"module": "comparison"}})
         columns = {name: [entry[name] for entry in rows] for name in rows[0]}
         results.write_csv(folder / "runs.csv", columns)
         (folder / "table.txt").write_text(table(rows))
@@ -177,4 +177,4 @@ def table(rows: Iterable[Row]) -> str:
 
 
 if __name__ == "__main__":
-    run_module(ComparisonConfig, main, "comparison")
+    run_module(SizesConfig, main, "comparison")

@@ -9,7 +9,29 @@ from typing import Literal
 
 import tyro
 
-LEAST = {"frames": 1, "num_devices": 1, "seed": 0, "seeds": 0, "tolerance": 0, "window": 1}
+LEAST = {
+    "frames": 1,
+    "num_devices": 1,
+    "seed": 0,
+    "seeds": 0,
+    "tolerance": 0,
+    "window": 1,
+    "refine_every": 0,
+}
+
+
+PolicyName = Literal["mlp", "equivariant", "attention", "conv", "gru", "bigru_attention"]
+
+PER_DEVICE = ("log_gain", "weight", "active")
+SUITABLE: dict[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "mlp": (("gain",), (120, 80)),
+    "equivariant": (PER_DEVICE, (32, 32)),
+    "attention": (PER_DEVICE, (32, 32)),
+    "conv": (PER_DEVICE, (32, 64)),
+    "gru": ((*(f"log_gain@{age}" for age in range(7, 0, -1)), "log_gain"), (64, 64)),
+    "bigru_attention": (PER_DEVICE, (32, 32)),
+}
+"""The features and the hidden widths that suit each policy, unless others are asked for."""
 
 
 def check_settings(config: object) -> None:
@@ -66,14 +88,32 @@ class DROOConfig(FramesConfig):
     scenario: Literal["steady", "alternating-weights", "on-off"] = "steady"
     """What changes during the run: nothing; all weights, at 60 % of the frames, and back at 80 %;
     or devices switch off from 60 % and on again from 80 %."""
+    preset: Literal["best", "published"] = "best"
+    """What settings that are not given are: the best found, or the paper's: an mlp that sees gains
+    alone, candidates are not refined, training falls at the interval alone."""
+    policy: PolicyName | None = None
+    """The policy network: by default equivariant, published mlp."""
+    features: tuple[str, ...] | None = None
+    """What the state tells of each device: gain, log_gain, weight, active; gain@1 for that of the
+    frame before, and so on. By default what suits the policy."""
+    hidden: tuple[int, ...] | None = None
+    """Widths of the hidden layers. By default what suits the policy."""
+    warm_start: Path | None = None
+    """Checkpoint whose policy to start from, of this N or, if the policy takes any, another."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
     """Order-preserving, noisy order-preserving or nearest neighbours."""
     num_candidates: int | None = None
     """Candidates K at the start; by default N."""
     adapt_every: int | None = 32
     """Frames between updates of K; None leaves K as it is."""
-    hidden: tuple[int, ...] = (120, 80)
-    """Widths of the hidden layers."""
+    refine_every: int | None = None
+    """Refine the best candidate, device by device, in every frame while that helped in one of the
+    last so many tries, else in every so many-th; 0 never. By default 32, published 0."""
+    learn_when_wrong: bool | None = None
+    """Train also in every frame in which the policy's own decision did not win. By default True,
+    published False."""
+    loss: Literal["bce", "bce_probabilities", "quadratic"] = "bce"
+    """Cross-entropy from logits, or as published from probabilities, or quadratic cost."""
     learning_rate: float = 0.01
     """Learning rate of Adam."""
     training_interval: int = 10
@@ -88,6 +128,23 @@ class DROOConfig(FramesConfig):
     """Seconds for the optimum of a frame; then the bound proven so far is taken, and told."""
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
+
+    def __post_init__(self) -> None:
+        """Check the values, and fill in what the preset says."""
+        super().__post_init__()
+        policy: PolicyName = self.policy or ("mlp" if self.preset == "published" else "equivariant")
+        features, hidden = SUITABLE[policy]
+        best = self.preset == "best"
+        settings = {
+            "policy": policy,
+            "features": features,
+            "hidden": hidden,
+            "refine_every": 32 if best else 0,
+            "learn_when_wrong": best,
+        }
+        for name, value in settings.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen, but not yet in anybody's hands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +197,7 @@ class ScaledConfig:
     """How much to run, and where to."""
 
     scale: Literal["smoke", "full"] = "full"
-    """full: five seeds, tens of thousands of frames; smoke: a look at two seeds, 400 frames."""
+    """full: five or ten seeds, thousands of frames; smoke: a look at two seeds, 400 frames."""
     frames: int | None = None
     """Time frames of a run; by default what the scale says."""
     seeds: tuple[int, ...] | None = None
@@ -157,18 +214,18 @@ class ScaledConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig(ScaledConfig):
-    """A study of the DROO paper, from several seeds, with intervals; runs that exist are reused."""
+    """One study, from several seeds, with intervals; runs that exist are reused."""
 
-    num_devices: int = 10
-    """Number of devices N."""
+    num_devices: int | None = None
+    """Number of devices N; by default what the study says, mostly 10."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonConfig(ScaledConfig):
-    """All schemes and DROO on the same frames: computation rate and latency against N."""
+class SizesConfig(ScaledConfig):
+    """One study at several N, from several seeds, with intervals; runs that exist are reused."""
 
     num_devices: tuple[int, ...] | None = None
-    """Numbers of devices N; by default what the scale says: 5, 10, ..., 50 or 5, 10."""
+    """Numbers of devices N; by default what the scale says."""
 
 
 StudyName = Literal[
@@ -182,12 +239,17 @@ StudyName = Literal[
     "alternating_weights",
     "on_off",
     "comparison",
+    "exploration",
+    "losses",
+    "correlated_fading",
+    "policies",
+    "transfer",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceConfig(ScaledConfig):
-    """Run every study of the DROO paper, or some; runs that exist are reused."""
+    """Run every study, or some; runs that exist are reused."""
 
     only: tyro.conf.Positional[tuple[StudyName, ...]] = ()
     """Names of studies, each also a module: python -m experiments.NAME. By default all."""

@@ -21,7 +21,7 @@ from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig
-from experiments.frames import apply_scenario, make_frames, split_frames
+from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
 from experiments.simulation import Frame, simulate
@@ -58,27 +58,17 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
     num_devices = len(weights)
 
-    env = WirelessPoweredMEC(weights=weights, channel=RecordedChannel(gains))
-    droo = DROO(
-        MemoryDNN(
-            [num_devices, *config.hidden, num_devices],
-            config.learning_rate,
-            config.training_interval,
-            config.batch_size,
-            config.memory_size,
-            rebuild_optimizer=config.rebuild_optimizer,
-            seed=for_agent,
-        ),
-        mode=config.quantizer,
-        num_candidates=config.num_candidates,
-        adapt_every=config.adapt_every,
-    )
+    droo = build(config, num_devices, for_agent)
+    channel = RecordedChannel(gains)
+    env = WirelessPoweredMEC(weights=weights, channel=channel, features=config.features or ())
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )
     history, timing = record(droo, env, weights_from, optimal_rate, progress=progress)
-    summary = results.summarize(history, test_frames)
-    summary |= {"seed": config.seed} | certificate | timing
+    changes = [at * len(gains) // 100 for at in EVENTS[config.scenario]]
+    summary = results.summarize(history, test_frames, changes)
+    summary |= {"seed": config.seed, "parameters": droo.agent.num_parameters}
+    summary |= certificate | timing
 
     def write_more(folder: Path) -> None:
         droo.save(folder / "checkpoint.safetensors")
@@ -86,6 +76,40 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
             figures.save_figures({"DROO": history}, folder)
 
     return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
+
+
+def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
+    """Return an agent with these settings.
+
+    Raises:
+        ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
+        FileNotFoundError: if there is no such file.
+    """
+    assert config.features is not None  # the config filled them in
+    assert config.hidden is not None
+    assert config.policy is not None
+    agent = MemoryDNN(
+        [len(config.features) * num_devices, *config.hidden, num_devices],
+        config.learning_rate,
+        config.training_interval,
+        config.batch_size,
+        config.memory_size,
+        policy=config.policy,
+        features=config.features,
+        loss=config.loss,
+        rebuild_optimizer=config.rebuild_optimizer,
+        seed=seed,
+    )
+    if config.warm_start is not None:
+        agent.start_from(MemoryDNN.load(config.warm_start))
+    return DROO(
+        agent,
+        mode=config.quantizer,
+        num_candidates=config.num_candidates,
+        adapt_every=config.adapt_every,
+        refine_every=config.refine_every or None,
+        learn_when_wrong=bool(config.learn_when_wrong),
+    )
 
 
 def certify(
@@ -140,25 +164,28 @@ def record(
     env.allocate(np.zeros(num_devices))
 
     # Arrays from the start: keeping the frames themselves slows the loop by a tenth.
-    numbers = np.empty((num_frames, 5))
+    numbers = np.empty((num_frames, 6))
     decision = np.empty((num_frames, num_devices), dtype=np.int64)
     start = time.perf_counter()
     frames = with_progress(simulate(droo, env, num_frames), optimal_rate, progress=progress)
     for t, frame in enumerate(frames):
         cost = math.nan if frame.cost is None else frame.cost
-        numbers[t] = frame.reward, frame.k, frame.choice.candidate, cost, frame.decision_us
+        choice = frame.choice
+        places = frame.k, choice.candidate, choice.num_candidates
+        numbers[t] = frame.reward, *places, cost, frame.decision_us
         decision[t] = frame.choice.decision
         if t + 1 in weights_from:
             env.weights = weights_from[t + 1]
     seconds = time.perf_counter() - start
 
-    rate, k, best_candidate, cost_or_nan, decision_us = numbers.T
+    rate, k, best_candidate, scored, cost_or_nan, decision_us = numbers.T
     trained = np.flatnonzero(~np.isnan(cost_or_nan))
     history = History(
         rate=rate,
         optimal_rate=optimal_rate,
         k=k.astype(np.int64),
         best_candidate=best_candidate.astype(np.int64),
+        scored=scored.astype(np.int64),
         decision=decision,
         cost_frame=trained + 1,
         cost=cost_or_nan[trained],

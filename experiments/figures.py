@@ -59,8 +59,10 @@ def draw_cost(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
         mean = rolling(run.cost, window, np.nanmean)
         ax.plot(run.cost_frame, run.cost, color=color, alpha=0.25, linewidth=0.6)
         ax.plot(run.cost_frame, mean, color=color, linewidth=1.2, label=label)
-    ax.set(xlabel="Time frame", ylabel="Training loss", yscale="log")
-    title = f"Cross-entropy of each training step, and its mean over {window} steps"
+    positive = any((run.cost > 0).any() for run in runs.values())
+    scale = "log" if positive else "linear"
+    ax.set(xlabel="Time frame", ylabel="Training loss", yscale=scale)
+    title = f"Loss of each training step, and its mean over {window} steps"
     return _finish(ax, runs, title, "upper right")
 
 

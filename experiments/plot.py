@@ -3,9 +3,10 @@
 `python -m experiments.plot --help` lists its settings.
 """
 
+import importlib
 from pathlib import Path
 
-from experiments import comparison, figures, results, study
+from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
 
@@ -20,11 +21,12 @@ def main(config: PlotConfig) -> None:
 def draw(config: PlotConfig, output: Path) -> list[Path]:
     """Draw into a folder, and return the files."""
     first = config.runs[0]
-    if (first / "runs.csv").exists():
+    study = results.study_module(first)
+    if study is not None:
         if len(config.runs) > 1 or config.labels or config.window is not None:
             raise ValueError(f"{first} is a study: draw it alone, without labels and window")
-        of_study = (first / "curves.csv").exists()
-        return study.draw(first, output) if of_study else comparison.draw(first, output)
+        files: list[Path] = importlib.import_module(f"experiments.{study}").draw(first, output)
+        return files
     labels = config.labels or tuple(run.resolve().name for run in config.runs)
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")

@@ -20,18 +20,22 @@ def provenance(config: Any) -> dict[str, Any]:
     """
     settings = asdict(config)
     del settings["results"]  # where a run lies is no part of what it is
-    data = settings.get("data")
     return {
         "config": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in settings.items()
         },
         "seed": settings.get("seed"),
-        "data_sha256": data and hashlib.sha256(data.read_bytes()).hexdigest(),
+        "data_sha256": _sha256(settings.get("data")),
+        "warm_start_sha256": _sha256(settings.get("warm_start")),
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "commit": _commit(),
     }
+
+
+def _sha256(file: Path | None) -> str | None:
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Every study of the DROO paper, one after another.
+"""Every study, one after another.
 
 `python -m experiments.reproduce --help` lists its settings.
 """
@@ -8,13 +8,9 @@ from dataclasses import fields
 from typing import get_args
 
 from experiments.cli import run_module
-from experiments.configs import (
-    ComparisonConfig,
-    ReproduceConfig,
-    ScaledConfig,
-    StudyConfig,
-    StudyName,
-)
+from experiments.configs import ReproduceConfig, ScaledConfig, SizesConfig, StudyConfig, StudyName
+
+SEVERAL_SIZES = ("comparison", "policies", "transfer")
 
 
 def main(config: ReproduceConfig) -> None:
@@ -22,7 +18,7 @@ def main(config: ReproduceConfig) -> None:
     common = {field.name: getattr(config, field.name) for field in fields(ScaledConfig)}
     for name in config.only or get_args(StudyName):
         module = importlib.import_module(f"experiments.{name}")
-        config_type = ComparisonConfig if name == "comparison" else StudyConfig
+        config_type = SizesConfig if name in SEVERAL_SIZES else StudyConfig
         module.main(config_type(**common))
 
 

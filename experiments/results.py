@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -26,6 +26,7 @@ from experiments.provenance import MODIFIED, provenance
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+FIRST = 200  # frames at the start, and after a change, that are looked at by themselves
 OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only
 
 
@@ -38,6 +39,7 @@ class History:
         optimal_rate: the most that each frame allowed `[T]`, bit/s: a certified upper bound of it.
         k: K, how many candidates were asked for `[T]`.
         best_candidate: which candidate won `[T]`, from 0.
+        scored: how many candidates were scored `[T]`, refinement included.
         decision: `[T, N]`.
         cost_frame: the frames of the training steps `[U]`, from 1.
         cost: training losses `[U]`.
@@ -47,6 +49,7 @@ class History:
     optimal_rate: Floats
     k: Ints
     best_candidate: Ints
+    scored: Ints
     decision: Ints
     cost_frame: Ints
     cost: Floats
@@ -58,10 +61,17 @@ class History:
         return np.where(nothing, 1.0, self.rate / np.where(nothing, 1.0, self.optimal_rate))
 
 
-def summarize(history: History, test_frames: int) -> dict[str, Any]:
-    """Return the key figures that a run's frames give; the last `test_frames` are the test."""
+def summarize(history: History, test_frames: int, changes: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the key figures that a run's frames give.
+
+    Args:
+        history: the frames.
+        test_frames: how many at the end are the test.
+        changes: after how many frames the problem changed.
+    """
     normalized = history.normalized_rate
     test = normalized[-test_frames:]
+    changed = [normalized[at : at + FIRST].mean() for at in changes if at < len(normalized)]
     return {
         "num_devices": history.decision.shape[1],
         "frames": len(normalized),
@@ -70,7 +80,12 @@ def summarize(history: History, test_frames: int) -> dict[str, Any]:
         "optimal_decision_fraction_test": float((test >= OPTIMAL).mean()),
         "frames_to_0_99": frames_to(normalized, 0.99),
         "frames_to_0_999": frames_to(normalized, 0.999),
+        "normalized_rate_first_200": float(normalized[:FIRST].mean()),
+        "normalized_rate_200_after_change": float(min(changed)) if changed else None,
+        "own_decision_fraction_test": float((history.best_candidate[-test_frames:] == 0).mean()),
         "mean_k": float(history.k.mean()),
+        "mean_scored": float(history.scored.mean()),
+        "gradient_steps": len(history.cost),
     }
 
 
@@ -112,6 +127,7 @@ def save(
             "normalized_rate": history.normalized_rate.tolist(),
             "k": history.k.tolist(),
             "best_candidate": history.best_candidate.tolist(),
+            "scored": history.scored.tolist(),
             "decision": ["".join(map(str, row)) for row in history.decision.tolist()],
         }
         cost = {"frame": history.cost_frame.tolist(), "cost": history.cost.tolist()}
@@ -157,15 +173,15 @@ def load(run: Path) -> History:
         FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    frames = read_csv(
-        run / "frames.csv", ("rate", "optimal_rate", "k", "best_candidate", "decision")
-    )
+    numbers = ("rate", "optimal_rate", "k", "best_candidate", "scored")
+    frames = read_csv(run / "frames.csv", (*numbers, "decision"))
     cost = read_csv(run / "cost.csv", ("frame", "cost"))
     return History(
         rate=np.array(frames["rate"], dtype=np.float64),
         optimal_rate=np.array(frames["optimal_rate"], dtype=np.float64),
         k=np.array(frames["k"], dtype=np.int64),
         best_candidate=np.array(frames["best_candidate"], dtype=np.int64),
+        scored=np.array(frames["scored"], dtype=np.int64),
         decision=np.array([list(bits) for bits in frames["decision"]], dtype=np.int64),
         cost_frame=np.array(cost["frame"], dtype=np.int64),
         cost=np.array(cost["cost"], dtype=np.float64),
@@ -190,6 +206,14 @@ def find(parent: Path, config: DROOConfig) -> Path | None:
         with suppress(ValueError):  # one that is damaged is no such run
             if json.loads(file.read_text()) == wanted:
                 return file.parent
+    return None
+
+
+def study_module(folder: Path) -> str | None:
+    """Return the module that draws a study's folder; None for a run's, or none at all."""
+    with suppress(FileNotFoundError, ValueError):
+        study = json.loads((folder / "config.json").read_text()).get("study", {})
+        return cast(str | None, study.get("module"))
     return None
 
 

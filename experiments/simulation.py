@@ -29,13 +29,34 @@ class Frame(NamedTuple):
 def simulate(
     droo: DROO, env: WirelessPoweredMEC, num_frames: int, seed: int | None = None
 ) -> Iterator[Frame]:
-    """Yield `num_frames` time frames of an agent in an environment, which is reset first."""
-    state, _ = env.reset(seed=seed)
+    """Yield `num_frames` time frames of an agent in an environment, which is reset first.
+
+    Between two frames the environment may be changed.
+
+    Raises:
+        ValueError: if the agent wants other features in the state than the environment gives.
+    """
+    check_features(droo, env)
+    env.reset(seed=seed)
     for _ in range(num_frames):
         k, updates = droo.k, droo.agent.updates
         start = time.perf_counter_ns()
-        choice = droo.decide(state, env.score)
+        choice = droo.decide(env.state, env.score)
         decision_us = (time.perf_counter_ns() - start) / 1000
-        state, reward, *_ = env.step(choice.decision)
+        _, reward, *_ = env.step(choice.decision)
         cost = droo.agent.cost if droo.agent.updates > updates else None
         yield Frame(choice, reward, k, cost, decision_us)
+
+
+def check_features(droo: DROO, env: WirelessPoweredMEC) -> None:
+    """Check that a policy which knows the features of its state gets them.
+
+    Raises:
+        ValueError: if the environment gives others; the message names both.
+    """
+    wanted = droo.agent.features
+    if wanted is not None and wanted != env.features:
+        raise ValueError(
+            f"the policy {droo.agent.policy} wants the state ({', '.join(wanted)}), "
+            f"the environment gives ({', '.join(env.features)})"
+        )

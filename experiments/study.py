@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from experiments.cli import run_module
 from experiments.configs import DROOConfig, StudyConfig
 from experiments.frames import EVENTS
 from experiments.provenance import provenance
-from experiments.statistics import aligned, interval_text, mean_and_interval
+from experiments.statistics import aligned, interval_text, mean_and_interval, number
 from experiments.sweep import run_all
 
 Floats = NDArray[np.float64]
@@ -22,21 +22,32 @@ Floats = NDArray[np.float64]
 COLUMNS = {
     "normalized_rate_test": "rate (test)",
     "optimal_decision_fraction_test": "optimal (test)",
+    "normalized_rate_first_200": "rate (first 200)",
     "frames_to_0_99": "frames to 0.99",
-    "mean_k": "mean K",
+    "frames_to_0_999": "frames to 0.999",
+    "mean_scored": "scored a frame",
+    "gradient_steps": "gradient steps",
 }
+CHANGE = "normalized_rate_200_after_change"
+WORST = {
+    "normalized_rate_test": min,
+    "normalized_rate_first_200": min,
+    "frames_to_0_999": max,
+    CHANGE: min,
+}
+"""Of which columns the worst seed is told as well."""
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve
 
 
 class Scale(NamedTuple):
-    """How much a study runs: seeds, and frames, None for as many as the study wants."""
+    """How much a study runs: seeds and frames, None for as many as the study wants."""
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] | None
     frames: int | None
 
 
-SCALES = {"smoke": Scale((0, 1), 400), "full": Scale((0, 1, 2, 3, 4), None)}
+SCALES = {"smoke": Scale((0, 1), 400), "full": Scale(None, None)}
 
 
 @dataclass(frozen=True)
@@ -48,12 +59,20 @@ class Study:
         title: of its figure.
         settings: for each curve its label and how it differs from the main experiment.
         frames: of a run, at full scale.
+        seeds: how many, at full scale.
+        num_devices: N, unless another is asked for.
+        preset: of the settings that are not varied.
+        logarithmic: whether the learning curves show the distance to the optimum instead.
     """
 
     name: str
     title: str
     settings: Mapping[str, Mapping[str, Any]] = field(hash=False)
     frames: int = 30_000
+    seeds: int = 5
+    num_devices: int = 10
+    preset: Literal["best", "published"] = "published"
+    logarithmic: bool = False
 
     def main(self, config: StudyConfig) -> None:
         """Carry the study out, and print what came of it."""
@@ -75,9 +94,10 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     """
     came_from = provenance(config)
     scale = SCALES[config.scale]
-    seeds = scale.seeds if config.seeds is None else config.seeds
+    seeds = config.seeds or scale.seeds or tuple(range(study.seeds))
     common: dict[str, Any] = {
-        "num_devices": config.num_devices,
+        "preset": study.preset,
+        "num_devices": config.num_devices or study.num_devices,
         "frames": config.frames or scale.frames or study.frames,
         "results": config.results,
     }
@@ -101,8 +121,13 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     ]
 
     def write(folder: Path) -> None:
-        described = {"study": {"title": study.title, "events": sorted(set(events))}}
-        results.write_json(folder / "config.json", came_from | described)
+        described = {
+            "module": "study",
+            "title": study.title,
+            "events": sorted(set(events)),
+            "logarithmic": study.logarithmic,
+        }
+        results.write_json(folder / "config.json", came_from | {"study": described})
         results.write_csv(folder / "runs.csv", run_columns(folders))
         results.write_csv(folder / "curves.csv", curve_columns(curves, frames))
         (folder / "table.txt").write_text(table(folders))
@@ -143,6 +168,7 @@ def draw(study: Path, output: Path) -> list[Path]:
         {label: 1 - rates[np.array(runs["setting"]) == label] for label in labels},
         described["events"],
         output,
+        logarithmic=described["logarithmic"],
     )
 
 
@@ -168,11 +194,31 @@ def curve_columns(curves: Mapping[str, Floats], frames: NDArray[np.int64]) -> di
 
 
 def table(folders: Mapping[str, Sequence[Path]]) -> str:
-    """Return a table: for each setting the means of its runs with 95 % intervals."""
-    rows = [["", *COLUMNS.values()]]
+    """Return a table: for each setting the means of its runs with 95 % intervals, and the worst."""
+    columns = COLUMNS
+    if any(results.load_summary(run)[CHANGE] for of_label in folders.values() for run in of_label):
+        columns = COLUMNS | {CHANGE: "200 after a change"}
+    by_label: dict[tuple[str, ...], Sequence[Path]] = {
+        (label,): of_label for label, of_label in folders.items()
+    }
+    return summary_table(by_label, ("setting",), columns)
+
+
+def summary_table(
+    folders: Mapping[tuple[str, ...], Sequence[Path]],
+    header: Sequence[str],
+    columns: Mapping[str, str] = COLUMNS,
+) -> str:
+    """Return a table: a row for the runs under each label, whose parts are the first cells."""
+    rows = [list(header)]
+    for name, title in columns.items():
+        rows[0] += [title, "worst"] if name in WORST else [title]
     for label, of_label in folders.items():
-        summaries = [results.load_summary(run) for run in of_label]
-        rows.append(
-            [label, *(interval_text([summary[name] for summary in summaries]) for name in COLUMNS)]
-        )
+        row = list(label)
+        for name in columns:
+            values = [results.load_summary(run)[name] for run in of_label]
+            row.append(interval_text(values))
+            if name in WORST:
+                row.append(number(None if None in values else WORST[name](values)))
+        rows.append(row)
     return aligned(rows)

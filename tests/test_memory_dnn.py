@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from safetensors.torch import save_file
 
 from agent import MemoryDNN
-from agent.networks import WrittenOut, mlp
+from agent.gradients import WrittenOut
+from agent.networks import MLP, build
 from tests.conftest import ROOT
 
 NET = [4, 16, 8, 4]
@@ -157,7 +158,8 @@ def test_the_fast_forward_pass_is_the_model() -> None:
 @pytest.mark.parametrize("net", [[3, 2], [6, 120, 80, 4], [2, 5, 5, 5, 3]])
 def test_the_written_out_gradient_is_that_of_torch(net: list[int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    network = mlp(net, generator)
+    network = build("mlp", net, None, 2, generator)
+    assert isinstance(network, MLP)
     states = torch.randn(32, net[0], generator=generator)
     decisions = torch.randint(0, 2, (32, net[-1]), generator=generator).float()
     loss = torch.nn.BCELoss()(torch.sigmoid(network(states)), decisions)
@@ -341,7 +343,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from agent import MemoryDNN
-from agent.networks import WrittenOut, mlp
 
 agent = MemoryDNN([4, 16, 8, 4], seed=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -394,7 +395,6 @@ import resource
 import numpy as np
 import torch
 from agent import MemoryDNN
-from agent.networks import WrittenOut, mlp
 
 torch.set_num_threads(1)
 agent = MemoryDNN([2, 4, 2], training_interval=100, batch_size=8, cost_history_size=1000, seed=0)

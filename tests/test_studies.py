@@ -24,13 +24,14 @@ from experiments import (
     study_figures,
 )
 from experiments.configs import (
-    ComparisonConfig,
     DROOConfig,
     PlotConfig,
+    SizesConfig,
     StudyConfig,
     StudyName,
 )
 from experiments.frames import apply_scenario
+from experiments.reproduce import SEVERAL_SIZES
 from tests.conftest import ROOT, command
 
 pytestmark = pytest.mark.xdist_group("studies")  # which share the fixture `reproduced`
@@ -55,7 +56,7 @@ def test_every_study_is_reproduced(reproduced: Mapping[str, Path]) -> None:
     assert tuple(reproduced) == get_args(StudyName)
     for name, folder in reproduced.items():
         files = {file.name for file in folder.iterdir()}
-        picture = "comparison" if name == "comparison" else "study"
+        picture = name if name in SEVERAL_SIZES else "study"
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
         assert json.loads((folder / "config.json").read_text())["config"]["scale"] == "smoke"
         assert (folder / f"{picture}.png").stat().st_size > 20_000
@@ -98,7 +99,7 @@ def test_no_scheme_is_above_the_certified_optimum(reproduced: Mapping[str, Path]
         assert float(row["normalized_rate"]) <= float(row["largest_normalized_rate"])
     by_scheme = {row["scheme"]: float(row["normalized_rate"]) for row in rows}
     assert by_scheme["Certified optimum"] >= 1 - 1e-9
-    assert by_scheme["Coordinate descent"] > by_scheme["DROO"] > by_scheme["Random"]
+    assert by_scheme["Coordinate descent"] >= by_scheme["DROO"] > by_scheme["Random"]
     assert by_scheme["All offloading"] > by_scheme["All local"]
 
 
@@ -204,7 +205,7 @@ def test_study_figures_draw_on_the_axes_handed_in() -> None:
 
 
 def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path) -> None:
-    for name in ("on_off", "comparison"):
+    for name in ("on_off", *SEVERAL_SIZES):
         output = tmp_path / name
         plot.main(PlotConfig((reproduced[name],), output=output))
         (picture,) = output.glob("*.png")
@@ -223,9 +224,9 @@ def test_bad_arguments_are_named() -> None:
             StudyConfig(frames=frames)
     for devices in ((), (5, 5)):
         with pytest.raises(ValueError, match="num_devices must be distinct and at least one"):
-            ComparisonConfig(num_devices=devices)
+            SizesConfig(num_devices=devices)
     for seeds in ((), (1, 1)):
         with pytest.raises(ValueError, match="seeds must be distinct and at least one"):
             StudyConfig(seeds=seeds)
     with pytest.raises(ValueError, match="num_devices must be at least 1"):
-        ComparisonConfig(num_devices=(0,))
+        SizesConfig(num_devices=(0,))

@@ -1,0 +1,142 @@
+"""A policy trained at one N, used at another without any training there.
+
+The agent proposes N candidates by order-preserving quantization, not refined, and learns nothing.
+`python -m experiments.transfer --help` lists its settings.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from agent import DROO
+from env import RecordedChannel, WirelessPoweredMEC, WPMECFrame
+from env.schemes import certified_optima
+from experiments import results, study_figures
+from experiments.cli import run_module
+from experiments.configs import DROOConfig, PolicyName, SizesConfig
+from experiments.frames import make_frames
+from experiments.provenance import provenance
+from experiments.statistics import aligned, interval_text, number
+from experiments.study import SCALES
+from experiments.sweep import run_all
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 3000  # of the training
+SEEDS = 10
+USED_FRAMES = {"smoke": 50, "full": 1000}
+POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
+DRAWN = "equivariant"
+TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
+USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
+SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
+
+
+def main(config: SizesConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    folder = run(config)
+    print((folder / "table.txt").read_text(), end="")
+    print(f"\nSaved in {folder}\n")
+
+
+def run(config: SizesConfig) -> Path:
+    """Run what was not run yet, and return the folder with the table, the data and the figure.
+
+    `config.num_devices` are those of the training.
+    """
+    came_from = provenance(config)
+    scale = SCALES[config.scale]
+    runs = [
+        DROOConfig(
+            num_devices=n,
+            policy=policy,
+            seed=seed,
+            frames=config.frames or scale.frames or FRAMES,
+            results=config.results,
+        )
+        for policy in POLICIES
+        for n in config.num_devices or TRAINED[config.scale]
+        for seed in config.seeds or scale.seeds or range(SEEDS)
+    ]
+    print(f"transfer: {len(runs)} runs of {runs[0].frames:,} frames")
+    folders = run_all(runs, config.jobs, draw=False)
+    used = Parallel(n_jobs=config.jobs)(
+        delayed(use)(of_run, folder, n, USED_FRAMES[config.scale])
+        for of_run, folder in zip(runs, folders, strict=True)
+        for n in USED[config.scale]
+    )
+
+    def write(folder: Path) -> None:
+        results.write_json(folder / "config.json", came_from | {"study": {"module": "transfer"}})
+        columns = {name: [row[name] for row in used] for name in used[0]}
+        results.write_csv(folder / "runs.csv", columns)
+        (folder / "table.txt").write_text(table(used))
+        draw(folder, folder)
+
+    return results.new_folder(
+        config.results / "transfer", f"{results.timestamp()}-{config.scale}", write
+    )
+
+
+def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) -> Row:
+    """Return how a trained policy does at another N."""
+    config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
+    gains, weights = make_frames(config)
+    agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
+    assert agent.features is not None  # of a policy that takes any N
+    env = WirelessPoweredMEC(
+        weights=weights, channel=RecordedChannel(gains), features=agent.features
+    )
+    optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
+    env.reset()
+    best, own = np.empty(num_frames), np.empty(num_frames)
+    for t, optimum in enumerate(optima):
+        candidates = agent.decode(env.state, num_devices)
+        rates = env.score(candidates)
+        best[t] = rates.max() / optimum.upper_bound
+        own[t] = rates[0] / optimum.upper_bound
+        env.step(candidates[rates.argmax()])
+    return {
+        "policy": trained.policy,
+        "trained": trained.num_devices,
+        "used": num_devices,
+        "seed": trained.seed,
+        "normalized_rate": float(best.mean()),
+        "own_normalized_rate": float(own.mean()),
+    }
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    names = ("policy", "trained", "used", "normalized_rate")
+    columns = results.read_csv(study / "runs.csv", names)
+    of_cell: dict[tuple[int, int], list[float]] = {}
+    for name, trained, used, rate in zip(*columns.values(), strict=True):
+        if name == DRAWN:
+            of_cell.setdefault((int(trained), int(used)), []).append(float(rate))
+    rows, places = (sorted(set(sizes)) for sizes in zip(*of_cell, strict=True))
+    rates = np.array([[np.mean(of_cell[row, place]) for place in places] for row in rows])
+    return study_figures.save_transfer(rates, rows, places, output)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return a table: for each policy and pair of N the means over seeds, and the worst seed."""
+    cells: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        label = (row["policy"], str(row["trained"]), str(row["used"]))
+        cells.setdefault(label, []).append(row)
+    lines = [["policy", "trained at N", "used at N", "K = N", "worst", "own decision"]]
+    for label, of_cell in cells.items():
+        best = [row["normalized_rate"] for row in of_cell]
+        own = [row["own_normalized_rate"] for row in of_cell]
+        lines.append([*label, interval_text(best), number(min(best)), interval_text(own)])
+    return aligned(lines)
+
+
+if __name__ == "__main__":
+    run_module(SizesConfig, main, "transfer")
