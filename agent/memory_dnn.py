@@ -234,6 +234,19 @@ class MemoryDNN:
             # A tenth at a time: forgetting one by one would move the whole list at every step.
             del self.cost_his[: 1 + self.cost_history_size // 10]
 
+    @torch.no_grad()
+    def evaluate(self, states: Tensor, decisions: Tensor) -> tuple[float, float]:
+        """Return the loss of these examples, and the part of devices decided as there.
+
+        Args:
+            states: float32 `[B, inputs]`.
+            decisions: float32 `[B, N]`.
+        """
+        logits = self._policy(states)
+        decided = logits > 0 if self.num_places == 2 else logits.argmax(dim=-1)
+        loss = LOSSES[self.loss](logits, decisions)
+        return loss.item(), (decided == decisions).float().mean().item()
+
     def relaxed_decision(self, h: ArrayLike) -> NDArray[np.float64]:
         """Return the policy's relaxed decision `[N]` in [0, 1] for a state `[inputs]`.
 

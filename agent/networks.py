@@ -92,8 +92,8 @@ class PerDevice(nn.Module):
         """Return the logits of states; SILENT for devices that are not active."""
         features = states.reshape(len(states), len(self.layout.features), -1)
         active = None if self.mask is None else features[:, self.mask] > 0
-        if self.mask is not None:
-            features = features[:, self.inputs]
+        if active is not None:
+            features = features[:, self.inputs] * active[:, None]
         logits = self.layout.by_device(self.logits(features.transpose(1, 2), active))
         if active is None:
             return logits

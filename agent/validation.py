@@ -58,7 +58,7 @@ def places_vector(name: str, value: ArrayLike, size: int, num_places: int = 2) -
     else:
         right, wanted = np.isin(array, np.arange(num_places)), f"places 0 to {num_places - 1}"
     if not right.all():
-        raise ValueError(f"{name} must hold {wanted} only, got {array[~right][0]!r}")
+        raise ValueError(f"{name} must hold {wanted} only, got {array[~right][0].item()!r}")
     return array
 
 

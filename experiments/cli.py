@@ -12,6 +12,7 @@ from experiments.configs import (
     DatasetConfig,
     DROOConfig,
     PlotConfig,
+    PretrainConfig,
     ReproduceConfig,
     SweepConfig,
 )
@@ -22,6 +23,7 @@ Command = (
     | Annotated[PlotConfig, tyro.conf.subcommand("plot")]
     | Annotated[DatasetConfig, tyro.conf.subcommand("dataset")]
     | Annotated[CheckConfig, tyro.conf.subcommand("check")]
+    | Annotated[PretrainConfig, tyro.conf.subcommand("pretrain")]
     | Annotated[ReproduceConfig, tyro.conf.subcommand("reproduce")]
 )
 
@@ -32,6 +34,7 @@ MODULES: dict[type, str] = {
     PlotConfig: "experiments.plot",
     DatasetConfig: "experiments.dataset",
     CheckConfig: "experiments.check",
+    PretrainConfig: "experiments.pretrain",
     ReproduceConfig: "experiments.reproduce",
 }
 

@@ -80,7 +80,45 @@ class FramesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DROOConfig(FramesConfig):
+class PolicyConfig:
+    """What the agent is."""
+
+    policy: PolicyName | None = None
+    """The policy network: by default equivariant, published mlp."""
+    features: tuple[str, ...] | None = None
+    """What the state tells of each device: gain, log_gain, weight, active; gain@1 for that of the
+    frame before, and so on. By default what suits the policy."""
+    hidden: tuple[int, ...] | None = None
+    """Widths of the hidden layers. By default what suits the policy."""
+    loss: Literal["bce", "bce_probabilities", "quadratic"] = "bce"
+    """Cross-entropy from logits, or as published from probabilities, or quadratic cost."""
+    learning_rate: float = 0.01
+    """Learning rate of Adam."""
+    training_interval: int = 10
+    """Frames between training steps."""
+    batch_size: int = 128
+    """Rows of the replay memory in a training step."""
+    memory_size: int = 1024
+    """Rows of the replay memory."""
+    rebuild_optimizer: bool = False
+    """Start Adam anew at every training step, as the published code does."""
+
+    def __post_init__(self) -> None:
+        """Fill in what suits the policy."""
+        policy: PolicyName = self.policy or "equivariant"
+        features, hidden = SUITABLE[policy]
+        fill_in(self, policy=policy, features=features, hidden=hidden)
+
+
+def fill_in(config: object, **values: object) -> None:
+    """Set those of these fields that are None, before the config is in anybody's hands."""
+    for name, value in values.items():
+        if getattr(config, name) is None:
+            object.__setattr__(config, name, value)  # it is frozen
+
+
+@dataclass(frozen=True, kw_only=True)
+class DROOConfig(FramesConfig, PolicyConfig):
     """DROO learns to offload online in wireless powered MEC: the main experiment."""
 
     frames: int = 30_000
@@ -91,13 +129,6 @@ class DROOConfig(FramesConfig):
     preset: Literal["best", "published"] = "best"
     """What settings that are not given are: the best found, or the paper's: an mlp that sees gains
     alone, candidates are not refined, training falls at the interval alone."""
-    policy: PolicyName | None = None
-    """The policy network: by default equivariant, published mlp."""
-    features: tuple[str, ...] | None = None
-    """What the state tells of each device: gain, log_gain, weight, active; gain@1 for that of the
-    frame before, and so on. By default what suits the policy."""
-    hidden: tuple[int, ...] | None = None
-    """Widths of the hidden layers. By default what suits the policy."""
     warm_start: Path | None = None
     """Checkpoint whose policy to start from, of this N or, if the policy takes any, another."""
     quantizer: Literal["OP", "OPN", "KNN"] = "OP"
@@ -112,18 +143,6 @@ class DROOConfig(FramesConfig):
     learn_when_wrong: bool | None = None
     """Train also in every frame in which the policy's own decision did not win. By default True,
     published False."""
-    loss: Literal["bce", "bce_probabilities", "quadratic"] = "bce"
-    """Cross-entropy from logits, or as published from probabilities, or quadratic cost."""
-    learning_rate: float = 0.01
-    """Learning rate of Adam."""
-    training_interval: int = 10
-    """Frames between training steps."""
-    batch_size: int = 128
-    """Rows of the replay memory in a training step."""
-    memory_size: int = 1024
-    """Rows of the replay memory."""
-    rebuild_optimizer: bool = False
-    """Start Adam anew at every training step, as the published code does."""
     optimum_time_limit: float = 10.0
     """Seconds for the optimum of a frame; then the bound proven so far is taken, and told."""
     results: Path = Path("results")
@@ -131,20 +150,15 @@ class DROOConfig(FramesConfig):
 
     def __post_init__(self) -> None:
         """Check the values, and fill in what the preset says."""
-        super().__post_init__()
-        policy: PolicyName = self.policy or ("mlp" if self.preset == "published" else "equivariant")
-        features, hidden = SUITABLE[policy]
         best = self.preset == "best"
-        settings = {
-            "policy": policy,
-            "features": features,
-            "hidden": hidden,
-            "refine_every": 32 if best else 0,
-            "learn_when_wrong": best,
-        }
-        for name, value in settings.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)  # frozen, but not yet in anybody's hands
+        fill_in(
+            self,
+            policy="equivariant" if best else "mlp",
+            refine_every=32 if best else 0,
+            learn_when_wrong=best,
+        )
+        FramesConfig.__post_init__(self)
+        PolicyConfig.__post_init__(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +184,31 @@ class DatasetConfig(FramesConfig):
     """Seconds for a frame; then its best decision so far is taken, and its gap told."""
     jobs: int = -1
     """Processes; -1 takes all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(PolicyConfig):
+    """Train a policy on labelled frames, to start from with droo run --warm-start."""
+
+    data: tyro.conf.Positional[Path]
+    """Labelled frames, .mat or .npz in the published layout."""
+    weights: tuple[float, ...] | None = None
+    """Weight of each device; by default those in the file, else 1, 1.5, 1, 1.5, ..."""
+    epochs: int = 100
+    """Epochs at most."""
+    patience: int = 10
+    """Epochs without a better validation loss after which to stop."""
+    validation_fraction: float = 0.2
+    """Part of the frames, at the end, to validate on."""
+    seed: int = 0
+    """Seed of the initial weights and of the order of the frames."""
+    results: Path = Path("results")
+    """Folder of all results; a run gets a folder of its own in it."""
+
+    def __post_init__(self) -> None:
+        """Check the values, and fill in what suits the policy."""
+        check_settings(self)
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)

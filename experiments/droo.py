@@ -20,7 +20,7 @@ from env import RecordedChannel, WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
-from experiments.configs import DROOConfig
+from experiments.configs import DROOConfig, PolicyConfig
 from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
@@ -79,16 +79,35 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
 
 
 def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
-    """Return an agent with these settings.
+    """Return an agent that plays frames with these settings.
 
     Raises:
         ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
         FileNotFoundError: if there is no such file.
     """
+    agent = build_agent(config, num_devices, seed)
+    if config.warm_start is not None:
+        agent.start_from(MemoryDNN.load(config.warm_start))
+    return DROO(
+        agent,
+        mode=config.quantizer,
+        num_candidates=config.num_candidates,
+        adapt_every=config.adapt_every,
+        refine_every=config.refine_every or None,
+        learn_when_wrong=bool(config.learn_when_wrong),
+    )
+
+
+def build_agent(config: PolicyConfig, num_devices: int, seed: np.random.SeedSequence) -> MemoryDNN:
+    """Return an agent with these settings.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
     assert config.features is not None  # the config filled them in
     assert config.hidden is not None
     assert config.policy is not None
-    agent = MemoryDNN(
+    return MemoryDNN(
         [len(config.features) * num_devices, *config.hidden, num_devices],
         config.learning_rate,
         config.training_interval,
@@ -99,16 +118,6 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
         loss=config.loss,
         rebuild_optimizer=config.rebuild_optimizer,
         seed=seed,
-    )
-    if config.warm_start is not None:
-        agent.start_from(MemoryDNN.load(config.warm_start))
-    return DROO(
-        agent,
-        mode=config.quantizer,
-        num_candidates=config.num_candidates,
-        adapt_every=config.adapt_every,
-        refine_every=config.refine_every or None,
-        learn_when_wrong=bool(config.learn_when_wrong),
     )
 
 

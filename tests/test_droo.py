@@ -141,11 +141,88 @@ def test_bad_rewards_are_named_and_nothing_is_learned(rewards: object, message: 
         ("num_candidates", 0, ValueError),
         ("num_candidates", 1.5, TypeError),
         ("adapt_every", 0, ValueError),
+        ("refine_every", 0, ValueError),
+        ("refine_every", 1.5, TypeError),
     ],
 )
 def test_bad_arguments_are_named(name: str, value: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"{name} must be"):
         DROO(MemoryDNN([N, N]), **{name: value})  # type: ignore[arg-type]
+
+
+def nearest_to(target: Ints) -> Score:
+    """A critic that pays for every device that decides as in the target."""
+    return lambda decisions: -np.abs(decisions - target).sum(axis=1)
+
+
+def test_refinement_ends_where_no_single_change_helps() -> None:
+    rng = np.random.default_rng(0)
+    droo = DROO(MemoryDNN([N, N], seed=0), refine_every=8)
+    for _ in range(8):
+        table = rng.normal(size=(2,) * N)
+        choice = droo.decide(np.ones(N), lambda x, table=table: table[tuple(x.T)])  # type: ignore[misc]
+        assert choice.reward == table[tuple(choice.decision)]
+        changed = choice.decision ^ np.eye(N, dtype=np.int64)
+        assert (table[tuple(changed.T)] <= choice.reward).all()
+        assert (droo.agent.memory[droo.agent.memory_counter - 1, N:] == choice.decision).all()
+
+
+def test_what_refinement_has_changed_comes_last_among_the_candidates() -> None:
+    droo = DROO(MemoryDNN([N, N], seed=0), num_candidates=1, refine_every=8)
+    own = droo.agent.decode(np.ones(N))[0]
+    target = own.copy()
+    target[[0, 2]] ^= 1
+    choice = droo.decide(np.ones(N), nearest_to(target))
+    assert (choice.decision == target).all()
+    assert choice.reward == 0
+    # One candidate, two changes that help, and one round that finds none.
+    assert choice.num_candidates == 1 + 3 * N
+    assert choice.candidate == 1 + N + 2
+
+
+def test_refinement_is_tried_as_long_as_it_helps_and_now_and_then_afterwards() -> None:
+    droo = DROO(MemoryDNN([N, N], seed=0), num_candidates=1, adapt_every=None, refine_every=4)
+    own = droo.agent.decode(np.ones(N))[0]
+    other = own ^ np.array([1, 0, 0, 0])
+    droo.agent.training_interval = 1000  # the policy stays as it is
+
+    def refined(target: Ints, frames: int) -> list[bool]:
+        choices = [droo.decide(np.ones(N), nearest_to(target)) for _ in range(frames)]
+        return [choice.num_candidates > 1 for choice in choices]
+
+    assert refined(other, 10) == [True] * 10  # it helps in each
+    # Four tries in vain, then every fourth frame.
+    assert refined(own, 12) == [True] * 4 + [False, False, False, True] * 2
+    # It helps again in the frame in which it is next tried, and from then on.
+    assert refined(other, 8) == [False, False, False] + [True] * 5
+
+
+def test_without_refinement_the_critic_is_asked_once() -> None:
+    calls: list[int] = []
+    droo = new_droo()
+    droo.decide(np.ones(N), lambda x: calls.append(len(x)) or np.zeros(len(x)))  # type: ignore[func-returns-value]
+    assert calls == [N]
+
+
+def test_equal_decisions_are_not_exchanged_for_ever() -> None:
+    droo = DROO(MemoryDNN([N, N], seed=0), refine_every=2)
+    assert droo.decide(np.ones(N), lambda x: np.full(len(x), 0.1 + 0.2)).candidate == 0
+
+
+def test_a_change_that_is_infeasible_is_passed_over() -> None:
+    droo = DROO(MemoryDNN([N, N], seed=0), num_candidates=1, refine_every=2)
+    own = droo.agent.decode(np.ones(N))[0]
+    score = lambda x: np.where((x == own).all(axis=1), 1.0, -np.inf)  # noqa: E731
+    assert (droo.decide(np.ones(N), score).decision == own).all()
+
+
+def test_training_falls_on_every_frame_in_which_the_policy_was_wrong() -> None:
+    agent = MemoryDNN([N, 16, N], training_interval=10, seed=0)
+    droo = DROO(agent, learn_when_wrong=True, adapt_every=None)
+    for frame in range(1, 41):
+        before = agent.updates
+        choice = droo.decide(np.ones(N), prefer(frame % 2))
+        assert agent.updates - before == (choice.candidate > 0 or frame % 10 == 0)
 
 
 def test_an_unknown_mode_is_named() -> None:
@@ -163,10 +240,14 @@ def test_a_loaded_droo_continues_as_if_never_stopped(mode: str, tmp_path: Path) 
             trace.append((choice.candidate, choice.reward, droo.k))
         return trace
 
-    unbroken = play(new_droo(mode=mode, adapt_every=3), range(300))
+    def new() -> DROO:
+        agent = MemoryDNN([N, 32, 16, N], training_interval=5, memory_size=256, seed=0)
+        return DROO(agent, mode=mode, adapt_every=3, refine_every=5, learn_when_wrong=True)
+
+    unbroken = play(new(), range(300))
     assert len({k for *_, k in unbroken}) > 1
     for stop in (4, 137, 150):
-        droo = new_droo(mode=mode, adapt_every=3)
+        droo = new()
         play(droo, range(stop))
         droo.save(tmp_path / "droo")
         assert play(DROO.load(tmp_path / "droo"), range(stop, 300)) == unbroken[stop:]

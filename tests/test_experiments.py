@@ -5,17 +5,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy.io import savemat
 
-from env import default_channel
+from agent import DROO, MemoryDNN
+from env import WirelessPoweredMEC, default_channel
 from experiments import cli, droo, figures, provenance, results, sweep
-from experiments.configs import DROOConfig, PlotConfig, SweepConfig
+from experiments.configs import DROOConfig, PlotConfig, PolicyName, SweepConfig
 from experiments.frames import make_frames, split_frames
+from experiments.simulation import simulate
 from tests.conftest import ROOT, command, published
 
 FILES = {
@@ -97,6 +99,41 @@ def test_the_same_seed_gives_the_same_files_in_another_process(run: Path, tmp_pa
         assert (again / name).read_bytes() == (run / name).read_bytes()
     other = droo.run(small_config(tmp_path, seed=1), progress=False)
     assert (other / "frames.csv").read_bytes() != (run / "frames.csv").read_bytes()
+
+
+def test_a_policy_that_wants_another_state_is_named() -> None:
+    env = WirelessPoweredMEC(4)
+    features = ("log_gain", "weight")
+    agent = MemoryDNN([8, 8, 4], policy="equivariant", features=features, seed=0)
+    with pytest.raises(ValueError, match=r"wants the state \(log_gain, weight\), .*gain"):
+        next(simulate(DROO(agent), env, 1))
+
+
+def test_a_preset_fills_in_what_is_not_given() -> None:
+    best, published = DROOConfig(), DROOConfig(preset="published")
+    assert (best.policy, best.refine_every, best.learn_when_wrong) == ("equivariant", 32, True)
+    assert (published.policy, published.features) == ("mlp", ("gain",))
+    assert (published.hidden, published.refine_every) == ((120, 80), 0)
+    assert not published.learn_when_wrong
+    mixed = DROOConfig(preset="published", policy="attention", refine_every=8)
+    assert (mixed.policy, mixed.refine_every, mixed.learn_when_wrong) == ("attention", 8, False)
+    assert mixed.features == ("log_gain", "weight", "active")
+    assert DROOConfig(policy="mlp", features=("log_gain",)).features == ("log_gain",)
+
+
+def test_the_agent_of_the_published_preset_is_the_published_one() -> None:
+    droo_ = droo.build(DROOConfig(preset="published"), 10, np.random.SeedSequence(0))
+    plain = MemoryDNN([10, 120, 80, 10], 0.01, 10, 128, 1024, seed=np.random.SeedSequence(0))
+    state = np.ones(10)
+    assert (droo_.agent.relaxed_decision(state) == plain.relaxed_decision(state)).all()
+    assert (droo_.k, droo_.adapt_every, droo_.refine_every) == (10, 32, None)
+
+
+@pytest.mark.parametrize("policy", get_args(PolicyName))
+def test_every_policy_runs(policy: PolicyName, tmp_path: Path) -> None:
+    config = small_config(tmp_path, frames=60, policy=policy, hidden=None, correlation=0.9)
+    summary = results.load_summary(droo.run(config, progress=False, draw=False))
+    assert summary["normalized_rate_first_200"] > 0.9
 
 
 def test_no_run_overwrites_another(tmp_path: Path) -> None:

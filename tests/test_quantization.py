@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from agent import nearest_neighbours, noisy_order_preserving, order_preserving
-from agent.quantization import quantize
+from agent.quantization import likeliest, quantize
 
 Floats = NDArray[np.float64]
 
@@ -137,3 +137,28 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises(error, match=message):
         candidates_of(name, relaxed, k)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(2, 4), st.integers(1, 40))
+def test_the_likeliest_decisions_are_those_of_enumeration(
+    seed: int, num_devices: int, num_places: int, k: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.full(num_places, 0.7), num_devices)
+    everything = np.array(list(itertools.product(range(num_places), repeat=num_devices)))
+    joint = probabilities[np.arange(num_devices), everything].prod(axis=1)
+    found = likeliest(probabilities, k)
+    assert len(found) == len(np.unique(found, axis=0)) == min(k, num_places**num_devices)
+    np.testing.assert_allclose(
+        probabilities[np.arange(num_devices), found].prod(axis=1),
+        np.sort(joint)[::-1][: len(found)],
+        rtol=1e-9,
+    )
+
+
+def test_impossible_places_are_not_proposed() -> None:
+    assert likeliest([[1.0, 0.0], [0.5, 0.5]], 4).tolist() == [[0, 0], [0, 1]]
+    for bad, message in (([0.5], "shape"), ([[np.nan, 1]], "lie in"), ([[2.0, 0.0]], "lie in")):
+        with pytest.raises(ValueError, match=f"probabilities must .*{message}"):
+            likeliest(bad, 1)

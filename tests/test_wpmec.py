@@ -47,6 +47,37 @@ def test_the_state_is_the_scaled_gain_of_the_coming_frame() -> None:
     assert (env.gain == gains[1]).all()
 
 
+def test_the_state_tells_the_features_asked_for() -> None:
+    gains = np.array([[1e-6, 2e-6], [3e-6, 0.0], [5e-6, 6e-6]])
+    features = ("log_gain", "weight", "active", "gain@1", "weight@2")
+    env = WirelessPoweredMEC(channel=RecordedChannel(gains), weights=[1.0, 1.5], features=features)
+    assert env.features == features
+    assert env.observation_space.shape == (10,)
+    # Before the first frame there is none: the first one stands for it.
+    first, _ = env.reset()
+    assert first == pytest.approx([0, np.log(2), 1, 1.5, 1, 1, 1, 2, 1, 1.5])
+    second = env.step([0, 1])[0]
+    assert second == pytest.approx([np.log(3), -14, 1, 1.5, 1, 0, 1, 2, 1, 1.5])
+    env.weights = np.array([2.0, 3.0])
+    assert env.state == pytest.approx([np.log(3), -14, 2, 3, 1, 0, 1, 2, 1, 1.5])
+    assert env.step([0, 1])[0] == pytest.approx([np.log(5), np.log(6), 2, 3, 1, 1, 3, 0, 1, 1.5])
+    assert env.reset()[0] == pytest.approx([0, np.log(2), 2, 3, 1, 1, 1, 2, 2, 3])
+
+
+@pytest.mark.filterwarnings("ignore:.*imum value is .*infinity")
+def test_gymnasiums_checker_passes_with_features() -> None:
+    features = ("log_gain@2", "log_gain", "weight", "active")
+    check_env(gymnasium.make("WPMEC-v0", num_devices=4, features=features).unwrapped)
+
+
+@pytest.mark.parametrize("features", [(), ("gain", "gain"), ("speed",), ("gain@",), ("gain@-1",)])
+def test_a_wrong_feature_is_named(features: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="features must be"):
+        WirelessPoweredMEC(3, features=features)
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        WirelessPoweredMEC(3).state  # noqa: B018
+
+
 def test_a_frame_cannot_be_changed_from_outside() -> None:
     env = WirelessPoweredMEC(3)
     _, info = env.reset(seed=0)

@@ -1,0 +1,112 @@
+"""A policy learns labelled decisions, to be taken online by `droo run --warm-start`.
+
+`python -m experiments.pretrain --help` lists its settings.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from agent.pretraining import Pretraining, pretrain
+from env import RecordedChannel, WirelessPoweredMEC
+from env.datasets import read_dataset
+from experiments import results
+from experiments.cli import run_module
+from experiments.configs import PretrainConfig
+from experiments.droo import build_agent
+from experiments.figures import save_figure
+from experiments.frames import device_weights
+from experiments.provenance import provenance
+
+
+def main(config: PretrainConfig) -> None:
+    """Train, save what came of it, and print it."""
+    folder = run(config)
+    summary = results.load_summary(folder)
+    print(f"Epochs, of them the best               {summary['epochs']}, {summary['best_epoch']}")
+    print(f"Validation loss                        {summary['validation_loss']:.6f}")
+    print(f"Decisions of devices as labelled       {summary['accuracy']:.3%}")
+    print(f"Normalized rate of the own decision    {summary['own_normalized_rate']:.6f}")
+    print(f"\nSaved in {folder}")
+
+
+def run(config: PretrainConfig) -> Path:
+    """Pre-train, and return the folder with the checkpoint.
+
+    It holds config.json, epochs.csv, summary.json, checkpoint.safetensors and the figure.
+
+    Raises:
+        ValueError: if a setting is out of range, or the data file damaged or without labels.
+        FileNotFoundError: if there is no such data file.
+    """
+    came_from = provenance(config)
+    torch.set_num_threads(1)
+    data = read_dataset(config.data)
+    num_frames, num_devices = data.gain.shape
+    for_order, for_agent = np.random.SeedSequence(config.seed).spawn(2)
+    agent = build_agent(config, num_devices, for_agent)
+    env = WirelessPoweredMEC(
+        weights=device_weights(config.weights, data.weights, num_devices),
+        channel=RecordedChannel(data.gain),
+        features=agent.features or (),
+    )
+    env.reset()
+    states, labelled = np.empty((num_frames, agent.net[0])), np.empty(num_frames)
+    for t, decision in enumerate(data.decision):
+        states[t] = env.state
+        labelled[t] = env.step(decision)[1]
+    found = pretrain(
+        agent,
+        states,
+        data.decision,
+        epochs=config.epochs,
+        patience=config.patience,
+        validation_fraction=config.validation_fraction,
+        seed=for_order,
+    )
+    split = num_frames - max(1, round(config.validation_fraction * num_frames))
+    own = [
+        env.critic.score(data.gain[t], agent.decode(states[t]))[0] / labelled[t]
+        for t in range(split, num_frames)
+    ]
+    best = found.best_epoch - 1
+    summary = {
+        "num_devices": num_devices,
+        "seed": config.seed,
+        "epochs": len(found.training_loss),
+        "best_epoch": found.best_epoch,
+        "validation_loss": found.validation_loss[best],
+        "accuracy": found.accuracy[best],
+        "own_normalized_rate": float(np.mean(own)),
+    }
+
+    def write(folder: Path) -> None:
+        results.write_json(folder / "config.json", came_from)
+        results.write_json(folder / "summary.json", summary)
+        epochs = {"epoch": range(1, len(found.training_loss) + 1), **found._asdict()}
+        del epochs["best_epoch"]
+        results.write_csv(folder / "epochs.csv", epochs)
+        agent.save(folder / "checkpoint.safetensors")
+        save_figure(draw(found), folder / "pretraining")
+
+    name = f"{results.timestamp()}-n{num_devices}-seed{config.seed}"
+    return results.new_folder(config.results / "pretrain", name, write)
+
+
+def draw(found: Pretraining) -> Figure:
+    """Draw the losses of each epoch, and which was the best."""
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    epochs = np.arange(1, len(found.training_loss) + 1)
+    ax.plot(epochs, found.training_loss, label="training")
+    ax.plot(epochs, found.validation_loss, label="validation")
+    ax.axvline(found.best_epoch, color="0.5", linestyle=":", label="kept")
+    ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
+    ax.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    run_module(PretrainConfig, main)
