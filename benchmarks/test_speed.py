@@ -7,6 +7,7 @@ group has a `plain` row, that is `benchmarks/plain.py`, measured in the same run
 import sys
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ import torch
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from agent import DROO, MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
+from agent import MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
 from benchmarks import plain
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum, coordinate_descent
+from experiments.configs import SUITABLE, DROOConfig, PolicyName, Preset
+from experiments.droo import build
 from experiments.simulation import simulate
 
 torch.set_num_threads(1)
@@ -25,11 +28,18 @@ Quantizer = Callable[[NDArray[np.float64], int], NDArray[np.int64]]
 WARM_UP = 3000  # frames until K has settled
 
 
-def frames(num_devices: int) -> Iterator[None]:
-    """Play frames for ever: decide, learn every 10th, step."""
-    agent = MemoryDNN([num_devices, 120, 80, num_devices], batch_size=128, memory_size=1024, seed=0)
-    for _ in simulate(DROO(agent), WirelessPoweredMEC(num_devices), sys.maxsize, seed=0):
+def frames(num_devices: int, preset: Preset = "published") -> Iterator[None]:
+    """Play frames for ever: decide, learn, step."""
+    config = DROOConfig(preset=preset)
+    agent = build(config, num_devices, np.random.SeedSequence(0))
+    env = WirelessPoweredMEC(num_devices, features=config.features or ())
+    for _ in simulate(agent, env, sys.maxsize, seed=0):
         yield
+
+
+def best_frames(num_devices: int) -> Iterator[None]:
+    """The same with the default settings, which learn within hundreds of frames."""
+    return frames(num_devices, "best")
 
 
 def plain_frames(num_devices: int) -> Iterator[None]:
@@ -43,17 +53,17 @@ def plain_frames(num_devices: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("num_devices", [10, 20, 30])
-@pytest.mark.parametrize("kind", [frames, plain_frames])
+@pytest.mark.parametrize("kind", [frames, best_frames, plain_frames])
 def test_ten_early_frames(
     benchmark: BenchmarkFixture, kind: Callable[[int], Iterator[None]], num_devices: int
 ) -> None:
-    """Ten frames, one training step among them, from the first frames of a run."""
+    """Ten frames with their training, from the first frames of a run."""
     benchmark.group = f"ten of the first 300 frames, N = {num_devices}"
     play = kind(num_devices)
     benchmark.pedantic(lambda: [next(play) for _ in range(10)], rounds=30, warmup_rounds=1)
 
 
-@pytest.mark.parametrize("kind", [frames, plain_frames])
+@pytest.mark.parametrize("kind", [frames, best_frames, plain_frames])
 def test_ten_late_frames(
     benchmark: BenchmarkFixture, kind: Callable[[int], Iterator[None]]
 ) -> None:
@@ -128,20 +138,30 @@ def test_quantizer(benchmark: BenchmarkFixture, name: str) -> None:
     benchmark(QUANTIZERS[name], np.random.default_rng(0).random(10), 10)
 
 
-@pytest.fixture
-def trained() -> MemoryDNN:
-    agent = MemoryDNN([10, 120, 80, 10], batch_size=128, memory_size=1024, seed=0)
+POLICIES = get_args(PolicyName)
+
+
+def filled(policy: PolicyName, num_devices: int = 10) -> MemoryDNN:
+    """An agent with a full memory."""
+    features, hidden = SUITABLE[policy]
+    net = [len(features) * num_devices, *hidden, num_devices]
+    agent = MemoryDNN(
+        net, batch_size=128, memory_size=1024, policy=policy, features=features, seed=0
+    )
     rng = np.random.default_rng(0)
     for _ in range(1024):
-        agent.encode(rng.exponential(size=10), rng.integers(0, 2, 10))
+        agent.remember(rng.exponential(size=net[0]), rng.integers(0, 2, num_devices))
     return agent
 
 
-@pytest.mark.benchmark(group="policy, one state, 10-120-80-10")
-def test_forward(benchmark: BenchmarkFixture, trained: MemoryDNN) -> None:
-    benchmark(trained.relaxed_decision, np.ones(10))
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.benchmark(group="policy, one state, N = 10")
+def test_forward(benchmark: BenchmarkFixture, policy: PolicyName) -> None:
+    agent = filled(policy)
+    benchmark(agent.relaxed_decision, np.ones(agent.net[0]))
 
 
-@pytest.mark.benchmark(group="training step, batch 128, 10-120-80-10")
-def test_learn(benchmark: BenchmarkFixture, trained: MemoryDNN) -> None:
-    benchmark(trained.learn)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.benchmark(group="training step, batch 128, N = 10")
+def test_learn(benchmark: BenchmarkFixture, policy: PolicyName) -> None:
+    benchmark(filled(policy).learn)

@@ -26,7 +26,7 @@ from env.schemes import (
 )
 from experiments import results, study_figures
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, SizesConfig
+from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 FRAMES = 30_000  # of a run of DROO
 COMPARED = 1000  # frames at most, the last of a run
 DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
-DROO = "DROO"
+AGENTS: dict[str, Preset] = {"DROO": "best", "DROO, published settings": "published"}
 SCHEMES: dict[str, Scheme] = {
     "Certified optimum": optimum,
     "Coordinate descent": coordinate_descent,
@@ -68,11 +68,13 @@ def compare(config: SizesConfig) -> Path:
     scale = SCALES[config.scale]
     runs = [
         DROOConfig(
+            preset=preset,
             num_devices=n,
             seed=seed,
             frames=config.frames or scale.frames or FRAMES,
             results=config.results,
         )
+        for preset in AGENTS.values()
         for n in config.num_devices or DEVICES[config.scale]
         for seed in config.seeds or scale.seeds or range(5)
     ]
@@ -106,17 +108,24 @@ def draw(comparison: Path, output: Path) -> list[Path]:
 
 
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
-    """Return a row for each scheme on the last test frames of a run of DROO, and one for DROO."""
+    """Return a row for DROO on the last test frames of a run, and with the best preset the others.
+
+    The frames are the same for every preset, so the other schemes decide them once.
+    """
     summary, history = results.load_summary(folder), results.load(folder)
     count = min(COMPARED, summary["test_frames"])
+    bounds = history.optimal_rate[-count:]
+    common = {"num_devices": summary["num_devices"], "seed": config.seed}
+    (name,) = (name for name, preset in AGENTS.items() if preset == config.preset)
+    rate = history.rate[-count:]
+    rows = [measured(name, rate, bounds, summary["decision_us_p50"]) | common]
+    if config.preset != "best":
+        return rows
+
     *_, for_chance = np.random.SeedSequence(config.seed).spawn(3)  # channel, agent, this
     gains, weights = make_frames(config)
     critic = WPMECCritic(weights)
     frames = [WPMECFrame(critic, gain) for gain in gains[-count:]]
-    bounds = history.optimal_rate[-count:]
-    common = {"num_devices": summary["num_devices"], "seed": config.seed}
-    rate = history.rate[-count:]
-    rows = [measured(DROO, rate, bounds, summary["decision_us_p50"]) | common]
     schemes = SCHEMES | {"Random": random_offloading(np.random.default_rng(for_chance))}
     for name, scheme in schemes.items():
         scheme(frames[0])  # compile
@@ -161,7 +170,7 @@ def table(rows: Iterable[Row]) -> str:
     """Return a table: for each N and scheme the means over seeds with 95 % intervals."""
     lines = [["N", "scheme", "normalized rate", "rate (kbit/s)", "us per decision"]]
     collected = collect(rows)
-    for n in collected[DROO]:
+    for n in collected["DROO"]:
         for scheme, by_n in collected.items():
             values = by_n[n]
             lines.append(

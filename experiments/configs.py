@@ -20,6 +20,7 @@ LEAST = {
 }
 
 
+Preset = Literal["best", "published"]
 PolicyName = Literal["mlp", "equivariant", "attention", "conv", "gru", "bigru_attention"]
 
 PER_DEVICE = ("log_gain", "weight", "active")
@@ -126,7 +127,7 @@ class DROOConfig(FramesConfig, PolicyConfig):
     scenario: Literal["steady", "alternating-weights", "on-off"] = "steady"
     """What changes during the run: nothing; all weights, at 60 % of the frames, and back at 80 %;
     or devices switch off from 60 % and on again from 80 %."""
-    preset: Literal["best", "published"] = "best"
+    preset: Preset = "best"
     """What settings that are not given are: the best found, or the paper's: an mlp that sees gains
     alone, candidates are not refined, training falls at the interval alone."""
     warm_start: Path | None = None

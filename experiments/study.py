@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments import figures, results, study_figures
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, StudyConfig
+from experiments.configs import DROOConfig, Preset, StudyConfig
 from experiments.frames import EVENTS
 from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text, mean_and_interval, number
@@ -71,7 +71,7 @@ class Study:
     frames: int = 30_000
     seeds: int = 5
     num_devices: int = 10
-    preset: Literal["best", "published"] = "published"
+    preset: Preset = "published"
     logarithmic: bool = False
 
     def main(self, config: StudyConfig) -> None:

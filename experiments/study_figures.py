@@ -16,7 +16,7 @@ from experiments.statistics import mean_and_interval
 
 Floats = NDArray[np.float64]
 
-GAP = 1e-10  # of the certificates
+LEAST = 1e-7  # what lacks less to the optimum is drawn here: single frames decide about it
 LOWEST = 0.8  # normalized rate that learning curves show
 
 
@@ -36,9 +36,7 @@ def draw_learning_curves(
         logarithmic: draw what the rates lack to 1 instead, on a logarithmic scale.
     """
     if logarithmic:
-        curves = {
-            label: (frames, np.maximum(1 - curve, GAP)) for label, (frames, curve) in curves.items()
-        }
+        curves = {label: (frames, shortfall(curve)) for label, (frames, curve) in curves.items()}
     for number, (label, (frames, (mean, low, high))) in enumerate(curves.items()):
         ax.fill_between(frames, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
@@ -64,8 +62,7 @@ def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
         shortfalls: label -> what each run lacks to the optimum, relative.
         ax: where to draw.
     """
-    # Zero has no place on the axis.
-    shortfalls = {label: np.maximum(values, GAP) for label, values in shortfalls.items()}
+    shortfalls = {label: np.maximum(values, LEAST) for label, values in shortfalls.items()}
     for number, values in enumerate(shortfalls.values()):
         mean, low, high = mean_and_interval(values)
         color = f"C{number}"
@@ -100,7 +97,7 @@ def save_study(
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         draw_learning_curves(curves, events, left, logarithmic=logarithmic)
         draw_shortfalls(shortfalls, right)
-        figure.legend(loc="outside lower center", ncols=len(curves))
+        figure.legend(loc="outside lower center", ncols=min(len(curves), 5))
         figure.suptitle(title)
         return save_figure(figure, folder / "study")
 
@@ -144,8 +141,8 @@ def save_policies(
 
 
 def shortfall(rate: Floats) -> Floats:
-    """Return what normalized rates lack to the optimum; below the certificates' gap is unknown."""
-    return np.maximum(1 - rate, GAP)
+    """Return what normalized rates lack to the optimum, but at least `LEAST`."""
+    return np.maximum(1 - rate, LEAST)
 
 
 class Panel(NamedTuple):
@@ -179,7 +176,7 @@ def save_against_n(
             draw_against_n(of_metric, ax)
             ax.set(ylabel=panel.label, **panel.limits)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(values) // 2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=(len(values) + 1) // 2)
         return save_figure(figure, file)
 
 
@@ -225,7 +222,7 @@ def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> A
             mean,
             (mean - low, high - mean),
             color=f"C{number}",
-            marker="osD^v<>p"[number % 8],
+            marker="osD^v<>pX"[number % 9],
             markersize=4,
             capsize=2,
             linewidth=1.2,

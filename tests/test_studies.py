@@ -93,13 +93,14 @@ def test_a_study_saves_every_run_and_curve(reproduced: Mapping[str, Path]) -> No
 
 def test_no_scheme_is_above_the_certified_optimum(reproduced: Mapping[str, Path]) -> None:
     rows = rows_of(reproduced["comparison"] / "runs.csv")
-    assert len(rows) == 2 * 2 * 8
+    assert len(rows) == 2 * 2 * 9
     for row in rows:
         assert float(row["largest_normalized_rate"]) <= 1 + 1e-12
         assert float(row["normalized_rate"]) <= float(row["largest_normalized_rate"])
     by_scheme = {row["scheme"]: float(row["normalized_rate"]) for row in rows}
     assert by_scheme["Certified optimum"] >= 1 - 1e-9
-    assert by_scheme["Coordinate descent"] >= by_scheme["DROO"] > by_scheme["Random"]
+    assert by_scheme["Coordinate descent"] >= by_scheme["DROO"] - 1e-12
+    assert by_scheme["DROO"] > by_scheme["DROO, published settings"] > by_scheme["Random"]
     assert by_scheme["All offloading"] > by_scheme["All local"]
 
 
