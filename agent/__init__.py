@@ -3,7 +3,7 @@
 A problem hands it a state vector and a callable that scores binary decisions; see `DROO.decide`.
 """
 
-from agent.droo import DROO, Choice
+from agent.droo import DROO
 from agent.memory_dnn import MemoryDNN
 from agent.quantization import (
     nearest_neighbours,
@@ -11,6 +11,7 @@ from agent.quantization import (
     order_preserving,
 )
 from agent.replay_memory import ReplayMemory
+from agent.scoring import Choice
 
 __all__ = [
     "DROO",

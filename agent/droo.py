@@ -1,37 +1,17 @@
 """DROO: one time frame of the agent, for any problem that can score decisions."""
 
 import os
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
-from agent.quantization import MODES, Decisions
+from agent.quantization import MODES
+from agent.scoring import Choice, Score, best_of, refine
 from agent.validation import positive_int
-
-Score = Callable[[Decisions], ArrayLike]
-
-
-class Choice(NamedTuple):
-    """What one frame came to.
-
-    Attributes:
-        decision: the best candidate `[N]`, zeros (compute locally) and ones (offload).
-        reward: its score.
-        candidate: its place among the candidates, from 0; 0 is the policy's own rounded decision,
-            and those that refinement tried come last.
-        num_candidates: how many candidates were scored.
-    """
-
-    decision: NDArray[np.int64]
-    reward: float
-    candidate: int
-    num_candidates: int
 
 
 class DROO:
@@ -75,6 +55,8 @@ class DROO:
         self.agent = agent
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if agent.num_places > 2 and mode != "KNN":
+            raise ValueError(f"mode must be KNN for {agent.num_places} places, got {mode!r}")
         self.mode = mode
         self.k = agent.net[-1]
         if num_candidates is not None:
@@ -85,10 +67,9 @@ class DROO:
         if refine_every is not None:
             refine_every = positive_int("refine_every", refine_every)
         self.refine_every = refine_every
-        self.learn_when_wrong = learn_when_wrong
+        self.learn_when_wrong = bool(learn_when_wrong)
         self._winners: list[int] = []
-        self._tries_since_help = 0
-        self._frames_since_try = 0
+        self._idle = 0  # frames since refinement helped
 
     def decide(self, state: ArrayLike, score: Score) -> Choice:
         """Choose this frame's decision and learn from it.
@@ -96,7 +77,8 @@ class DROO:
         Args:
             state: state vector `[inputs]` of the frame.
             score: the critic: binary decisions `[K, N]` in, their rewards `[K]` out, larger is
-                better; minus infinity marks an infeasible decision.
+                better; minus infinity marks an infeasible decision. It is called once, and once
+                more for every step of a refinement.
 
         Returns:
             The best candidate and what is known of it.
@@ -108,21 +90,18 @@ class DROO:
                 shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
         candidates, places = self.agent.propose(state, self.k, self.mode)
-        rewards = _rewards(score, candidates)
-        best = int(rewards.argmax())
-        choice = Choice(candidates[best], float(rewards[best]), best, len(candidates))
-        place = int(places[best])
+        choice = best_of(candidates, score)
+        place, idle = int(places[choice.candidate]), self._idle + 1
         if self._refinement_is_due():
-            refined = self._refined(choice, score)
-            if refined.candidate != choice.candidate:
-                place = self.agent.net[-1]
-                self._tries_since_help = 0
-            choice = refined
+            choice = refine(choice, score, self.agent.num_places)
+            if choice.candidate >= len(candidates):
+                place, idle = self.agent.net[-1], 0
 
         updates = self.agent.updates
         self.agent.encode(state, choice.decision)
         if self.learn_when_wrong and choice.candidate > 0 and self.agent.updates == updates:
             self.agent.learn()
+        self._idle = idle
         self._adapt(place)
         return choice
 
@@ -137,7 +116,7 @@ class DROO:
             "learn_when_wrong": self.learn_when_wrong,
         }
         meta["winners"] = list(self._winners)
-        meta["since"] = [self._tries_since_help, self._frames_since_try]
+        meta["idle"] = self._idle
         checkpoint.write(path, tensors, meta)
 
     @classmethod
@@ -162,34 +141,13 @@ class DROO:
             raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
         droo = cls(MemoryDNN.unpack(tensors, meta, policy), **meta["droo"])
         droo._winners.extend(meta["winners"])
-        droo._tries_since_help, droo._frames_since_try = meta["since"]
+        droo._idle = meta["idle"]
         return droo
 
     def _refinement_is_due(self) -> bool:
-        if self.refine_every is None:
-            return False
-        self._frames_since_try += 1
-        due = self._tries_since_help < self.refine_every
-        if due or self._frames_since_try >= self.refine_every:
-            self._frames_since_try = 0
-            self._tries_since_help += 1
-            return True
-        return False
-
-    def _refined(self, choice: Choice, score: Score) -> Choice:
-        """Return the choice after changing one device at a time as long as that is better."""
-        while True:
-            changed = _neighbours(choice.decision, self.agent.num_places)
-            rewards = _rewards(score, changed, infeasible=True)
-            best = int(rewards.argmax())
-            scored = choice.num_candidates
-            choice = choice._replace(num_candidates=scored + len(changed))
-            # By more than rounding: else equal decisions might be exchanged for ever.
-            if not rewards[best] - choice.reward > 1e-12 * abs(choice.reward):
-                return choice
-            choice = Choice(
-                changed[best], float(rewards[best]), scored + best, choice.num_candidates
-            )
+        """Whether it helped within the last tries, or else the frame is one of every so many."""
+        every = self.refine_every
+        return every is not None and (self._idle < every or (self._idle + 1) % every == 0)
 
     def _adapt(self, place: int) -> None:
         if self.adapt_every is None:
@@ -198,26 +156,3 @@ class DROO:
         if len(self._winners) == self.adapt_every:
             self.k = min(max(self._winners) + 2, self.agent.net[-1])
             self._winners.clear()
-
-
-def _neighbours(decision: NDArray[np.int64], num_places: int) -> Decisions:
-    """Return the decisions `[N (P - 1), N]` that differ from one in one device."""
-    steps = np.arange(1, num_places)[:, None, None] * np.eye(len(decision), dtype=np.int64)
-    return (decision + steps.reshape(-1, len(decision))) % num_places
-
-
-def _rewards(
-    score: Score, candidates: Decisions, *, infeasible: bool = False
-) -> NDArray[np.float64]:
-    """Return the critic's rewards, checked; whether all may be infeasible depends."""
-    # The critic gets a copy: what it may write into it must not reach the memory.
-    array = np.asarray(score(candidates.copy()), dtype=np.float64)
-    if array.shape != (len(candidates),):
-        raise ValueError(
-            f"score must return one reward per candidate, shape [{len(candidates)}], "
-            f"got {list(array.shape)}"
-        )
-    best = array.max()  # NaN if any is
-    if not (np.isfinite(best) or (infeasible and best == -np.inf)):
-        raise ValueError(f"score must return finite rewards (or -inf where infeasible), got {best}")
-    return array

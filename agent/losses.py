@@ -25,9 +25,10 @@ def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
 
 
 def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> Tensor:
-    """Return the same computed from p, as published: where p rounds to 0 or 1 it is off.
+    """Return the same computed from p, as published.
 
-    torch takes a logarithm to be at least -100, and the gradient there to be 0.
+    Where p is sure and wrong it fails: once p rounds to 0 or 1 the value is off, and torch lets the
+    gradient vanish as p (1 - p) falls below 1e-12.
     """
     return functional.binary_cross_entropy(sigmoid(logits), decisions)
 

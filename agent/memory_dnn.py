@@ -15,9 +15,9 @@ from scipy.special import expit, softmax
 from torch import Tensor, nn
 
 from agent import checkpoint
-from agent.gradients import differentiation
 from agent.losses import LOSSES
-from agent.networks import build, with_probabilities
+from agent.networks import Layout, build, check, with_probabilities
+from agent.passes import fastest
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -51,10 +51,12 @@ class MemoryDNN:
         memory_size: rows that the replay memory holds.
         output_graph: without effect; it wrote a TensorFlow 1 graph.
         policy: the network, one of `agent.networks.POLICIES`, or a module of your own, from states
-            `[B, inputs]` to logits `[B, N]`; it has its own hidden layers, and `net` only its ends.
+            `[B, inputs]` to logits `[B, N]`, all float32. Of the latter `net` tells only the ends;
+            it is not copied, and its dropout draws from torch's global generator.
         features: names of the features in a state, each of N entries, one after the other; None
-            for a state of which nothing is known. "active" is the mask: devices with 0 there are
-            left out.
+            for a state of which nothing is known. To the policies that look at one device after
+            the other (equivariant, attention, conv, bigru_attention) "active" is the mask: devices
+            with 0 there are not seen, and not offloaded.
         loss: one of `agent.losses.LOSSES`.
         num_places: 2, to compute locally or offload; or how many places a device chooses from, for
             the loss "categorical".
@@ -75,7 +77,7 @@ class MemoryDNN:
         updates: how many training steps were taken.
 
     Raises:
-        TypeError: if a size is not an integer, or the learning rate no number.
+        TypeError: if a size is not an integer, the learning rate no number, or `features` a string.
         ValueError: if a size is below 1, `net` has fewer than two layers, the learning rate is not
             a positive number, there is no such policy or loss, or `net`, `features`, policy, loss
             and `num_places` do not fit one another.
@@ -113,6 +115,8 @@ class MemoryDNN:
         self.batch_size = positive_int("batch_size", batch_size)
         self.memory_size = positive_int("memory_size", memory_size)
         self.num_places = positive_int("num_places", num_places)
+        if isinstance(features, str):
+            raise TypeError(f"features must be a sequence of names, got {features!r}")
         self.features = None if features is None else tuple(features)
         check_layout("net[0]", self.net[0], self.features, self.net[-1])
         if loss not in LOSSES:
@@ -133,16 +137,16 @@ class MemoryDNN:
         self._replay = ReplayMemory(
             self.memory_size, self.net[0] + self.net[-1], np.random.default_rng(for_memory)
         )
+        layout = Layout(self.net[-1], self.features or (), self.num_places)
         if isinstance(policy, nn.Module):
-            self.policy, self._policy = OWN, policy
+            self.policy, self._network = OWN, policy
         else:
             random = int(for_weights.generate_state(1, np.uint64)[0])
             generator = torch.Generator().manual_seed(random)
-            self.policy = policy
-            self._policy = build(policy, self.net, features, self.num_places, generator)
-        self._check_policy()
-        self._computations = differentiation(self._policy, LOSSES[loss])
-        self._model = with_probabilities(self._policy, self.num_places)
+            self.policy, self._network = policy, build(policy, self.net, layout, generator)
+        self._passes = fastest(self._network, LOSSES[loss])
+        check(self._network, self.net[0], layout)
+        self._model = with_probabilities(self._network, self.num_places)
         self._optimizer = self._new_optimizer()
 
         self.cost_his: list[float] = []
@@ -156,7 +160,7 @@ class MemoryDNN:
     @property
     def num_parameters(self) -> int:
         """How many parameters the policy has."""
-        return sum(parameter.numel() for parameter in self._policy.parameters())
+        return sum(parameter.numel() for parameter in self._network.parameters())
 
     @property
     def memory(self) -> NDArray[np.float32]:
@@ -221,11 +225,11 @@ class MemoryDNN:
             decisions: float32 `[B, N]`.
         """
         known = self._optimizer.param_groups[0]["params"]
-        replaced = any(p is not q for p, q in zip(self._policy.parameters(), known, strict=True))
+        replaced = any(p is not q for p, q in zip(self._network.parameters(), known, strict=True))
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self._optimizer = self._new_optimizer()
         self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        loss = self._computations.backward(states, decisions)
+        loss = self._passes.backward(states, decisions)
         self._optimizer.step()
 
         self.updates += 1
@@ -233,19 +237,6 @@ class MemoryDNN:
         if len(self.cost_his) > self.cost_history_size:
             # A tenth at a time: forgetting one by one would move the whole list at every step.
             del self.cost_his[: 1 + self.cost_history_size // 10]
-
-    @torch.no_grad()
-    def evaluate(self, states: Tensor, decisions: Tensor) -> tuple[float, float]:
-        """Return the loss of these examples, and the part of devices decided as there.
-
-        Args:
-            states: float32 `[B, inputs]`.
-            decisions: float32 `[B, N]`.
-        """
-        logits = self._policy(states)
-        decided = logits > 0 if self.num_places == 2 else logits.argmax(dim=-1)
-        loss = LOSSES[self.loss](logits, decisions)
-        return loss.item(), (decided == decisions).float().mean().item()
 
     def relaxed_decision(self, h: ArrayLike) -> NDArray[np.float64]:
         """Return the policy's relaxed decision `[N]` in [0, 1] for a state `[inputs]`.
@@ -259,7 +250,7 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        logits = self._computations.logits(self._state(h))
+        logits = self._passes.forward(self._state(h))
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
         squash = expit if self.num_places == 2 else partial(softmax, axis=1)
@@ -308,7 +299,7 @@ class MemoryDNN:
         return noisy_order_preserving(m, k, self._noise)
 
     def plot_cost(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the training losses in `cost_his`, `training_interval` frames apart.
+        """Draw the training losses in `cost_his`.
 
         Args:
             ax: where to draw; None makes a figure of its own. Nothing is shown on the screen: that
@@ -322,9 +313,8 @@ class MemoryDNN:
 
             _, ax = plt.subplots()
         oldest = self.updates - len(self.cost_his) + 1
-        frames = np.arange(oldest, self.updates + 1) * self.training_interval
-        ax.plot(frames, self.cost_his)
-        ax.set(xlabel="Time frame", ylabel="Training loss")
+        ax.plot(np.arange(oldest, self.updates + 1), self.cost_his)
+        ax.set(xlabel="Training step", ylabel="Training loss")
         return ax
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -364,7 +354,7 @@ class MemoryDNN:
             raise ValueError("features must be known to take a policy to another number of devices")
         arguments = self._arguments() | {
             "net": [len(self.features) * num_devices, *self.net[1:-1], num_devices],
-            "policy": copy.deepcopy(self._policy),
+            "policy": copy.deepcopy(self._network),
             "seed": seed,
         }
         agent = type(self)(**arguments)
@@ -374,7 +364,9 @@ class MemoryDNN:
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the agent is, as tensors and JSON values: what `save` writes."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        # Clones, since safetensors refuses tensors that share memory, as tied parameters do.
+        parameters = self.model.state_dict()
+        tensors = {f"model.{name}": value.clone() for name, value in parameters.items()}
         for number, moments in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
         tensors["memory"] = torch.from_numpy(self.memory)
@@ -426,18 +418,28 @@ class MemoryDNN:
         Without that memory a few first frames would soon be all that the policy knows.
 
         Raises:
-            ValueError: if the policies or the features differ, or the policy is for its N alone.
+            ValueError: if the policies differ, or the policy is for its own N alone.
         """
-        ours, theirs = ((a.policy, a.features, a.net[1:-1]) for a in (self, other))
-        if ours != theirs:
-            raise ValueError(f"policy must be {ours} (name, features, hidden widths), got {theirs}")
-        if self.net[-1] != other.net[-1]:
-            other = other.for_devices(self.net[-1])
-        self.model.load_state_dict(other.model.state_dict())
-        kept = min(other.memory_counter, other.memory_size, self.memory_size)
-        for row in range(other.memory_counter - kept, other.memory_counter):
-            state, decision = np.split(other.memory[row % other.memory_size], [self.net[0]])
-            self._replay.append(state, decision)
+        names = ("policy", "features", "num_places")
+        for name in names:
+            if getattr(self, name) != getattr(other, name):
+                raise ValueError(
+                    f"other must have the {name} {getattr(self, name)}, has {getattr(other, name)}"
+                )
+        source = other if self.net[-1] == other.net[-1] else other.for_devices(self.net[-1])
+        parameters = source.model.state_dict()
+        shapes = [
+            {name: list(value.shape) for name, value in of_model.items()}
+            for of_model in (self.model.state_dict(), parameters)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"other must have parameters of shapes {shapes[0]}, has {shapes[1]}")
+        self.model.load_state_dict(parameters)
+        if source is other:
+            kept = min(other.memory_counter, other.memory_size, self.memory_size)
+            for row in range(other.memory_counter - kept, other.memory_counter):
+                state, decision = np.split(other.memory[row % other.memory_size], [self.net[0]])
+                self._replay.append(state, decision)
 
     def _arguments(self) -> dict[str, Any]:
         """Return what to construct an agent like this with, but for the seed."""
@@ -460,30 +462,8 @@ class MemoryDNN:
             check_layout("h", np.size(h), self.features, self.net[-1])
         return vector("h", h, self.net[0])
 
-    def _check_policy(self) -> None:
-        """Try the policy, which may be one for another number of devices.
-
-        Raises:
-            ValueError: if it does not take such states, or return such logits.
-        """
-        n = self.net[-1]
-        wanted = (1, n) if self.num_places == 2 else (1, n, self.num_places)
-        self._policy.eval()
-        try:
-            with torch.no_grad():
-                shape = tuple(self._policy(torch.zeros(1, self.net[0], dtype=torch.float32)).shape)
-        except RuntimeError as error:
-            raise ValueError(
-                f"policy must take states [B, {self.net[0]}] of {n} devices: {error}"
-            ) from error
-        if shape != wanted:
-            raise ValueError(
-                f"policy must return logits {list(wanted)} for a state [1, {self.net[0]}], "
-                f"got {list(shape)}"
-            )
-
     def _new_optimizer(self) -> torch.optim.Adam:
         betas = (0.09, 0.999) if self.rebuild_optimizer else (0.9, 0.999)
         return torch.optim.Adam(
-            self._policy.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
+            self._network.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
         )

@@ -23,19 +23,24 @@ class Layout(NamedTuple):
     """What a policy is to be built for.
 
     Attributes:
-        features: names of the features in a state.
         num_devices: N.
+        features: names of the features in a state; empty if nothing is known of it.
         num_places: 2, or how many places a device chooses from.
     """
 
-    features: Sequence[str]
     num_devices: int
+    features: tuple[str, ...] = ()
     num_places: int = 2
 
     @property
     def logits(self) -> int:
         """How many logits a device has."""
         return 1 if self.num_places == 2 else self.num_places
+
+    @property
+    def silent(self) -> list[float]:
+        """The logits of a device that is not active; place 0 is the device itself."""
+        return [SILENT] if self.logits == 1 else [0.0] + [SILENT] * (self.num_places - 1)
 
     def by_device(self, logits: Tensor) -> Tensor:
         """Return logits `[B, N * P]` or `[B, N, P]` as `[B, N, P]`, or `[B, N]` if P is 1."""
@@ -57,16 +62,15 @@ class MLP(nn.Sequential):
     It takes any state, and has a place for every device: it is for this N alone.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout, inputs: int | None = None) -> None:
-        inputs = len(layout.features) * layout.num_devices if inputs is None else inputs
-        super().__init__(*dense([inputs, *hidden, layout.num_devices * layout.logits]))
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
+        super().__init__(*dense([*net[:-1], net[-1] * layout.logits]))
         self.layout = layout
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the logits of states."""
         for layer in self:
             states = layer(states)
-        return states if self.layout.logits == 1 else self.layout.by_device(states)
+        return self.layout.by_device(states)
 
 
 class PerDevice(nn.Module):
@@ -87,6 +91,8 @@ class PerDevice(nn.Module):
         names = list(layout.features)
         self.mask = names.index(ACTIVE) if ACTIVE in names else None
         self.inputs = [i for i, name in enumerate(names) if name != ACTIVE]
+        if not self.inputs:
+            raise ValueError(f"features must hold one besides {ACTIVE!r}, got {names}")
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the logits of states; SILENT for devices that are not active."""
@@ -94,14 +100,12 @@ class PerDevice(nn.Module):
         active = None if self.mask is None else features[:, self.mask] > 0
         if active is not None:
             features = features[:, self.inputs] * active[:, None]
-        logits = self.layout.by_device(self.logits(features.transpose(1, 2), active))
-        if active is None:
-            return logits
-        if self.layout.logits == 1:
-            return logits.masked_fill(~active, SILENT)
-        silent = torch.full_like(logits, SILENT)
-        silent[..., 0] = 0.0  # place 0 is the device itself
-        return torch.where(active[..., None], logits, silent)
+        logits = self.logits(features.transpose(1, 2), active)
+        if active is not None:
+            logits = logits.reshape(*active.shape, self.layout.logits)
+            silent = torch.tensor(self.layout.silent, dtype=logits.dtype)
+            logits = torch.where(active[..., None], logits, silent)
+        return self.layout.by_device(logits)
 
     def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
         """Return the logits `[B, N, P]` of features `[B, N, F]`; `active` is `[B, N]` or None."""
@@ -129,8 +133,9 @@ class Equivariant(PerDevice):
         out: to the logits.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
+        hidden = net[1:-1]
         width = hidden[-1]
         self.encoder = nn.Sequential(*dense([len(self.inputs), *hidden]), nn.ReLU())
         self.own = nn.Linear(width, width)
@@ -152,25 +157,28 @@ class Attention(PerDevice):
     The widths must be equal.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
+        hidden = net[1:-1]
         if len(set(hidden)) > 1:
             raise ValueError(f"the hidden widths of attention must be equal, got {list(hidden)}")
         width = hidden[0]
         self.encoder = nn.Sequential(nn.Linear(len(self.inputs), width), nn.ReLU())
-        self.queries = nn.ModuleList(nn.Linear(width, 3 * width) for _ in hidden)
+        self.projections = nn.ModuleList(nn.Linear(width, 3 * width) for _ in hidden)
         self.dense = nn.ModuleList(nn.Sequential(*dense([width, width, width])) for _ in hidden)
         self.head = nn.Linear(width, layout.logits)
 
     def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
         """Return the logits `[B, N, P]`."""
-        hidden = self.encoder(features)
-        mask = None if active is None else (active | ~active.any(dim=1, keepdim=True))[:, None]
-        for query, layer in zip(self.queries, self.dense, strict=True):
-            q, k, v = query(hidden).chunk(3, dim=-1)
-            hidden = hidden + functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            hidden = hidden + layer(hidden)
-        logits: Tensor = self.head(hidden)
+        seen = self.encoder(features)
+        mask = None
+        if active is not None:  # where nobody is, all are attended to: over nothing it is NaN
+            mask = (active | ~active.any(dim=1, keepdim=True))[:, None]
+        for projection, layer in zip(self.projections, self.dense, strict=True):
+            q, k, v = projection(seen).chunk(3, dim=-1)
+            seen = seen + functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            seen = seen + layer(seen)
+        logits: Tensor = self.head(seen)
         return logits
 
 
@@ -180,8 +188,9 @@ class Conv(PerDevice):
     The hidden widths are the channels of the convolutions, each three devices wide.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
+        hidden = net[1:-1]
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise([len(self.inputs), *hidden]):
             layers += [nn.Conv1d(inputs, outputs, kernel_size=3, padding=1), nn.ReLU()]
@@ -203,10 +212,10 @@ class FrameGRU(nn.Module):
     first hidden width is the GRU's, whose last state goes through dense layers of the others.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__()
         self.layout = layout
-        n = layout.num_devices
+        n, hidden = layout.num_devices, net[1:-1]
         self.gru = nn.GRU(n, hidden[0], batch_first=True)
         self.head = nn.Sequential(*dense([*hidden, n * layout.logits]))
 
@@ -224,8 +233,9 @@ class BiGRUAttention(PerDevice):
     N, but the order of the devices matters to it.
     """
 
-    def __init__(self, hidden: Sequence[int], layout: Layout) -> None:
+    def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
+        hidden = net[1:-1]
         width = 2 * hidden[0]
         self.gru = nn.GRU(len(self.inputs), hidden[0], batch_first=True, bidirectional=True)
         self.attention = nn.Linear(width, 1)
@@ -252,47 +262,58 @@ POLICIES: dict[str, Callable[[Sequence[int], Layout], nn.Module]] = {
 }
 
 
-def build(
-    name: str,
-    net: Sequence[int],
-    features: Sequence[str] | None,
-    num_places: int,
-    generator: torch.Generator,
-) -> nn.Module:
+def build(name: str, net: Sequence[int], layout: Layout, generator: torch.Generator) -> nn.Module:
     """Return a policy by its name.
 
     Args:
         name: of `POLICIES`.
         net: widths `[inputs, hidden..., N]`.
-        features: names of the features in a state; None for an "mlp" that takes any state.
-        num_places: 2, or how many places a device chooses from.
+        layout: what it is for; without features for an "mlp" alone.
         generator: where its initial parameters come from.
 
     Raises:
-        ValueError: if there is no such policy, or `net` does not fit the features or the policy.
+        ValueError: if there is no such policy, or `net` or the features do not fit it.
     """
     if name not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {name!r}")
-    inputs, *hidden, num_devices = net
-    if features is None and name != "mlp":
+    if name != "mlp" and not layout.features:
         raise ValueError(f"features must name those of the state for the policy {name}, got None")
+    if name != "mlp" and len(net) < 3:
+        raise ValueError(f"net must have a hidden width for the policy {name}, got {list(net)}")
     with torch.device("meta"):  # so that nothing is drawn from torch's global generator
-        if features is None:
-            policy: nn.Module = MLP(hidden, Layout((), num_devices, num_places), inputs)
-        else:
-            if not hidden and name != "mlp":
-                raise ValueError(f"net must have a hidden width for the policy {name}, got {net}")
-            policy = POLICIES[name](hidden, Layout(tuple(features), num_devices, num_places))
-    policy.to(torch.float32).to_empty(device="cpu")
+        policy = POLICIES[name](net, layout)
+    policy.to(torch.float32)  # as the memory is, whatever torch's default is
+    policy.to_empty(device="cpu")
     initialize(policy, generator)
     return policy
+
+
+def check(policy: nn.Module, inputs: int, layout: Layout) -> None:
+    """Try a policy, which may be one for another number of devices.
+
+    Raises:
+        ValueError: if it does not take such states, or return such logits.
+    """
+    wanted = layout.by_device(torch.zeros(1, layout.num_devices * layout.logits)).shape
+    try:
+        with torch.no_grad():
+            shape = policy(torch.zeros(1, inputs, dtype=torch.float32)).shape
+    except RuntimeError as error:
+        raise ValueError(
+            f"policy must take float32 states [B, {inputs}] of {layout.num_devices} devices: "
+            f"{error}"
+        ) from error
+    if shape != wanted:
+        raise ValueError(
+            f"policy must return logits {list(wanted)} for a state [1, {inputs}], got {list(shape)}"
+        )
 
 
 def with_probabilities(policy: nn.Module, num_places: int) -> nn.Sequential:
     """Return a policy with the sigmoid after it, or the softmax where places are more than two."""
     if num_places > 2:
         return nn.Sequential(policy, nn.Softmax(dim=-1))
-    layers = policy if isinstance(policy, MLP) else (policy,)  # the published model was a list
+    layers = policy if type(policy) is MLP else (policy,)  # the published model was a list
     return nn.Sequential(*layers, nn.Sigmoid())
 
 
@@ -304,11 +325,10 @@ def initialize(policy: nn.Module, generator: torch.Generator) -> None:
     """
     for module in policy.modules():
         own = list(module.parameters(recurse=False))
-        if isinstance(module, nn.GRU):
-            fan_in = module.hidden_size
-        elif own:
-            fan_in = own[0][0].numel()
+        if not own:
+            continue
+        inputs = module.hidden_size if isinstance(module, nn.GRU) else own[0][0].numel()
+        bound = 1 / math.sqrt(inputs)
         with torch.no_grad():
             for parameter in own:
-                bound = 1 / math.sqrt(fan_in)
                 parameter.uniform_(-bound, bound, generator=generator)

@@ -1,12 +1,15 @@
 """Supervised pre-training: a policy learns labelled decisions before it goes online."""
 
 import copy
+import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
+from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
 from agent.validation import places_vector, positive_int, vector
 
@@ -19,12 +22,14 @@ class Pretraining(NamedTuple):
         validation_loss: the loss on the validation rows after each epoch.
         accuracy: how large a part of the validation rows' devices is decided as labelled.
         best_epoch: the epoch, from 1, with the least validation loss; its policy was kept.
+        training_rows: how many rows, the first, were trained on.
     """
 
     training_loss: list[float]
     validation_loss: list[float]
     accuracy: list[float]
     best_epoch: int
+    training_rows: int
 
 
 def pretrain(
@@ -41,8 +46,8 @@ def pretrain(
 
     The last rows are the validation, since neighbouring frames may be alike. Training ends after
     `epochs`, or when the validation loss has not fallen for `patience` of them, and the policy of
-    the best epoch is kept. The memory is filled so that the first frames online are not all that
-    the policy then learns from.
+    the best epoch is kept; the optimizer goes on from the last. The memory is filled so that the
+    first frames online are not all that the policy then learns from.
 
     Args:
         agent: its loss, optimizer and batch size are used.
@@ -57,6 +62,7 @@ def pretrain(
         TypeError: if `epochs` or `patience` is not an integer, or `states` holds no numbers.
         ValueError: if one is out of range, a row is not what the agent takes, or there are not at
             least one row each to train on and to validate.
+        ArithmeticError: if the loss is no longer finite.
     """
     epochs, patience = positive_int("epochs", epochs), positive_int("patience", patience)
     if not 0 < validation_fraction < 1:
@@ -68,7 +74,10 @@ def pretrain(
         )
     split = len(states) - max(1, round(validation_fraction * len(states)))
     if split < 1:
-        raise ValueError(f"states must be at least 2, got {len(states)}")
+        raise ValueError(
+            f"validation_fraction must leave a row to train on, got {validation_fraction} "
+            f"of {len(states)} states"
+        )
     x = np.stack([vector("states", row, agent.net[0]) for row in states])
     t = np.stack(
         [places_vector("decisions", row, agent.net[-1], agent.num_places) for row in decisions]
@@ -76,8 +85,10 @@ def pretrain(
     rows, labels = torch.from_numpy(x), torch.from_numpy(t.astype(np.float32))
 
     rng = np.random.default_rng(seed)
-    found = Pretraining([], [], [], 0)
-    best = copy.deepcopy(agent.model.state_dict())
+    training_loss: list[float] = []
+    validation_loss: list[float] = []
+    accuracies: list[float] = []
+    best_epoch, best = 0, copy.deepcopy(agent.model.state_dict())
     for epoch in range(1, epochs + 1):
         losses = []
         order = torch.from_numpy(rng.permutation(split))
@@ -85,16 +96,33 @@ def pretrain(
             batch = order[start : start + agent.batch_size]
             agent.train_on(rows[batch], labels[batch])
             losses.append(agent.cost_his[-1])
-        loss, accuracy = agent.evaluate(rows[split:], labels[split:])
-        found.training_loss.append(float(np.mean(losses)))
-        found.validation_loss.append(loss)
-        found.accuracy.append(accuracy)
-        if loss == min(found.validation_loss):
-            best = copy.deepcopy(agent.model.state_dict())
-            found = found._replace(best_epoch=epoch)
-        if epoch - found.best_epoch >= patience:
+        loss, accuracy = evaluate(agent, rows[split:], labels[split:])
+        training_loss.append(float(np.mean(losses)))
+        validation_loss.append(loss)
+        accuracies.append(accuracy)
+        if not math.isfinite(loss):
+            raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
+        if best_epoch == 0 or loss < validation_loss[best_epoch - 1]:
+            best_epoch, best = epoch, copy.deepcopy(agent.model.state_dict())
+        if epoch - best_epoch >= patience:
             break
     agent.model.load_state_dict(best)
     for row in range(max(0, split - agent.memory_size), split):
         agent.remember(x[row], t[row])
-    return found
+    return Pretraining(training_loss, validation_loss, accuracies, best_epoch, split)
+
+
+@torch.no_grad()
+def evaluate(agent: MemoryDNN, states: Tensor, decisions: Tensor) -> tuple[float, float]:
+    """Return the loss of these examples, and the part of devices decided as there.
+
+    Args:
+        agent: the policy and the loss.
+        states: float32 `[B, inputs]`.
+        decisions: float32 `[B, N]`.
+    """
+    policy = agent.model[:-1]  # without the sigmoid
+    logits = policy(states)
+    decided = logits > 0 if agent.num_places == 2 else logits.argmax(dim=-1)
+    loss = LOSSES[agent.loss](logits, decisions)
+    return loss.item(), (decided == decisions).float().mean().item()

@@ -1,23 +1,27 @@
 """Features: what a state tells of each device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FEATURES = {
-    "gain": "channel gain, times 1e6",
-    "log_gain": "logarithm of that, at least -14",
-    "weight": "weight",
-    "active": "1 if the device has a gain, else 0",
-}
-
 GAIN_SCALE = 1e6
 """Gains are about 1e-6, and networks like numbers about 1."""
 
 SMALLEST_LOG = -14.0
+"""Of the scaled gain: a millionth of the usual, where a device that is off must end, too."""
+
+MOST_FRAMES = 1000
+
+FEATURES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "gain": lambda gain, _: gain * GAIN_SCALE,
+    "log_gain": lambda gain, _: np.log(np.maximum(gain * GAIN_SCALE, np.exp(SMALLEST_LOG))),
+    "weight": lambda _, weights: weights,
+    "active": lambda gain, _: (gain > 0).astype(np.float64),
+}
+"""Each feature `[N]` as a function of the channel gains `[N]` and the weights `[N]`."""
 
 
 def parse(features: Sequence[str]) -> list[tuple[str, int]]:
@@ -28,24 +32,14 @@ def parse(features: Sequence[str]) -> list[tuple[str, int]]:
     """
     parsed = []
     for feature in features:
-        name, _, age = feature.partition("@")
-        if name not in FEATURES or not (age.isdecimal() or feature == name):
+        name, at, age = feature.partition("@")
+        frames = int(age) if age.isdecimal() and len(age) < 5 else 0
+        if name not in FEATURES or (at and not 1 <= frames <= MOST_FRAMES):
             raise ValueError(
-                f"features must be of {', '.join(FEATURES)}, with @1, @2, ... for older frames, "
-                f"got {feature!r}"
+                f"features must be of {', '.join(FEATURES)}, with @1, @2, ... @{MOST_FRAMES} for "
+                f"older frames, got {feature!r}"
             )
-        parsed.append((name, int(age or 0)))
-    if len(set(parsed)) != max(1, len(parsed)):
+        parsed.append((name, frames))
+    if not parsed or len(set(parsed)) < len(parsed):
         raise ValueError(f"features must be distinct and at least one, got {list(features)}")
     return parsed
-
-
-def feature(name: str, gain: Floats, weights: Floats) -> Floats:
-    """Return one feature `[N]` of devices with these gains `[N]` and weights `[N]`."""
-    if name == "gain":
-        return gain * GAIN_SCALE
-    if name == "log_gain":
-        return np.log(np.maximum(gain * GAIN_SCALE, np.exp(SMALLEST_LOG)))
-    if name == "weight":
-        return weights
-    return (gain > 0).astype(np.float64)

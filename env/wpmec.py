@@ -10,7 +10,7 @@ from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
-from env.features import feature, parse
+from env.features import FEATURES, parse
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import check_shape, positive_int
 
@@ -214,4 +214,4 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
     def _feature(self, name: str, age: int) -> Floats:
         past = -1 - min(age, len(self._gains) - 1)
-        return feature(name, self._gains[past], self._weights[past])
+        return FEATURES[name](self._gains[past], self._weights[past])

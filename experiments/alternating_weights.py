@@ -1,7 +1,7 @@
 """All weights swapped at 60 % of the frames and back at 80 %: does the agent follow?
 
 The published policy, the same with Adam rebuilt at every step as in the published code, and the
-equivariant one.
+best settings, whose policy sees weights and who is active.
 After the published demonstration. The state of the published policy does not tell the
 weights: only the rewards change.
 `python -m experiments.alternating_weights --help` lists its settings.
@@ -18,11 +18,10 @@ STUDY = Study(
             "scenario": "alternating-weights",
             "rebuild_optimizer": True,
         },
-        "equivariant": {"scenario": "alternating-weights", "preset": "best"},
+        "best settings": {"scenario": "alternating-weights", "preset": "best"},
     },
     frames=10_000,
     seeds=10,
-    logarithmic=True,
 )
 
 main = STUDY.main

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,30 @@ from env.schemes import (
     optimum,
     random_offloading,
 )
-from experiments import results, study_figures
+from experiments import results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text
-from experiments.study import SCALES
+from experiments.study_figures import LEAST, Panel, save_against_n, shortfall
+from experiments.study_folder import (
+    collect,
+    frames_of,
+    publish,
+    read_rows,
+    seeds_of,
+    show,
+)
 from experiments.sweep import run_all
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 30_000  # of a run of DROO
+SEEDS = 5
 COMPARED = 1000  # frames at most, the last of a run
+LACK = "{:.1e}".format
 DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
 AGENTS: dict[str, Preset] = {"DROO": "best", "DROO, published settings": "published"}
 SCHEMES: dict[str, Scheme] = {
@@ -48,14 +58,18 @@ SCHEMES: dict[str, Scheme] = {
     "All offloading": all_offloading,
     "All local": all_local,
 }
-METRICS = ("normalized_rate", "rate", "decision_us")
+PANELS = {
+    "rate": Panel("Computation rate (Mbit/s)", lambda rate: rate / 1e6),
+    "normalized_rate": Panel(
+        "1 - normalized rate", shortfall, {"yscale": "log", "ylim": (LEAST, 1.0)}
+    ),
+    "decision_us": Panel("Time per decision (us)", limits={"yscale": "log"}),
+}
 
 
 def main(config: SizesConfig) -> None:
     """Carry the comparison out, and print what came of it."""
-    folder = compare(config)
-    print((folder / "table.txt").read_text(), end="")
-    print(f"\nSaved in {folder}\n")
+    show(compare(config))
 
 
 def compare(config: SizesConfig) -> Path:
@@ -65,18 +79,17 @@ def compare(config: SizesConfig) -> Path:
     config.json, runs.csv (a row per scheme, N and seed), table.txt and the figure.
     """
     came_from = provenance(config)
-    scale = SCALES[config.scale]
     runs = [
         DROOConfig(
             preset=preset,
             num_devices=n,
             seed=seed,
-            frames=config.frames or scale.frames or FRAMES,
+            frames=frames_of(config, FRAMES),
             results=config.results,
         )
         for preset in AGENTS.values()
         for n in config.num_devices or DEVICES[config.scale]
-        for seed in config.seeds or scale.seeds or range(5)
+        for seed in seeds_of(config, SEEDS)
     ]
     print(f"comparison: {len(runs)} runs of {runs[0].frames:,} frames")
     folders = run_all(runs, config.jobs, draw=False)
@@ -86,25 +99,13 @@ def compare(config: SizesConfig) -> Path:
     bar = tqdm(found, "schemes", len(runs), unit="run", disable=None)
     rows = [row for of_run in bar for row in of_run]
 
-    def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from | {"study": {"module": "comparison"}})
-        columns = {name: [entry[name] for entry in rows] for name in rows[0]}
-        results.write_csv(folder / "runs.csv", columns)
-        (folder / "table.txt").write_text(table(rows))
-        draw(folder, folder)
-
-    return results.new_folder(
-        config.results / "comparison", f"{results.timestamp()}-{config.scale}", write
-    )
+    return publish("comparison", config, came_from, rows, table(rows), draw)
 
 
 def draw(comparison: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved comparison into another folder; return the files."""
-    columns = results.read_csv(comparison / "runs.csv", ("scheme", "num_devices", *METRICS))
-    rows = [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]
-    return study_figures.save_comparison(collect(rows), output)
+    rows = read_rows(comparison / "runs.csv", ("scheme", "num_devices", *PANELS))
+    return save_against_n(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
 
 
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
@@ -155,21 +156,10 @@ def measured(scheme: str, rate: Floats, bounds: Floats, decision_us: float) -> R
     }
 
 
-def collect(rows: Iterable[Row]) -> dict[str, dict[int, dict[str, list[float]]]]:
-    """Return the runs' values by scheme, N and metric."""
-    collected: dict[str, dict[int, dict[str, list[float]]]] = {}
-    for entry in rows:
-        by_n = collected.setdefault(entry["scheme"], {})
-        values = by_n.setdefault(int(entry["num_devices"]), {metric: [] for metric in METRICS})
-        for metric in METRICS:
-            values[metric].append(float(entry[metric]))
-    return collected
-
-
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return a table: for each N and scheme the means over seeds with 95 % intervals."""
-    lines = [["N", "scheme", "normalized rate", "rate (kbit/s)", "us per decision"]]
-    collected = collect(rows)
+    lines = [["N", "scheme", "1 - rate", "rate (kbit/s)", "us per decision"]]
+    collected = collect(rows, "scheme", tuple(PANELS))
     for n in collected["DROO"]:
         for scheme, by_n in collected.items():
             values = by_n[n]
@@ -177,7 +167,7 @@ def table(rows: Iterable[Row]) -> str:
                 [
                     str(n),
                     scheme,
-                    interval_text(values["normalized_rate"]),
+                    interval_text([1 - rate for rate in values["normalized_rate"]], LACK),
                     interval_text([rate / 1e3 for rate in values["rate"]]),
                     interval_text(values["decision_us"]),
                 ]

@@ -82,21 +82,25 @@ class FramesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyConfig:
-    """What the agent is."""
+    """What the agent is.
+
+    What is None is filled in for the policy at once; so `dataclasses.replace` does not follow a new
+    policy or preset.
+    """
 
     policy: PolicyName | None = None
-    """The policy network: by default equivariant, published mlp."""
+    """The policy network. By default equivariant, or mlp with the preset published."""
     features: tuple[str, ...] | None = None
     """What the state tells of each device: gain, log_gain, weight, active; gain@1 for that of the
-    frame before, and so on. By default what suits the policy."""
+    frame before, and so on. By default log_gain weight active; for mlp gain; for gru the log_gain
+    of eight frames."""
     hidden: tuple[int, ...] | None = None
-    """Widths of the hidden layers. By default what suits the policy."""
+    """Widths of the hidden layers. By default what suits the policy: 120 80 for mlp, 64 64 for gru,
+    32 64 for conv, 32 32 for the others."""
     loss: Literal["bce", "bce_probabilities", "quadratic"] = "bce"
     """Cross-entropy from logits, or as published from probabilities, or quadratic cost."""
     learning_rate: float = 0.01
     """Learning rate of Adam."""
-    training_interval: int = 10
-    """Frames between training steps."""
     batch_size: int = 128
     """Rows of the replay memory in a training step."""
     memory_size: int = 1024
@@ -119,7 +123,7 @@ def fill_in(config: object, **values: object) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DROOConfig(FramesConfig, PolicyConfig):
+class DROOConfig(PolicyConfig, FramesConfig):
     """DROO learns to offload online in wireless powered MEC: the main experiment."""
 
     frames: int = 30_000
@@ -141,6 +145,8 @@ class DROOConfig(FramesConfig, PolicyConfig):
     refine_every: int | None = None
     """Refine the best candidate, device by device, in every frame while that helped in one of the
     last so many tries, else in every so many-th; 0 never. By default 32, published 0."""
+    training_interval: int = 10
+    """Frames between training steps."""
     learn_when_wrong: bool | None = None
     """Train also in every frame in which the policy's own decision did not win. By default True,
     published False."""

@@ -16,13 +16,11 @@ STUDY = Study(
         "mlp": CORRELATED | {"policy": "mlp", "features": ("log_gain",)},
         "mlp, 8 frames": CORRELATED | {"policy": "mlp", "features": FRAMES},
         "gru, 8 frames": CORRELATED | {"policy": "gru"},
-        "gru, independent fading": {"policy": "gru", "refine_every": 0},
         "equivariant": CORRELATED,
     },
     frames=10_000,
     seeds=10,
     preset="best",
-    logarithmic=True,
 )
 
 main = STUDY.main

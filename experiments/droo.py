@@ -85,7 +85,7 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
         ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
         FileNotFoundError: if there is no such file.
     """
-    agent = build_agent(config, num_devices, seed)
+    agent = build_agent(config, num_devices, seed, config.training_interval)
     if config.warm_start is not None:
         agent.start_from(MemoryDNN.load(config.warm_start))
     return DROO(
@@ -98,7 +98,12 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
     )
 
 
-def build_agent(config: PolicyConfig, num_devices: int, seed: np.random.SeedSequence) -> MemoryDNN:
+def build_agent(
+    config: PolicyConfig,
+    num_devices: int,
+    seed: np.random.SeedSequence,
+    training_interval: int = 10,
+) -> MemoryDNN:
     """Return an agent with these settings.
 
     Raises:
@@ -110,7 +115,7 @@ def build_agent(config: PolicyConfig, num_devices: int, seed: np.random.SeedSequ
     return MemoryDNN(
         [len(config.features) * num_devices, *config.hidden, num_devices],
         config.learning_rate,
-        config.training_interval,
+        training_interval,
         config.batch_size,
         config.memory_size,
         policy=config.policy,
@@ -173,24 +178,26 @@ def record(
     env.allocate(np.zeros(num_devices))
 
     # Arrays from the start: keeping the frames themselves slows the loop by a tenth.
-    numbers = np.empty((num_frames, 6))
+    numbers = np.empty((num_frames, 7))
     decision = np.empty((num_frames, num_devices), dtype=np.int64)
     start = time.perf_counter()
     frames = with_progress(simulate(droo, env, num_frames), optimal_rate, progress=progress)
     for t, frame in enumerate(frames):
         cost = math.nan if frame.cost is None else frame.cost
         choice = frame.choice
+        rates = frame.reward, choice.own_reward
         places = frame.k, choice.candidate, choice.num_candidates
-        numbers[t] = frame.reward, *places, cost, frame.decision_us
+        numbers[t] = *rates, *places, cost, frame.decision_us
         decision[t] = frame.choice.decision
         if t + 1 in weights_from:
             env.weights = weights_from[t + 1]
     seconds = time.perf_counter() - start
 
-    rate, k, best_candidate, scored, cost_or_nan, decision_us = numbers.T
+    rate, own_rate, k, best_candidate, scored, cost_or_nan, decision_us = numbers.T
     trained = np.flatnonzero(~np.isnan(cost_or_nan))
     history = History(
         rate=rate,
+        own_rate=own_rate,
         optimal_rate=optimal_rate,
         k=k.astype(np.int64),
         best_candidate=best_candidate.astype(np.int64),
@@ -242,6 +249,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         "Frames until 0.99 / 0.999 (mean of 200)": (
             f"{summary['frames_to_0_99'] or never} / {summary['frames_to_0_999'] or never}"
         ),
+        "Own decision alone, test frames": f"{summary['own_normalized_rate_test']:.6f}",
+        "Candidates scored per frame": f"{summary['mean_scored']:.2f}",
         "Mean number of candidates K": f"{summary['mean_k']:.2f}",
         "Time": f"{summary['seconds']:.1f} s, {summary['microseconds_per_frame']:.0f} us a frame",
         "Decision and learning, p50 / p99": (

@@ -5,26 +5,26 @@
 
 from experiments.study import Study, run_study_module
 
-PLAIN = {"refine_every": 0, "learn_when_wrong": False}
+UNREFINED = {"refine_every": 0}
 
 STUDY = Study(
     name="exploration",
-    title="Learning from every seed, N = 30",
+    title="Exploration: learning from every seed",
     settings={
         "mlp, published": {"preset": "published"},
         "mlp, refined": {"policy": "mlp", "features": ("log_gain",)},
-        "equivariant": PLAIN,
-        "learn when wrong": {"refine_every": 0},
-        "the same, noisy OP": {"refine_every": 0, "quantizer": "OPN"},
-        "the same, KNN": {"refine_every": 0, "quantizer": "KNN"},
+        "equivariant": UNREFINED | {"learn_when_wrong": False},
+        "learn when wrong": UNREFINED,
+        "learn when wrong, noisy OP": UNREFINED | {"quantizer": "OPN"},
+        "learn when wrong, KNN": UNREFINED | {"quantizer": "KNN"},
         "refined": {"learn_when_wrong": False},
         "refined, learn when wrong": {},
+        "refined, learn when wrong, noisy OP": {"quantizer": "OPN"},
     },
     frames=5000,
     seeds=10,
     num_devices=30,
     preset="best",
-    logarithmic=True,
 )
 
 main = STUDY.main

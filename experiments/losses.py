@@ -22,7 +22,6 @@ STUDY = Study(
     },
     frames=10_000,
     seeds=10,
-    logarithmic=True,
 )
 
 main = STUDY.main

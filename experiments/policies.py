@@ -7,42 +7,55 @@ hide what the policy is worth. `python -m experiments.policies --help` lists its
 from pathlib import Path
 from typing import get_args
 
-from experiments import results, study_figures
+from experiments import results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyName, SizesConfig
 from experiments.provenance import provenance
-from experiments.study import COLUMNS, SCALES, summary_table
+from experiments.study_figures import Panel, save_against_n, shortfall
+from experiments.study_folder import (
+    collect,
+    frames_of,
+    publish,
+    read_rows,
+    seeds_of,
+    show,
+    summary_table,
+)
 from experiments.sweep import run_all
 
 FRAMES = 3000
 SEEDS = 10
 DEVICES = {"smoke": (5, 10), "full": (5, 10, 20, 30, 50)}
-METRICS = ("normalized_rate_first_200", "normalized_rate_test", "microseconds_per_frame")
+PANELS = {
+    "normalized_rate_first_200": Panel(
+        "1 - normalized rate, first 200 frames", shortfall, {"yscale": "log"}
+    ),
+    "normalized_rate_test": Panel("1 - normalized rate, test frames", shortfall, {"yscale": "log"}),
+    "microseconds_per_frame": Panel("Time per frame, learning (us)", limits={"yscale": "log"}),
+}
+MORE = {"microseconds_per_frame": "us per frame", "parameters": "parameters"}
 
 
 def main(config: SizesConfig) -> None:
     """Carry the study out, and print what came of it."""
-    folder = run(config)
-    print((folder / "table.txt").read_text(), end="")
-    print(f"\nSaved in {folder}\n")
+    show(run(config))
 
 
 def run(config: SizesConfig) -> Path:
     """Run what was not run yet, and return the folder with the table, the data and the figure."""
     came_from = provenance(config)
-    scale = SCALES[config.scale]
     runs = [
         DROOConfig(
             num_devices=n,
             policy=policy,
             refine_every=0,
             seed=seed,
-            frames=config.frames or scale.frames or FRAMES,
+            frames=frames_of(config, FRAMES),
             results=config.results,
         )
         for n in config.num_devices or DEVICES[config.scale]
         for policy in get_args(PolicyName)
-        for seed in config.seeds or scale.seeds or range(SEEDS)
+        for seed in seeds_of(config, SEEDS)
     ]
     print(f"policies: {len(runs)} runs of {runs[0].frames:,} frames")
     folders = run_all(runs, config.jobs, draw=False)
@@ -50,38 +63,17 @@ def run(config: SizesConfig) -> Path:
     for of_run, folder in zip(runs, folders, strict=True):
         grouped.setdefault((str(of_run.num_devices), str(of_run.policy)), []).append(folder)
     rows = [
-        {"policy": policy, **results.load_summary(folder), "run": folder.name}
-        for (_, policy), of_label in grouped.items()
-        for folder in of_label
+        {"policy": of_run.policy, **results.load_summary(folder), "run": folder.name}
+        for of_run, folder in zip(runs, folders, strict=True)
     ]
-    columns = COLUMNS | {
-        "microseconds_per_frame": "us a frame",
-        "parameters": "parameters",
-    }
-
-    def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from | {"study": {"module": "policies"}})
-        results.write_csv(
-            folder / "runs.csv", {name: [row[name] for row in rows] for name in rows[0]}
-        )
-        table = summary_table(grouped, ("N", "policy"), columns)
-        (folder / "table.txt").write_text(table)
-        draw(folder, folder)
-
-    return results.new_folder(
-        config.results / "policies", f"{results.timestamp()}-{config.scale}", write
-    )
+    table = summary_table(grouped, ("N", "policy"), MORE)
+    return publish("policies", config, came_from, rows, table, draw)
 
 
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
-    columns = results.read_csv(study / "runs.csv", ("policy", "num_devices", *METRICS))
-    values: dict[str, dict[int, dict[str, list[float]]]] = {}
-    for policy, n, *metrics in zip(*columns.values(), strict=True):
-        of_n = values.setdefault(policy, {}).setdefault(int(n), {name: [] for name in METRICS})
-        for name, value in zip(METRICS, metrics, strict=True):
-            of_n[name].append(float(value))
-    return study_figures.save_policies(values, output)
+    rows = read_rows(study / "runs.csv", ("policy", "num_devices", *PANELS))
+    return save_against_n(collect(rows, "policy", tuple(PANELS)), PANELS, output / "policies")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from experiments import results
 from experiments.cli import run_module
 from experiments.configs import PretrainConfig
 from experiments.droo import build_agent
-from experiments.figures import save_figure
+from experiments.figures import SIZE, STYLE, save_figure
 from experiments.frames import device_weights
 from experiments.provenance import provenance
 
@@ -66,10 +67,11 @@ def run(config: PretrainConfig) -> Path:
         validation_fraction=config.validation_fraction,
         seed=for_order,
     )
-    split = num_frames - max(1, round(config.validation_fraction * num_frames))
+    validation = range(found.training_rows, num_frames)
     own = [
         env.critic.score(data.gain[t], agent.decode(states[t]))[0] / labelled[t]
-        for t in range(split, num_frames)
+        for t in validation
+        if labelled[t] > 0  # else nothing can be achieved
     ]
     best = found.best_epoch - 1
     summary = {
@@ -79,33 +81,38 @@ def run(config: PretrainConfig) -> Path:
         "best_epoch": found.best_epoch,
         "validation_loss": found.validation_loss[best],
         "accuracy": found.accuracy[best],
-        "own_normalized_rate": float(np.mean(own)),
+        "own_normalized_rate": float(np.mean(own or [1.0])),
     }
 
     def write(folder: Path) -> None:
         results.write_json(folder / "config.json", came_from)
         results.write_json(folder / "summary.json", summary)
-        epochs = {"epoch": range(1, len(found.training_loss) + 1), **found._asdict()}
-        del epochs["best_epoch"]
+        epochs = {
+            "epoch": range(1, len(found.training_loss) + 1),
+            "training_loss": found.training_loss,
+            "validation_loss": found.validation_loss,
+            "accuracy": found.accuracy,
+        }
         results.write_csv(folder / "epochs.csv", epochs)
         agent.save(folder / "checkpoint.safetensors")
-        save_figure(draw(found), folder / "pretraining")
+        draw(found, folder / "pretraining")
 
     name = f"{results.timestamp()}-n{num_devices}-seed{config.seed}"
     return results.new_folder(config.results / "pretrain", name, write)
 
 
-def draw(found: Pretraining) -> Figure:
-    """Draw the losses of each epoch, and which was the best."""
-    figure = Figure(layout="constrained")
-    ax = figure.subplots()
-    epochs = np.arange(1, len(found.training_loss) + 1)
-    ax.plot(epochs, found.training_loss, label="training")
-    ax.plot(epochs, found.validation_loss, label="validation")
-    ax.axvline(found.best_epoch, color="0.5", linestyle=":", label="kept")
-    ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
-    ax.legend()
-    return figure
+def draw(found: Pretraining, file: Path) -> list[Path]:
+    """Draw the losses of each epoch, and which was the best, as PNG and PDF."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(SIZE, layout="constrained")
+        ax = figure.subplots()
+        epochs = np.arange(1, len(found.training_loss) + 1)
+        ax.plot(epochs, found.training_loss, label="training")
+        ax.plot(epochs, found.validation_loss, label="validation")
+        ax.axvline(found.best_epoch, color="0.5", linestyle=":", label="kept")
+        ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
+        ax.legend()
+        return save_figure(figure, file)
 
 
 if __name__ == "__main__":

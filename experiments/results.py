@@ -36,6 +36,7 @@ class History:
 
     Attributes:
         rate: weighted sum computation rate of each frame `[T]`, bit/s.
+        own_rate: of the policy's own rounded decision alone, bit/s.
         optimal_rate: the most that each frame allowed `[T]`, bit/s: a certified upper bound of it.
         k: K, how many candidates were asked for `[T]`.
         best_candidate: which candidate won `[T]`, from 0.
@@ -46,6 +47,7 @@ class History:
     """
 
     rate: Floats
+    own_rate: Floats
     optimal_rate: Floats
     k: Ints
     best_candidate: Ints
@@ -57,8 +59,16 @@ class History:
     @property
     def normalized_rate(self) -> Floats:
         """Achieved over optimal rate `[T]`; 1 where nothing can be achieved."""
+        return self._normalized(self.rate)
+
+    @property
+    def own_normalized_rate(self) -> Floats:
+        """The same for the policy's own rounded decision alone `[T]`."""
+        return self._normalized(self.own_rate)
+
+    def _normalized(self, rate: Floats) -> Floats:
         nothing = self.optimal_rate == 0
-        return np.where(nothing, 1.0, self.rate / np.where(nothing, 1.0, self.optimal_rate))
+        return np.where(nothing, 1.0, rate / np.where(nothing, 1.0, self.optimal_rate))
 
 
 def summarize(history: History, test_frames: int, changes: Sequence[int] = ()) -> dict[str, Any]:
@@ -82,6 +92,7 @@ def summarize(history: History, test_frames: int, changes: Sequence[int] = ()) -
         "frames_to_0_999": frames_to(normalized, 0.999),
         "normalized_rate_first_200": float(normalized[:FIRST].mean()),
         "normalized_rate_200_after_change": float(min(changed)) if changed else None,
+        "own_normalized_rate_test": float(history.own_normalized_rate[-test_frames:].mean()),
         "own_decision_fraction_test": float((history.best_candidate[-test_frames:] == 0).mean()),
         "mean_k": float(history.k.mean()),
         "mean_scored": float(history.scored.mean()),
@@ -123,6 +134,7 @@ def save(
         frames = {
             "frame": range(1, len(history.rate) + 1),
             "rate": history.rate.tolist(),
+            "own_rate": history.own_rate.tolist(),
             "optimal_rate": history.optimal_rate.tolist(),
             "normalized_rate": history.normalized_rate.tolist(),
             "k": history.k.tolist(),
@@ -173,11 +185,12 @@ def load(run: Path) -> History:
         FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    numbers = ("rate", "optimal_rate", "k", "best_candidate", "scored")
+    numbers = ("rate", "own_rate", "optimal_rate", "k", "best_candidate", "scored")
     frames = read_csv(run / "frames.csv", (*numbers, "decision"))
     cost = read_csv(run / "cost.csv", ("frame", "cost"))
     return History(
         rate=np.array(frames["rate"], dtype=np.float64),
+        own_rate=np.array(frames["own_rate"], dtype=np.float64),
         optimal_rate=np.array(frames["optimal_rate"], dtype=np.float64),
         k=np.array(frames["k"], dtype=np.int64),
         best_candidate=np.array(frames["best_candidate"], dtype=np.int64),

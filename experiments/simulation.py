@@ -40,8 +40,9 @@ def simulate(
     env.reset(seed=seed)
     for _ in range(num_frames):
         k, updates = droo.k, droo.agent.updates
+        state = env.state
         start = time.perf_counter_ns()
-        choice = droo.decide(env.state, env.score)
+        choice = droo.decide(state, env.score)
         decision_us = (time.perf_counter_ns() - start) / 1000
         _, reward, *_ = env.step(choice.decision)
         cost = droo.agent.cost if droo.agent.updates > updates else None

@@ -1,6 +1,6 @@
 """Means over runs, and how sure they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,12 +30,19 @@ def mean_and_interval(values: ArrayLike) -> Floats:
     return np.array([mean, found.low, found.high])
 
 
-def interval_text(values: Sequence[float | None]) -> str:
-    """Return the mean with its interval as text, or how many runs have no value."""
+def interval_text(
+    values: Sequence[float | None], text: Callable[[float], str] | None = None
+) -> str:
+    """Return the mean with its interval as text, or how many runs have no value.
+
+    Args:
+        values: one per run; None for none.
+        text: of a number; by default `number`.
+    """
     there = [value for value in values if value is not None]
     if len(there) < len(values):
         return f"never in {len(values) - len(there)} of {len(values)}"
-    mean, low, high = map(number, mean_and_interval(there))
+    mean, low, high = map(text or number, mean_and_interval(there))
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 

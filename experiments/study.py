@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,40 +14,14 @@ from experiments.cli import run_module
 from experiments.configs import DROOConfig, Preset, StudyConfig
 from experiments.frames import EVENTS
 from experiments.provenance import provenance
-from experiments.statistics import aligned, interval_text, mean_and_interval, number
+from experiments.statistics import mean_and_interval
+from experiments.study_folder import frames_of, publish, seeds_of, show, summary_table
 from experiments.sweep import run_all
 
 Floats = NDArray[np.float64]
 
-COLUMNS = {
-    "normalized_rate_test": "rate (test)",
-    "optimal_decision_fraction_test": "optimal (test)",
-    "normalized_rate_first_200": "rate (first 200)",
-    "frames_to_0_99": "frames to 0.99",
-    "frames_to_0_999": "frames to 0.999",
-    "mean_scored": "scored a frame",
-    "gradient_steps": "gradient steps",
-}
-CHANGE = "normalized_rate_200_after_change"
-WORST = {
-    "normalized_rate_test": min,
-    "normalized_rate_first_200": min,
-    "frames_to_0_999": max,
-    CHANGE: min,
-}
-"""Of which columns the worst seed is told as well."""
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve
-
-
-class Scale(NamedTuple):
-    """How much a study runs: seeds and frames, None for as many as the study wants."""
-
-    seeds: tuple[int, ...] | None
-    frames: int | None
-
-
-SCALES = {"smoke": Scale((0, 1), 400), "full": Scale(None, None)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +36,6 @@ class Study:
         seeds: how many, at full scale.
         num_devices: N, unless another is asked for.
         preset: of the settings that are not varied.
-        logarithmic: whether the learning curves show the distance to the optimum instead.
     """
 
     name: str
@@ -72,13 +45,10 @@ class Study:
     seeds: int = 5
     num_devices: int = 10
     preset: Preset = "published"
-    logarithmic: bool = False
 
     def main(self, config: StudyConfig) -> None:
         """Carry the study out, and print what came of it."""
-        folder = run_study(self, config)
-        print((folder / "table.txt").read_text(), end="")
-        print(f"\nSaved in {folder}\n")
+        show(run_study(self, config))
 
 
 def run_study_module(study: Study) -> None:
@@ -93,18 +63,16 @@ def run_study(study: Study, config: StudyConfig) -> Path:
     their intervals), table.txt and the figure.
     """
     came_from = provenance(config)
-    scale = SCALES[config.scale]
-    seeds = config.seeds or scale.seeds or tuple(range(study.seeds))
     common: dict[str, Any] = {
         "preset": study.preset,
         "num_devices": config.num_devices or study.num_devices,
-        "frames": config.frames or scale.frames or study.frames,
+        "frames": frames_of(config, study.frames),
         "results": config.results,
     }
     runs = [
         (label, DROOConfig(**common | dict(setting), seed=seed))
         for label, setting in study.settings.items()
-        for seed in seeds
+        for seed in seeds_of(config, study.seeds)
     ]
     print(f"{study.name}: {len(runs)} runs of {common['frames']:,} frames")
     folders: dict[str, list[Path]] = {label: [] for label in study.settings}
@@ -120,21 +88,22 @@ def run_study(study: Study, config: StudyConfig) -> Path:
         for at in EVENTS[setting.get("scenario", "steady")]
     ]
 
-    def write(folder: Path) -> None:
-        described = {
-            "module": "study",
-            "title": study.title,
-            "events": sorted(set(events)),
-            "logarithmic": study.logarithmic,
-        }
-        results.write_json(folder / "config.json", came_from | {"study": described})
-        results.write_csv(folder / "runs.csv", run_columns(folders))
-        results.write_csv(folder / "curves.csv", curve_columns(curves, frames))
-        (folder / "table.txt").write_text(table(folders))
-        draw(folder, folder)
-
-    return results.new_folder(
-        config.results / study.name, f"{results.timestamp()}-{config.scale}", write
+    rows = [
+        {"setting": label, **results.load_summary(run), "run": run.name}
+        for label, of_label in folders.items()
+        for run in of_label
+    ]
+    columns = curve_columns(curves, frames)
+    return publish(
+        study.name,
+        config,
+        came_from,
+        rows,
+        summary_table({(label,): of_label for label, of_label in folders.items()}, ("setting",)),
+        draw,
+        module="study",
+        described={"title": study.title, "events": sorted(set(events))},
+        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
     )
 
 
@@ -168,18 +137,7 @@ def draw(study: Path, output: Path) -> list[Path]:
         {label: 1 - rates[np.array(runs["setting"]) == label] for label in labels},
         described["events"],
         output,
-        logarithmic=described["logarithmic"],
     )
-
-
-def run_columns(folders: Mapping[str, Sequence[Path]]) -> dict[str, list[Any]]:
-    """Return the columns of runs.csv."""
-    rows = [
-        {"setting": label, **results.load_summary(run), "run": run.name}
-        for label, of_label in folders.items()
-        for run in of_label
-    ]
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def curve_columns(curves: Mapping[str, Floats], frames: NDArray[np.int64]) -> dict[str, list[Any]]:
@@ -191,34 +149,3 @@ def curve_columns(curves: Mapping[str, Floats], frames: NDArray[np.int64]) -> di
         for name, values in zip(("mean", "low", "high"), curve, strict=True):
             columns[name] += values.tolist()
     return columns
-
-
-def table(folders: Mapping[str, Sequence[Path]]) -> str:
-    """Return a table: for each setting the means of its runs with 95 % intervals, and the worst."""
-    columns = COLUMNS
-    if any(results.load_summary(run)[CHANGE] for of_label in folders.values() for run in of_label):
-        columns = COLUMNS | {CHANGE: "200 after a change"}
-    by_label: dict[tuple[str, ...], Sequence[Path]] = {
-        (label,): of_label for label, of_label in folders.items()
-    }
-    return summary_table(by_label, ("setting",), columns)
-
-
-def summary_table(
-    folders: Mapping[tuple[str, ...], Sequence[Path]],
-    header: Sequence[str],
-    columns: Mapping[str, str] = COLUMNS,
-) -> str:
-    """Return a table: a row for the runs under each label, whose parts are the first cells."""
-    rows = [list(header)]
-    for name, title in columns.items():
-        rows[0] += [title, "worst"] if name in WORST else [title]
-    for label, of_label in folders.items():
-        row = list(label)
-        for name in columns:
-            values = [results.load_summary(run)[name] for run in of_label]
-            row.append(interval_text(values))
-            if name in WORST:
-                row.append(number(None if None in values else WORST[name](values)))
-        rows.append(row)
-    return aligned(rows)

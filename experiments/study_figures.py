@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
@@ -16,39 +17,27 @@ from experiments.statistics import mean_and_interval
 
 Floats = NDArray[np.float64]
 
+MOST = 1e-2  # of what a policy lacks at another N, for the colours
 LEAST = 1e-7  # what lacks less to the optimum is drawn here: single frames decide about it
-LOWEST = 0.8  # normalized rate that learning curves show
 
 
 def draw_learning_curves(
-    curves: Mapping[str, tuple[Floats, Floats]],
-    events: Sequence[int],
-    ax: Axes,
-    *,
-    logarithmic: bool = False,
+    curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes
 ) -> Axes:
-    """Draw mean curves of the normalized computation rate in the band of their intervals.
+    """Draw what mean curves of the normalized rate lack to 1, in the band of their intervals.
 
     Args:
         curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
         events: frames to mark: what happens there changes the problem.
         ax: where to draw.
-        logarithmic: draw what the rates lack to 1 instead, on a logarithmic scale.
     """
-    if logarithmic:
-        curves = {label: (frames, shortfall(curve)) for label, (frames, curve) in curves.items()}
-    for number, (label, (frames, (mean, low, high))) in enumerate(curves.items()):
+    for number, (label, (frames, curve)) in enumerate(curves.items()):
+        mean, low, high = shortfall(curve)
         ax.fill_between(frames, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
     for event in events:
         ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
-    ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
-    if logarithmic:
-        ax.set(ylabel="1 - normalized rate", yscale="log")
-    else:
-        # Settings that do not learn stay far below; they must not flatten the others.
-        lowest = min(float(curve.min()) for _, curve in curves.values())
-        ax.set_ylim(max(lowest, LOWEST) - 0.002, 1.002)
+    ax.set(xlabel="Time frame", ylabel="1 - normalized rate", yscale="log")
     ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -62,16 +51,17 @@ def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
         shortfalls: label -> what each run lacks to the optimum, relative.
         ax: where to draw.
     """
-    shortfalls = {label: np.maximum(values, LEAST) for label, values in shortfalls.items()}
     for number, values in enumerate(shortfalls.values()):
-        mean, low, high = mean_and_interval(values)
+        mean, low, high = np.maximum(mean_and_interval(values), LEAST)
         color = f"C{number}"
-        ax.plot(values, np.full(len(values), number), ".", color=color, alpha=0.4)
+        ax.plot(
+            np.maximum(values, LEAST), np.full(len(values), number), ".", color=color, alpha=0.4
+        )
         ax.errorbar(
             mean, number, xerr=[[mean - low], [high - mean]], fmt="o", color=color, capsize=3
         )
     ax.set(xscale="log", xlabel="1 - normalized rate, test frames")
-    everything = np.concatenate(list(shortfalls.values()))
+    everything = np.maximum(np.concatenate(list(shortfalls.values())), LEAST)
     wide = everything.max() > 30 * everything.min()  # with room for powers of ten alone
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter("{x:g}")
@@ -88,56 +78,16 @@ def save_study(
     shortfalls: Mapping[str, Floats],
     events: Sequence[int],
     folder: Path,
-    *,
-    logarithmic: bool,
 ) -> list[Path]:
     """Draw a study's learning curves and where they end, side by side, as PNG and PDF."""
     with mpl.rc_context(STYLE):
         figure = Figure((2 * SIZE[0], SIZE[1]), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        draw_learning_curves(curves, events, left, logarithmic=logarithmic)
+        draw_learning_curves(curves, events, left)
         draw_shortfalls(shortfalls, right)
         figure.legend(loc="outside lower center", ncols=min(len(curves), 5))
         figure.suptitle(title)
         return save_figure(figure, folder / "study")
-
-
-def save_comparison(
-    values: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], folder: Path
-) -> list[Path]:
-    """Draw rate, what it lacks to the optimum, and latency against N, as PNG and PDF.
-
-    Args:
-        values: scheme -> N -> metric -> a value per run.
-        folder: where the files go.
-    """
-    panels = {
-        "rate": Panel("Computation rate (Mbit/s)", lambda rate: rate / 1e6),
-        "normalized_rate": Panel(
-            "1 - normalized rate", shortfall, {"yscale": "log", "ylim": (1e-7, 1.0)}
-        ),
-        "decision_us": Panel("Time per decision (us)", limits={"yscale": "log"}),
-    }
-    return save_against_n(values, panels, folder / "comparison")
-
-
-def save_policies(
-    values: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], folder: Path
-) -> list[Path]:
-    """Draw how soon and how well policies learn, and their time a frame, against N.
-
-    Args:
-        values: policy -> N -> metric -> a value per run.
-        folder: where the files go.
-    """
-    panels = {
-        "normalized_rate_first_200": Panel(
-            "1 - rate, first 200 frames", shortfall, {"yscale": "log"}
-        ),
-        "normalized_rate_test": Panel("1 - rate, test frames", shortfall, {"yscale": "log"}),
-        "microseconds_per_frame": Panel("Time per frame, learning (us)", limits={"yscale": "log"}),
-    }
-    return save_against_n(values, panels, folder / "policies")
 
 
 def shortfall(rate: Floats) -> Floats:
@@ -146,22 +96,22 @@ def shortfall(rate: Floats) -> Floats:
 
 
 class Panel(NamedTuple):
-    """One metric against N: its label, what is drawn of it, and settings of the Axes."""
+    """One metric against N: its label, what is drawn of its mean, and settings of the Axes."""
 
     label: str
     convert: Callable[[Floats], Floats] = np.asarray
     limits: Mapping[str, Any] = {}
 
 
-def save_against_n(
-    values: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]],
-    panels: Mapping[str, Panel],
-    file: Path,
-) -> list[Path]:
+Metrics = Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
+"""label -> N -> metric -> a value per run"""
+
+
+def save_against_n(values: Metrics, panels: Mapping[str, Panel], file: Path) -> list[Path]:
     """Draw metrics against N side by side, as PNG and PDF.
 
     Args:
-        values: label -> N -> metric -> a value per run.
+        values: of the runs.
         panels: metric -> what to draw of it.
         file: of the figure, without suffix.
     """
@@ -170,10 +120,10 @@ def save_against_n(
         axes = figure.subplots(1, len(panels))
         for ax, (metric, panel) in zip(axes, panels.items(), strict=True):
             of_metric = {
-                scheme: {n: panel.convert(np.array(runs[metric])) for n, runs in by_n.items()}
-                for scheme, by_n in values.items()
+                label: {n: runs[metric] for n, runs in by_n.items()}
+                for label, by_n in values.items()
             }
-            draw_against_n(of_metric, ax)
+            draw_against_n(of_metric, ax, panel.convert)
             ax.set(ylabel=panel.label, **panel.limits)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=(len(values) + 1) // 2)
@@ -181,7 +131,7 @@ def save_against_n(
 
 
 def save_transfer(
-    rates: Floats, trained: Sequence[int], used: Sequence[int], folder: Path
+    rates: Floats, trained: Sequence[int], used: Sequence[int], title: str, folder: Path
 ) -> list[Path]:
     """Draw what policies lack to the optimum at other N than those that they were trained at.
 
@@ -189,36 +139,44 @@ def save_transfer(
         rates: normalized, the mean over runs `[trained, used]`.
         trained: N of the training.
         used: N of the use.
+        title: of the figure.
         folder: where the files go.
     """
     with mpl.rc_context(STYLE):
         figure = Figure((SIZE[0], SIZE[1]), layout="constrained")
         ax = figure.subplots()
         lacks = shortfall(rates)
-        image = ax.imshow(np.log10(lacks), cmap="viridis_r", aspect="auto")
-        image.set_clim(-7, -2)
+        scale = LogNorm(LEAST, MOST)
+        ax.imshow(lacks, cmap="viridis_r", norm=scale, aspect="auto")
         for (row, column), value in np.ndenumerate(lacks):
-            color = "white" if value > 10**-4.5 else "black"
+            color = "white" if scale(value) > 0.5 else "black"
             ax.text(column, row, f"{value:.0e}", ha="center", va="center", color=color)
         ax.set_xticks(range(len(used)), list(map(str, used)))
         ax.set_yticks(range(len(trained)), list(map(str, trained)))
         ax.set(xlabel="Used at $N$", ylabel="Trained at $N$")
-        ax.set_title("1 - normalized rate, no training at the new $N$", loc="left")
+        ax.set_title(title, loc="left")
         ax.grid(visible=False)
         return save_figure(figure, folder / "transfer")
 
 
-def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> Axes:
-    """Draw the mean of each scheme's runs against N, with 95 % intervals.
+def draw_against_n(
+    values: Mapping[str, Mapping[int, ArrayLike]],
+    ax: Axes,
+    convert: Callable[[Floats], Floats] = np.asarray,
+) -> Axes:
+    """Draw the mean of each label's runs against N, with 95 % intervals.
 
     Args:
-        values: scheme -> N -> a value per run.
+        values: label -> N -> a value per run.
         ax: where to draw.
+        convert: what to draw of a mean and the ends of its interval.
     """
-    for number, (scheme, by_n) in enumerate(values.items()):
-        mean, low, high = np.array([mean_and_interval(runs) for runs in by_n.values()]).T
+    for number, (label, by_n) in enumerate(values.items()):
+        found = convert(np.array([mean_and_interval(runs) for runs in by_n.values()]).T)
+        mean, low, high = found[0], found.min(axis=0), found.max(axis=0)
+        shift = 0.02 * (number - (len(values) - 1) / 2)  # so that bars stay apart
         ax.errorbar(
-            list(by_n),
+            np.array(list(by_n)) * (1 + shift),
             mean,
             (mean - low, high - mean),
             color=f"C{number}",
@@ -226,7 +184,7 @@ def draw_against_n(values: Mapping[str, Mapping[int, ArrayLike]], ax: Axes) -> A
             markersize=4,
             capsize=2,
             linewidth=1.2,
-            label=scheme,
+            label=label,
         )
     ax.set(xlabel="Devices $N$")
     return ax

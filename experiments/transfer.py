@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from agent import DROO
 from env import RecordedChannel, WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima
-from experiments import results, study_figures
+from experiments import study_figures
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyName, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
-from experiments.statistics import aligned, interval_text, number
-from experiments.study import SCALES
+from experiments.statistics import aligned, interval_text
+from experiments.study_folder import frames_of, publish, read_rows, seeds_of, show
 from experiments.sweep import run_all
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,7 @@ SEEDS = 10
 USED_FRAMES = {"smoke": 50, "full": 1000}
 POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
 DRAWN = "equivariant"
+LACK = "{:.1e}".format
 TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
 USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
 SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
@@ -39,9 +40,7 @@ SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the t
 
 def main(config: SizesConfig) -> None:
     """Carry the study out, and print what came of it."""
-    folder = run(config)
-    print((folder / "table.txt").read_text(), end="")
-    print(f"\nSaved in {folder}\n")
+    show(run(config))
 
 
 def run(config: SizesConfig) -> Path:
@@ -50,18 +49,17 @@ def run(config: SizesConfig) -> Path:
     `config.num_devices` are those of the training.
     """
     came_from = provenance(config)
-    scale = SCALES[config.scale]
     runs = [
         DROOConfig(
             num_devices=n,
             policy=policy,
             seed=seed,
-            frames=config.frames or scale.frames or FRAMES,
+            frames=frames_of(config, FRAMES),
             results=config.results,
         )
         for policy in POLICIES
         for n in config.num_devices or TRAINED[config.scale]
-        for seed in config.seeds or scale.seeds or range(SEEDS)
+        for seed in seeds_of(config, SEEDS)
     ]
     print(f"transfer: {len(runs)} runs of {runs[0].frames:,} frames")
     folders = run_all(runs, config.jobs, draw=False)
@@ -71,16 +69,7 @@ def run(config: SizesConfig) -> Path:
         for n in USED[config.scale]
     )
 
-    def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from | {"study": {"module": "transfer"}})
-        columns = {name: [row[name] for row in used] for name in used[0]}
-        results.write_csv(folder / "runs.csv", columns)
-        (folder / "table.txt").write_text(table(used))
-        draw(folder, folder)
-
-    return results.new_folder(
-        config.results / "transfer", f"{results.timestamp()}-{config.scale}", write
-    )
+    return publish("transfer", config, came_from, used, table(used), draw)
 
 
 def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) -> Row:
@@ -113,15 +102,15 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
 
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
-    names = ("policy", "trained", "used", "normalized_rate")
-    columns = results.read_csv(study / "runs.csv", names)
     of_cell: dict[tuple[int, int], list[float]] = {}
-    for name, trained, used, rate in zip(*columns.values(), strict=True):
-        if name == DRAWN:
-            of_cell.setdefault((int(trained), int(used)), []).append(float(rate))
-    rows, places = (sorted(set(sizes)) for sizes in zip(*of_cell, strict=True))
-    rates = np.array([[np.mean(of_cell[row, place]) for place in places] for row in rows])
-    return study_figures.save_transfer(rates, rows, places, output)
+    for row in read_rows(study / "runs.csv", ("policy", "trained", "used", "normalized_rate")):
+        if row["policy"] == DRAWN:
+            cell = of_cell.setdefault((int(row["trained"]), int(row["used"])), [])
+            cell.append(float(row["normalized_rate"]))
+    trained, used = (sorted(set(sizes)) for sizes in zip(*of_cell, strict=True))
+    rates = np.array([[np.mean(of_cell[n, m]) for m in used] for n in trained])
+    title = f"1 - normalized rate of {DRAWN}, not trained at the new $N$"
+    return study_figures.save_transfer(rates, trained, used, title, output)
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -130,11 +119,13 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         label = (row["policy"], str(row["trained"]), str(row["used"]))
         cells.setdefault(label, []).append(row)
-    lines = [["policy", "trained at N", "used at N", "K = N", "worst", "own decision"]]
+    lines = [
+        ["policy", "trained at N", "used at N", "1 - rate, best of N", "worst", "own decision"]
+    ]
     for label, of_cell in cells.items():
-        best = [row["normalized_rate"] for row in of_cell]
-        own = [row["own_normalized_rate"] for row in of_cell]
-        lines.append([*label, interval_text(best), number(min(best)), interval_text(own)])
+        best = [1 - row["normalized_rate"] for row in of_cell]
+        own = [1 - row["own_normalized_rate"] for row in of_cell]
+        lines.append([*label, interval_text(best, LACK), LACK(max(best)), interval_text(own, LACK)])
     return aligned(lines)
 
 

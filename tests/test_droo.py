@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import DROO, MemoryDNN
-from agent.droo import Score
 from agent.quantization import Candidates
+from agent.scoring import Score
 from tests.conftest import ROOT
 
 Ints = NDArray[np.int64]
@@ -202,6 +202,19 @@ def test_without_refinement_the_critic_is_asked_once() -> None:
     droo = new_droo()
     droo.decide(np.ones(N), lambda x: calls.append(len(x)) or np.zeros(len(x)))  # type: ignore[func-returns-value]
     assert calls == [N]
+
+
+def test_a_frame_that_failed_uses_up_no_try() -> None:
+    droo = DROO(MemoryDNN([N, N], seed=0), num_candidates=1, refine_every=2)
+
+    def fail(decisions: Ints) -> NDArray[np.float64]:
+        return np.full(len(decisions), np.nan if len(decisions) > 1 else 0.0)
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="got nan"):
+            droo.decide(np.ones(N), fail)
+    assert droo.agent.memory_counter == 0
+    assert droo.decide(np.ones(N), lambda x: np.zeros(len(x))).num_candidates == 1 + N
 
 
 def test_equal_decisions_are_not_exchanged_for_ever() -> None:

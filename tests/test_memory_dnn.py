@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from safetensors.torch import save_file
 
 from agent import MemoryDNN
-from agent.gradients import WrittenOut
-from agent.networks import MLP, build
+from agent.networks import MLP, Layout, build
+from agent.passes import WrittenOut
 from tests.conftest import ROOT
 
 NET = [4, 16, 8, 4]
@@ -158,7 +158,7 @@ def test_the_fast_forward_pass_is_the_model() -> None:
 @pytest.mark.parametrize("net", [[3, 2], [6, 120, 80, 4], [2, 5, 5, 5, 3]])
 def test_the_written_out_gradient_is_that_of_torch(net: list[int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    network = build("mlp", net, None, 2, generator)
+    network = build("mlp", net, Layout(net[-1]), generator)
     assert isinstance(network, MLP)
     states = torch.randn(32, net[0], generator=generator)
     decisions = torch.randint(0, 2, (32, net[-1]), generator=generator).float()
@@ -375,19 +375,19 @@ def test_plot_cost_draws_on_the_axes_it_is_given() -> None:
     ax = Figure().subplots()
     assert agent.plot_cost(ax) is ax
     x, y = np.asarray(ax.lines[0].get_data())
-    assert x.tolist() == list(range(5, 51, 5))
+    assert x.tolist() == list(range(1, 11))
     assert y.tolist() == agent.cost_his
     with mpl.rc_context({"backend": "agg"}):
         assert agent.plot_cost().get_ylabel() == "Training loss"
 
 
-def test_the_cost_history_is_bounded_and_plotted_at_its_frames() -> None:
+def test_the_cost_history_is_bounded_and_plotted_at_its_steps() -> None:
     agent = MemoryDNN([2, 2], training_interval=1, cost_history_size=50, seed=0)
     encode_random(agent, 200)
     assert 40 <= len(agent.cost_his) <= 50
     assert agent.cost == agent.cost_his[-1]
     line = agent.plot_cost(Figure().subplots()).lines[0]
-    assert np.asarray(line.get_xdata())[-1] == 200
+    assert np.asarray(line.get_xdata())[-1] == agent.updates
 
 
 MILLION = """

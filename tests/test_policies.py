@@ -1,6 +1,7 @@
 """Policies by name: symmetry, masks, other N, own modules, and that each of them learns."""
 
 import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agent import DROO, MemoryDNN
-from agent.gradients import Autograd, EquivariantForward
 from agent.losses import binary_cross_entropy
-from agent.networks import POLICIES, SILENT, Equivariant, Layout, build, initialize
+from agent.networks import MLP, POLICIES, SILENT, Equivariant, Layout, build, initialize
+from agent.passes import Autograd, EquivariantForward, fastest
 
 FEATURES = ("gain", "weight", "active")
 ANY_N = ("equivariant", "attention", "bigru_attention")
@@ -97,7 +98,8 @@ def logits(policy: nn.Module, state: NDArray[np.float64]) -> NDArray[np.float32]
 
 def new_policy(name: str, num_devices: int = 5, num_places: int = 2) -> nn.Module:
     net = [len(FEATURES) * num_devices, *HIDDEN.get(name, (16, 16)), num_devices]
-    return build(name, net, FEATURES, num_places, torch.Generator().manual_seed(0))
+    layout = Layout(num_devices, FEATURES, num_places)
+    return build(name, net, layout, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -135,7 +137,9 @@ def test_a_policy_goes_to_another_number_of_devices_or_says_why_not(name: str) -
     agent = new_agent(name)
     play(DROO(agent), 50)
     if name not in ANY_N:
-        with pytest.raises(ValueError, match=r"policy must take states \[B, 27\] of 9 devices"):
+        with pytest.raises(
+            ValueError, match=r"policy must take float32 states \[B, 27\] of 9 devices"
+        ):
             agent.for_devices(9)
         return
     larger = agent.for_devices(9, seed=0)
@@ -169,12 +173,12 @@ def test_the_equivariant_policy_in_numpy_is_the_one_in_torch(
 ) -> None:
     rng = np.random.default_rng(seed)
     features = FEATURES if masked else FEATURES[:2]
-    policy = Equivariant((8, 6), Layout(features, n, num_places))
+    policy = Equivariant((len(features) * n, 8, 6, n), Layout(n, features, num_places))
     initialize(policy, torch.Generator().manual_seed(seed % 1000))
     state = random_state(rng, n, rng.integers(0, 2, n).astype(np.float64))
     given_state = state[: len(features) * n].astype(np.float32)
-    expected = Autograd(policy, binary_cross_entropy).logits(given_state)
-    found = EquivariantForward(policy, binary_cross_entropy).logits(given_state)
+    expected = Autograd(policy, binary_cross_entropy).forward(given_state)
+    found = EquivariantForward(policy, binary_cross_entropy).forward(given_state)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -193,6 +197,99 @@ def test_initial_parameters_are_drawn_as_torch_draws_them() -> None:
             assert p.detach().abs().max().item() == pytest.approx(
                 q.detach().abs().max().item(), rel=0.02
             )
+
+
+class Louder(Equivariant):
+    """A policy that computes something else than its base."""
+
+    def logits(self, features: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
+        return 3 * super().logits(features, active) + 1
+
+
+class Squashed(MLP):
+    """The same of the mlp."""
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return 5 * torch.tanh(super().forward(states))
+
+
+@pytest.mark.parametrize("kind", [Louder, Squashed])
+def test_a_subclass_is_computed_as_it_says(kind: type[Louder] | type[Squashed]) -> None:
+    policy = kind((15, 8, 5), Layout(5, FEATURES))
+    agent = MemoryDNN([15, 5], policy=policy, seed=0)
+    state = random_state(np.random.default_rng(0), 5)
+    expected = torch.sigmoid(torch.tensor(logits(policy, state)))
+    np.testing.assert_allclose(agent.relaxed_decision(state), expected, rtol=1e-5)
+    modelled = agent.model(torch.tensor(state, dtype=torch.float32)[None])[0].detach()
+    np.testing.assert_allclose(modelled, expected, rtol=1e-5)
+
+
+def test_tied_and_frozen_parameters_are_respected(tmp_path: Path) -> None:
+    def new() -> tuple[MLP, nn.Linear, nn.Linear]:
+        policy = MLP((6, 6, 6, 6), Layout(6))
+        first, second, last = (layer for layer in policy if isinstance(layer, nn.Linear))
+        second.weight = first.weight
+        last.bias.requires_grad_(False)
+        return policy, first, last
+
+    (policy, tied, last), states, decisions = new(), torch.rand(9, 6), torch.ones(9, 6)
+    agent = MemoryDNN([6, 6], policy=policy, training_interval=1, seed=0)
+    frozen = last.bias.detach().clone()
+    loss = torch.nn.BCELoss()(torch.sigmoid(policy(states)), decisions)
+    (expected,) = torch.autograd.grad(loss, tied.weight)
+    fastest(policy, binary_cross_entropy).backward(states, decisions)
+    np.testing.assert_allclose(tied.weight.grad, expected, rtol=1e-4, atol=1e-7)  # type: ignore[arg-type]
+    agent.encode(np.ones(6), np.ones(6))
+    assert torch.equal(last.bias, frozen)
+    agent.save(tmp_path / "agent")
+    loaded = MemoryDNN.load(tmp_path / "agent", policy=new()[0])
+    assert (loaded.relaxed_decision(np.ones(6)) == agent.relaxed_decision(np.ones(6))).all()
+
+
+def test_after_an_error_in_training_the_policy_decides_as_before() -> None:
+    norm = nn.BatchNorm1d(4)
+    agent = MemoryDNN([4, 4], policy=nn.Sequential(nn.Linear(4, 4), norm), batch_size=1, seed=0)
+    agent.remember(np.ones(4), np.ones(4))
+    before = agent.relaxed_decision(np.ones(4))
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        agent.learn()
+    assert (agent.relaxed_decision(np.ones(4)) == before).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_copy_is_an_agent_of_its_own(policy: str) -> None:
+    droo = DROO(new_agent(policy), refine_every=4, learn_when_wrong=True)
+    play(droo, 20)
+    for other in (copy.deepcopy(droo), pickle.loads(pickle.dumps(droo))):
+        expected, found = play(copy.deepcopy(droo), 20, seed=1), play(other, 20, seed=1)
+        assert (found == expected).all()
+        assert (other.agent.memory[:40] != droo.agent.memory[:40]).any()
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(16, 16), (16, 8), (8, 16)])
+@pytest.mark.parametrize("frames", [5, 16, 37])
+def test_the_memory_is_taken_over_newest_last(theirs: int, ours: int, frames: int) -> None:
+    other = new_agent("equivariant", memory_size=theirs)
+    play(DROO(other), frames)
+    agent = new_agent("equivariant", memory_size=ours)
+    agent.start_from(other)
+    kept = min(frames, theirs, ours)
+    assert agent.memory_counter == kept
+    for age in range(1, kept + 1):
+        row = other.memory[(other.memory_counter - age) % theirs]
+        assert (agent.memory[kept - age] == row).all()
+
+
+def test_another_number_of_devices_continues_the_optimizer() -> None:
+    # The same step from the same moments: at the same N the two must stay equal.
+    agent = new_agent("equivariant")
+    play(DROO(agent), 50)
+    again = agent.for_devices(5)
+    batch = torch.rand(8, 15), torch.ones(8, 5)
+    for each in (agent, again):
+        each.train_on(*batch)
+    for p, q in zip(agent.model.parameters(), again.model.parameters(), strict=True):
+        assert (p == q).all()
 
 
 class OwnPolicy(nn.Module):
@@ -223,7 +320,7 @@ def test_a_module_of_ones_own_is_a_policy(tmp_path: Path) -> None:
         MemoryDNN.load(tmp_path / "agent")
     with pytest.raises(ValueError, match=r"policy must return logits \[1, 4\].*got \[1, 3\]"):
         MemoryDNN([4, 4], policy=OwnPolicy(3))
-    with pytest.raises(ValueError, match=r"policy must take states \[B, 5\] of 4 devices"):
+    with pytest.raises(ValueError, match=r"policy must take float32 states \[B, 5\] of 4"):
         MemoryDNN([5, 4], policy=OwnPolicy())
 
 
@@ -240,6 +337,7 @@ def test_a_module_of_ones_own_is_a_policy(tmp_path: Path) -> None:
         ),
         ([10, 8, 5], {"features": ["gain", "gain"]}, "features must be distinct"),
         ([5, 8, 5], {"features": []}, "features must be distinct and at least one"),
+        ([5, 8, 5], {"policy": "conv", "features": ["active"]}, "one besides 'active', got"),
         ([5, 8, 4, 5], {"policy": "attention", "features": ["a"]}, "attention must be equal"),
         ([5, 8, 5], {"loss": "hinge"}, "loss must be one of bce, bce_probabilities, quadratic"),
         ([5, 8, 5], {"loss": "categorical"}, "num_places must be 2, or more for the loss"),
@@ -258,8 +356,20 @@ def test_a_state_of_another_layout_is_named() -> None:
         agent.encode(np.ones(5), np.ones(5))
     with pytest.raises(ValueError, match="features must be known"):
         MemoryDNN([5, 8, 5], seed=0).for_devices(4)
-    with pytest.raises(ValueError, match=r"policy must be \('equivariant'.*got \('attention'"):
+    with pytest.raises(ValueError, match="other must have the policy equivariant, has attention"):
         agent.start_from(new_agent("attention"))
+    other = MemoryDNN([15, 16, 8, 5], policy="equivariant", features=FEATURES, seed=0)
+    before = copy.deepcopy(agent.model.state_dict())
+    with pytest.raises(ValueError, match="other must have parameters of shapes"):
+        agent.start_from(other)
+    other = new_agent("equivariant", loss="categorical", num_places=3)
+    with pytest.raises(ValueError, match="other must have the num_places 2, has 3"):
+        agent.start_from(other)
+    assert all((value == before[key]).all() for key, value in agent.model.state_dict().items())
+    with pytest.raises(TypeError, match="features must be a sequence of names, got 'gain'"):
+        MemoryDNN([20, 5], features="gain")
+    with pytest.raises(ValueError, match="mode must be KNN for 3 places, got 'OP'"):
+        DROO(other)
 
 
 @pytest.mark.parametrize("name", [name for name in POLICIES if name != "gru"])

@@ -30,7 +30,10 @@ def test_an_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_embedded_agent_learns_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", ["", ", refine_every=32, learn_when_wrong=True"])
+def test_the_embedded_agent_learns_as_the_readme_says(
+    options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     everything = np.array(list(itertools.product([0, 1], repeat=6)))
     normalized = []
     decide = DROO.decide
@@ -41,14 +44,20 @@ def test_the_embedded_agent_learns_as_the_readme_says(monkeypatch: pytest.Monkey
         return choice
 
     monkeypatch.setattr(DROO, "decide", recorded)
-    exec(EXAMPLES[0], {})
+    code = EXAMPLES[0].replace("seed=0))", f"seed=0){options})")
+    exec(code, {})
+    if options:
+        (always,) = re.findall(r"it has (\d+\.\d) % from the first frames on", README)
+        assert np.mean(normalized[:100]) >= float(always) / 100
+        assert np.mean(normalized) >= float(always) / 100
+        return
     start, end = re.findall(r"starts at (\d+) % of the optimum and ends at (\d+) %", README)[0]
     assert np.mean(normalized[:100]) == pytest.approx(int(start) / 100, abs=0.01)
     assert np.mean(normalized[-500:]) == pytest.approx(int(end) / 100, abs=0.01)
 
 
 def test_the_examples_are_found() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:

@@ -1,4 +1,4 @@
-"""How a policy is applied to one state, and how its loss is differentiated."""
+"""The forward pass of one state and the backward pass of a batch: by torch, or written out."""
 
 from typing import Protocol
 
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
 from agent.losses import Loss, binary_cross_entropy
-from agent.networks import MLP, SILENT, Equivariant
+from agent.networks import MLP, Equivariant
 
 Logits = NDArray[np.float32]
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-class Differentiation(Protocol):
+class Passes(Protocol):
     """The two computations that every frame waits for."""
 
-    def logits(self, state: NDArray[np.float32]) -> Logits:
+    def forward(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         ...
 
@@ -27,13 +27,22 @@ class Differentiation(Protocol):
         ...
 
 
-def differentiation(policy: nn.Module, loss: Loss) -> Differentiation:
+def fastest(policy: nn.Module, loss: Loss) -> Passes:
     """Return the fastest way there is for a policy and a loss."""
-    if isinstance(policy, MLP) and policy.layout.logits == 1 and loss is binary_cross_entropy:
+    # Not for subclasses, which may compute something else.
+    if type(policy) is MLP and loss is binary_cross_entropy and is_plain(policy):
         return WrittenOut(policy)
-    if isinstance(policy, Equivariant):
+    if type(policy) is Equivariant:
         return EquivariantForward(policy, loss)
     return Autograd(policy, loss)
+
+
+def is_plain(policy: nn.Module) -> bool:
+    """Whether no layer is there twice, no parameter is shared, and all are trained."""
+    layers = [layer for _, layer in policy.named_modules(remove_duplicate=False)]
+    parameters = [p for _, p in policy.named_parameters(remove_duplicate=False)]
+    distinct = len(set(layers)) == len(layers) and len(set(parameters)) == len(parameters)
+    return distinct and all(parameter.requires_grad for parameter in parameters)
 
 
 class Autograd:
@@ -44,7 +53,7 @@ class Autograd:
         policy.eval()
 
     @torch.no_grad()
-    def logits(self, state: NDArray[np.float32]) -> Logits:
+    def forward(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         logits: Logits = self._policy(torch.tensor(state)[None])[0].numpy()
         return logits
@@ -52,22 +61,24 @@ class Autograd:
     def backward(self, states: Tensor, decisions: Tensor) -> float:
         """Set the gradients of the loss of `[B, inputs]` and `[B, N]`, and return the loss."""
         self._policy.train()
-        self._policy.zero_grad(set_to_none=True)
-        loss = self._loss(self._policy(states), decisions)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._policy.eval()
+        try:
+            self._policy.zero_grad(set_to_none=True)
+            loss = self._loss(self._policy(states), decisions)
+            loss.backward()  # type: ignore[no-untyped-call]
+        finally:
+            self._policy.eval()
         return loss.item()
 
 
 class EquivariantForward(Autograd):
-    """The logits of an `Equivariant` by NumPy, a fifth of the time that torch takes for a state."""
+    """The forward pass of an `Equivariant` by NumPy, in a fifth of the time; backward by torch."""
 
     def __init__(self, policy: Equivariant, loss: Loss) -> None:
         super().__init__(policy, loss)
         self._equivariant = policy
         self._encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
 
-    def logits(self, state: NDArray[np.float32]) -> Logits:
+    def forward(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         policy = self._equivariant
         features = state.reshape(len(policy.layout.features), -1)
@@ -81,9 +92,7 @@ class EquivariantForward(Autograd):
         seen = np.maximum(seen @ _view(policy.own.weight).T + (context + _view(policy.own.bias)), 0)
         logits: Logits = seen @ _view(policy.out.weight).T + _view(policy.out.bias)
         if policy.mask is not None:
-            silent = np.full(policy.layout.logits, SILENT, np.float32)
-            if policy.layout.logits > 1:
-                silent[0] = 0
+            silent = np.array(policy.layout.silent, dtype=np.float32)
             logits = np.where(active[:, None], logits, silent)
         return logits[:, 0] if policy.layout.logits == 1 else logits
 
@@ -104,7 +113,7 @@ class WrittenOut:
         self._addresses: list[int] = []
         self._views: list[Layer] = []
 
-    def logits(self, state: NDArray[np.float32]) -> Logits:
+    def forward(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` of one state `[inputs]`, by NumPy on the parameters' memory."""
         addresses = [layer.weight.data_ptr() for layer in self._linears]
         if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say

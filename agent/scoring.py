@@ -1,0 +1,88 @@
+"""Asking the critic: rewards of candidates, and refining the best of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent.quantization import Decisions
+
+Score = Callable[[Decisions], ArrayLike]
+
+
+class Choice(NamedTuple):
+    """What one frame came to.
+
+    Attributes:
+        decision: the best candidate `[N]`, zeros (compute locally) and ones (offload).
+        reward: its score.
+        candidate: its place among the candidates, from 0; 0 is the policy's own rounded decision,
+            and those that refinement tried come last.
+        num_candidates: how many candidates were scored.
+        own_reward: the score of the policy's own rounded decision.
+    """
+
+    decision: NDArray[np.int64]
+    reward: float
+    candidate: int
+    num_candidates: int
+    own_reward: float
+
+
+def best_of(candidates: Decisions, score: Score) -> Choice:
+    """Return the best of candidates `[K, N]`.
+
+    Raises:
+        ValueError: if `score` returns another shape, NaN, plus infinity, or nothing feasible.
+    """
+    rewards = rewards_of(candidates, score)
+    best = int(rewards.argmax())
+    if rewards[best] == -np.inf:
+        raise ValueError("score must return finite rewards (or -inf where infeasible), got -inf")
+    reward, own_reward = float(rewards[best]), float(rewards[0])
+    return Choice(candidates[best], reward, best, len(candidates), own_reward)
+
+
+def refine(choice: Choice, score: Score, num_places: int) -> Choice:
+    """Change the one device whose change earns most, as long as one earns more, by 1e-12 of it.
+
+    Raises:
+        ValueError: if `score` returns another shape, NaN or plus infinity.
+    """
+    while True:
+        changed = neighbours(choice.decision, num_places)
+        rewards = rewards_of(changed, score)
+        best, scored = int(rewards.argmax()), choice.num_candidates
+        choice = choice._replace(num_candidates=scored + len(changed))
+        # By more than rounding: else equal decisions might be exchanged for ever.
+        if not rewards[best] - choice.reward > 1e-12 * abs(choice.reward):
+            return choice
+        choice = choice._replace(
+            decision=changed[best], reward=float(rewards[best]), candidate=scored + best
+        )
+
+
+def neighbours(decision: NDArray[np.int64], num_places: int) -> Decisions:
+    """Return the decisions `[N (P - 1), N]` that differ from one in one device."""
+    steps = np.arange(1, num_places)[:, None, None] * np.eye(len(decision), dtype=np.int64)
+    return (decision + steps.reshape(-1, len(decision))) % num_places
+
+
+def rewards_of(candidates: Decisions, score: Score) -> NDArray[np.float64]:
+    """Return the critic's rewards `[K]`; minus infinity is infeasible.
+
+    Raises:
+        ValueError: if it returns another shape, NaN or plus infinity.
+    """
+    # The critic gets a copy: what it may write into it must not reach the memory.
+    rewards = np.asarray(score(candidates.copy()), dtype=np.float64)
+    if rewards.shape != (len(candidates),):
+        raise ValueError(
+            f"score must return one reward per candidate, shape [{len(candidates)}], "
+            f"got {list(rewards.shape)}"
+        )
+    best = rewards.max()  # NaN if any is, and then the comparison fails
+    if not best < np.inf:
+        raise ValueError(f"score must return finite rewards (or -inf where infeasible), got {best}")
+    return rewards
