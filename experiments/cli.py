@@ -56,19 +56,30 @@ def run_module(
     Args:
         config_type: the settings.
         carry_out: called with them.
-        name: of the module, if it is not the one of a command.
+        name: of the module, if it is not the one of a command: its docstring begins the help.
     """
     module = MODULES[config_type] if name is None else f"experiments.{name}"
-    _execute(config_type, carry_out, f"python -m {module}", sys.argv[1:])
+    text = None if name is None else sys.modules["__main__"].__doc__
+    description = text and text.rpartition("`python -m")[0].strip()
+    _execute(config_type, carry_out, f"python -m {module}", sys.argv[1:], description)
 
 
 def _execute(
-    config_type: Any, carry_out: Callable[[Any], None], prog: str, arguments: list[str]
+    config_type: Any,
+    carry_out: Callable[[Any], None],
+    prog: str,
+    arguments: list[str],
+    description: str | None = None,
 ) -> None:
     try:
-        carry_out(
-            tyro.cli(config_type, prog=prog, args=arguments, config=(tyro.conf.FlagConversionOff,))
+        config = tyro.cli(
+            config_type,
+            prog=prog,
+            args=arguments,
+            description=description,
+            config=(tyro.conf.FlagConversionOff,),
         )
+        carry_out(config)
     except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"{prog}: error: {error}")
     except (KeyboardInterrupt, SystemError) as error:

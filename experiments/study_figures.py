@@ -31,13 +31,16 @@ def draw_learning_curves(
         events: frames to mark: what happens there changes the problem.
         ax: where to draw.
     """
+    ends = np.concatenate([shortfall(curve).ravel() for _, curve in curves.values()])
     for number, (label, (frames, curve)) in enumerate(curves.items()):
-        mean, low, high = shortfall(curve)
+        mean, high, low = shortfall(curve)
         ax.fill_between(frames, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
     for event in events:
         ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
-    ax.set(xlabel="Time frame", ylabel="1 - normalized rate", yscale="log")
+    # The limits first: matplotlib finds none by itself where all is the same.
+    ax.set(ylim=(0.7 * ends.min(), 1.4 * ends.max()), yscale="log")
+    ax.set(xlabel="Time frame", ylabel="1 - normalized rate")
     ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")

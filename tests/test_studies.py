@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from agent import DROO
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
-from env.schemes import certified_optimum
+from env.schemes import certified_optimum, full_enumeration
 from experiments import (
     comparison,
     droo,
@@ -22,6 +24,7 @@ from experiments import (
     statistics,
     study,
     study_figures,
+    transfer,
 )
 from experiments.configs import (
     DROOConfig,
@@ -30,7 +33,7 @@ from experiments.configs import (
     StudyConfig,
     StudyName,
 )
-from experiments.frames import apply_scenario
+from experiments.frames import apply_scenario, make_frames
 from experiments.reproduce import SEVERAL_SIZES
 from tests.conftest import ROOT, command
 
@@ -111,6 +114,27 @@ def test_the_comparison_uses_the_frames_of_the_run(tmp_path: Path) -> None:
     history = results.load(folder)
     assert rows["Certified optimum"]["rate"] == pytest.approx(history.optimal_rate[-20:].mean())
     assert rows["DROO"]["rate"] == pytest.approx(history.rate[-20:].mean(), rel=1e-12)
+
+
+def test_a_policy_used_at_another_number_of_devices_learns_nothing_there(tmp_path: Path) -> None:
+    config = DROOConfig(num_devices=4, frames=200, hidden=(8,), results=tmp_path)
+    folder = droo.run(config, progress=False, draw=False)
+    row = transfer.use(config, folder, 6, 30)
+    # The same by hand, with the optimum by enumeration.
+    agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(6)
+    weights = default_weights(6)
+    used = replace(config, num_devices=6, seed=config.seed + transfer.SEED_OFFSET, frames=30)
+    best, own = [], []
+    for gain in make_frames(used)[0]:
+        frame = WPMECFrame(WPMECCritic(weights), gain)
+        state = np.concatenate([np.log(gain * 1e6), weights, np.ones(6)])
+        rates = frame.score(agent.decode(state, 6))
+        optimal = frame.score(full_enumeration(frame)[None])[0]
+        best.append(rates.max() / optimal)
+        own.append(rates[0] / optimal)
+    assert row["normalized_rate"] == pytest.approx(np.mean(best), rel=1e-9)
+    assert row["own_normalized_rate"] == pytest.approx(np.mean(own), rel=1e-9)
+    assert (row["trained"], row["used"], row["policy"]) == (4, 6, "equivariant")
 
 
 def test_runs_are_shared_between_studies(
