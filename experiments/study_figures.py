@@ -177,9 +177,9 @@ def draw_against_n(
     for number, (label, by_n) in enumerate(values.items()):
         found = convert(np.array([mean_and_interval(runs) for runs in by_n.values()]).T)
         mean, low, high = found[0], found.min(axis=0), found.max(axis=0)
-        shift = 0.02 * (number - (len(values) - 1) / 2)  # so that bars stay apart
+        shift = 0.1 * (number - (len(values) - 1) / 2)  # so that bars stay apart
         ax.errorbar(
-            np.array(list(by_n)) * (1 + shift),
+            np.array(list(by_n)) + shift,
             mean,
             (mean - low, high - mean),
             color=f"C{number}",

@@ -17,10 +17,11 @@ from experiments.statistics import aligned, interval_text, number
 
 COLUMNS = {
     "normalized_rate_test": "rate (test)",
+    "own_normalized_rate_test": "own decision",
     "optimal_decision_fraction_test": "optimal",
     "frames_to_0_99": "to 0.99",
     "frames_to_0_999": "to 0.999",
-    "mean_k": "mean K",
+    "mean_scored": "scored",
     "microseconds_per_frame": "us/frame",
 }
 
