@@ -93,7 +93,7 @@ class DROO:
         choice = best_of(candidates, score)
         place, idle = int(places[choice.candidate]), self._idle + 1
         if self._refinement_is_due():
-            choice = refine(choice, score, self.agent.num_places)
+            choice = refine(choice, score, self.agent.num_places, self.agent.active(state))
             if choice.candidate >= len(candidates):
                 place, idle = self.agent.net[-1], 0
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.losses import LOSSES
-from agent.networks import Layout, build, check, with_probabilities
+from agent.networks import ACTIVE, Layout, build, check, with_probabilities
 from agent.passes import fastest
 from agent.quantization import (
     Candidates,
@@ -26,6 +26,7 @@ from agent.quantization import (
     noisy_order_preserving,
     order_preserving,
     quantize,
+    without,
 )
 from agent.replay_memory import ReplayMemory
 from agent.validation import check_layout, places_vector, positive_int, vector
@@ -54,9 +55,9 @@ class MemoryDNN:
             `[B, inputs]` to logits `[B, N]`, all float32. Of the latter `net` tells only the ends;
             it is not copied, and its dropout draws from torch's global generator.
         features: names of the features in a state, each of N entries, one after the other; None
-            for a state of which nothing is known. To the policies that look at one device after
-            the other (equivariant, attention, conv, bigru_attention) "active" is the mask: devices
-            with 0 there are not seen, and not offloaded.
+            for a state of which nothing is known. "active" is a mask: devices with 0 there are not
+            offloaded, and the policies that look at one device after the other (equivariant,
+            attention, conv, bigru_attention) do not see them.
         loss: one of `agent.losses.LOSSES`.
         num_places: 2, to compute locally or offload; or how many places a device chooses from, for
             the loss "categorical".
@@ -280,11 +281,29 @@ class MemoryDNN:
         """Do what `decode` does, and return with each candidate the least K that reaches it."""
         relaxed = self.relaxed_decision(h)
         if self.num_places == 2:
-            return quantize(relaxed, k, mode, self._noise)
-        if mode != "KNN":
+            candidates = quantize(relaxed, k, mode, self._noise)
+        elif mode == "KNN":
+            decisions = likeliest(relaxed, k)
+            candidates = Candidates(decisions, np.arange(len(decisions)))
+        else:
             raise ValueError(f"mode must be KNN for {self.num_places} places, got {mode!r}")
-        decisions = likeliest(relaxed, k)
-        return Candidates(decisions, np.arange(len(decisions)))
+        active = self.active(h)
+        if active is None or active.all():
+            return candidates
+        return without(candidates, ~active)
+
+    def active(self, h: ArrayLike) -> NDArray[np.bool_] | None:
+        """Return which devices `[N]` are active in a state `[inputs]`; None if it does not tell.
+
+        Raises:
+            TypeError: if `h` holds no numbers.
+            ValueError: if `h` has another shape or is not finite.
+        """
+        if self.features is None or ACTIVE not in self.features:
+            return None
+        features = self._state(h).reshape(len(self.features), -1)
+        active: NDArray[np.bool_] = features[self.features.index(ACTIVE)] > 0
+        return active
 
     def knm(self, m: ArrayLike, k: int = 1) -> Decisions:
         """Quantize `m` `[N]` by `agent.quantization.order_preserving`."""

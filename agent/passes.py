@@ -115,7 +115,7 @@ class WrittenOut:
 
     def forward(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` of one state `[inputs]`, by NumPy on the parameters' memory."""
-        addresses = [layer.weight.data_ptr() for layer in self._linears]
+        addresses = [p.data_ptr() for layer in self._linears for p in (layer.weight, layer.bias)]
         if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
             self._views = [(_view(layer.weight), _view(layer.bias)) for layer in self._linears]
             self._addresses = addresses

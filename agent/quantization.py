@@ -176,6 +176,14 @@ def likeliest(probabilities: ArrayLike, k: int) -> Decisions:
     return decisions
 
 
+def without(candidates: Candidates, silent: NDArray[np.bool_]) -> Candidates:
+    """Return the candidates with place 0 for these devices `[N]`; of equal ones the first."""
+    decisions = np.where(silent, 0, candidates.decisions)
+    _, first = np.unique(decisions, axis=0, return_index=True)
+    kept = np.sort(first)
+    return Candidates(decisions[kept], candidates.places[kept])
+
+
 def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(relaxed, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:

@@ -44,14 +44,24 @@ def best_of(candidates: Decisions, score: Score) -> Choice:
     return Choice(candidates[best], reward, best, len(candidates), own_reward)
 
 
-def refine(choice: Choice, score: Score, num_places: int) -> Choice:
+def refine(
+    choice: Choice, score: Score, num_places: int, active: NDArray[np.bool_] | None = None
+) -> Choice:
     """Change the one device whose change earns most, as long as one earns more, by 1e-12 of it.
+
+    Args:
+        choice: where to start.
+        score: the critic.
+        num_places: how many places a device chooses from.
+        active: devices that may change `[N]`; None for all.
 
     Raises:
         ValueError: if `score` returns another shape, NaN or plus infinity.
     """
     while True:
-        changed = neighbours(choice.decision, num_places)
+        changed = neighbours(choice.decision, num_places, active)
+        if len(changed) == 0:
+            return choice
         rewards = rewards_of(changed, score)
         best, scored = int(rewards.argmax()), choice.num_candidates
         choice = choice._replace(num_candidates=scored + len(changed))
@@ -63,9 +73,14 @@ def refine(choice: Choice, score: Score, num_places: int) -> Choice:
         )
 
 
-def neighbours(decision: NDArray[np.int64], num_places: int) -> Decisions:
-    """Return the decisions `[N (P - 1), N]` that differ from one in one device."""
-    steps = np.arange(1, num_places)[:, None, None] * np.eye(len(decision), dtype=np.int64)
+def neighbours(
+    decision: NDArray[np.int64], num_places: int, active: NDArray[np.bool_] | None = None
+) -> Decisions:
+    """Return the decisions `[N (P - 1), N]` that differ from one in one device that is active."""
+    devices = np.eye(len(decision), dtype=np.int64)
+    if active is not None:
+        devices = devices[active]
+    steps = np.arange(1, num_places)[:, None, None] * devices
     return (decision + steps.reshape(-1, len(decision))) % num_places
 
 

@@ -130,7 +130,7 @@ class DROOConfig(PolicyConfig, FramesConfig):
     """Time frames; the last fifth are the test frames (learning goes on in them)."""
     scenario: Literal["steady", "alternating-weights", "on-off"] = "steady"
     """What changes during the run: nothing; all weights, at 60 % of the frames, and back at 80 %;
-    or devices switch off from 60 % and on again from 80 %."""
+    or devices switch off from 60 %, on again from 80 %, and two off at 95 %."""
     preset: Preset = "best"
     """What settings that are not given are: the best found, or the paper's: an mlp that sees gains
     alone, candidates are not refined, training falls at the interval alone."""

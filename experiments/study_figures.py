@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.figures import SIZE, STYLE, save_figure
@@ -65,9 +65,12 @@ def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
         )
     ax.set(xscale="log", xlabel="1 - normalized rate, test frames")
     everything = np.maximum(np.concatenate(list(shortfalls.values())), LEAST)
-    wide = everything.max() > 30 * everything.min()  # with room for powers of ten alone
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    ax.xaxis.set_major_formatter("{x:g}")
+    if everything.max() > 30 * everything.min():  # with room for powers of ten alone
+        ax.xaxis.set_major_locator(LogLocator(numticks=6))
+        ax.xaxis.set_major_formatter(LogFormatterMathtext())
+    else:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(shortfalls)), list(shortfalls))
     ax.set_ylim(len(shortfalls) - 0.5, -0.5)
@@ -88,7 +91,8 @@ def save_study(
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         draw_learning_curves(curves, events, left)
         draw_shortfalls(shortfalls, right)
-        figure.legend(loc="outside lower center", ncols=min(len(curves), 5))
+        ncols = 3 if max(map(len, curves)) > 20 else 5
+        figure.legend(loc="outside lower center", ncols=min(len(curves), ncols))
         figure.suptitle(title)
         return save_figure(figure, folder / "study")
 

@@ -465,3 +465,12 @@ def test_bad_rows_are_named_and_not_stored(
 def test_output_graph_is_said_to_do_nothing() -> None:
     with pytest.warns(UserWarning, match="output_graph has no effect"):
         MemoryDNN(NET, output_graph=True)
+
+
+def test_a_bias_that_is_replaced_is_used() -> None:
+    agent = MemoryDNN(NET, seed=0)
+    agent.relaxed_decision(np.ones(4))
+    last = agent.model[-2]
+    assert isinstance(last, torch.nn.Linear)
+    last.bias = torch.nn.Parameter(torch.full((4,), 9.0))
+    assert (agent.relaxed_decision(np.ones(4)) > 0.99).all()

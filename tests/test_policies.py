@@ -132,6 +132,20 @@ def test_a_device_that_is_not_active_is_not_seen(seed: int, n: int, name: str) -
         )
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", ["OP", "OPN", "KNN"])
+def test_a_device_that_is_not_active_is_not_offloaded(policy: str, mode: str) -> None:
+    rng = np.random.default_rng(0)
+    droo = DROO(new_agent(policy), mode=mode, refine_every=100)
+    for active in ([1, 0, 1, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]):
+        state = random_state(rng, 5, np.array(active, dtype=np.float64))
+        candidates = droo.agent.decode(state, 5, mode)
+        assert (candidates <= active).all()
+        assert len(np.unique(candidates, axis=0)) == len(candidates)
+        choice = droo.decide(state, lambda x: x.sum(axis=1))
+        assert choice.decision.tolist() == active  # the best that may be
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_goes_to_another_number_of_devices_or_says_why_not(name: str) -> None:
     agent = new_agent(name)
