@@ -343,7 +343,7 @@ def test_the_published_frames_are_solved_from_the_first_on(seed: int, tmp_path: 
     assert summary["normalized_rate_first_200"] >= 0.999
     assert summary["normalized_rate_test"] >= 0.99999
     # Refinement alone would reach that; what the policy has learned shows in these.
-    assert summary["own_normalized_rate_test"] >= 0.9998
+    assert summary["own_normalized_rate_test"] >= 0.9995
     assert summary["own_decision_fraction_test"] >= 0.9
     assert summary["mean_scored"] <= 5
 
