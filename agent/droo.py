@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
-from agent.quantization import MODES
+from agent.quantization import check_mode
 from agent.scoring import Choice, Score, best_of, refine
 from agent.validation import positive_int
 
@@ -53,10 +53,7 @@ class DROO:
         learn_when_wrong: bool = False,
     ) -> None:
         self.agent = agent
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if agent.num_places > 2 and mode != "KNN":
-            raise ValueError(f"mode must be KNN for {agent.num_places} places, got {mode!r}")
+        check_mode(mode, agent.num_places)
         self.mode = mode
         self.k = agent.net[-1]
         if num_candidates is not None:

@@ -21,6 +21,7 @@ from agent.passes import fastest
 from agent.quantization import (
     Candidates,
     Decisions,
+    check_mode,
     likeliest,
     nearest_neighbours,
     noisy_order_preserving,
@@ -251,7 +252,10 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        logits = self._passes.forward(self._state(h))
+        return self._relaxed(self._state(h))
+
+    def _relaxed(self, state: NDArray[np.float32]) -> NDArray[np.float64]:
+        logits = self._passes.forward(state)
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
         squash = expit if self.num_places == 2 else partial(softmax, axis=1)
@@ -279,15 +283,14 @@ class MemoryDNN:
 
     def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
         """Do what `decode` does, and return with each candidate the least K that reaches it."""
-        relaxed = self.relaxed_decision(h)
+        state = self._state(h)
+        relaxed, active = self._relaxed(state), self._active(state)
         if self.num_places == 2:
             candidates = quantize(relaxed, k, mode, self._noise)
-        elif mode == "KNN":
+        else:
+            check_mode(mode, self.num_places)
             decisions = likeliest(relaxed, k)
             candidates = Candidates(decisions, np.arange(len(decisions)))
-        else:
-            raise ValueError(f"mode must be KNN for {self.num_places} places, got {mode!r}")
-        active = self.active(h)
         if active is None or active.all():
             return candidates
         return without(candidates, ~active)
@@ -299,9 +302,12 @@ class MemoryDNN:
             TypeError: if `h` holds no numbers.
             ValueError: if `h` has another shape or is not finite.
         """
+        return self._active(self._state(h))
+
+    def _active(self, state: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         if self.features is None or ACTIVE not in self.features:
             return None
-        features = self._state(h).reshape(len(self.features), -1)
+        features = state.reshape(len(self.features), -1)
         active: NDArray[np.bool_] = features[self.features.index(ACTIVE)] > 0
         return active
 

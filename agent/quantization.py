@@ -44,15 +44,26 @@ def quantize(relaxed: ArrayLike, k: int, mode: str, rng: np.random.Generator) ->
         TypeError: if `k` is not an integer.
     """
     relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    check_mode(mode)
     if mode == "OP":
         return _distinct(_thresholds(relaxed, k))
     if mode == "OPN":
         noisy = expit(logit(relaxed) + rng.standard_normal(relaxed.size))
         return _distinct(_thresholds(relaxed, k), _thresholds(noisy, k))
-    if mode == "KNN":
-        nearest = nearest_neighbours(relaxed, k)
-        return Candidates(nearest, np.arange(len(nearest)))
-    raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    nearest = nearest_neighbours(relaxed, k)
+    return Candidates(nearest, np.arange(len(nearest)))
+
+
+def check_mode(mode: str, num_places: int = 2) -> None:
+    """Check the name of a quantizer.
+
+    Raises:
+        ValueError: if there is none of this name, or none for so many places.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if num_places > 2 and mode != "KNN":
+        raise ValueError(f"mode must be KNN for {num_places} places, got {mode!r}")
 
 
 def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:

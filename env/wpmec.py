@@ -116,6 +116,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         frames = 1 + max(age for _, age in self._features)
         self._gains: deque[Floats] = deque(maxlen=frames)  # newest last
         self._weights: deque[Floats] = deque(maxlen=frames)
+        self._state: Floats | None = None  # of the coming frame, once it was asked for
 
     @property
     def weights(self) -> Floats:
@@ -133,6 +134,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         self.critic = WPMECCritic(weights, self.critic.parameters)
         if self._weights:
             self._weights[-1] = self.critic.weights
+            self._state = None
 
     @property
     def gain(self) -> Floats:
@@ -154,7 +156,9 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """
         if not self._gains:
             raise RuntimeError("call reset() first: there is no frame yet")
-        return np.concatenate([self._feature(name, age) for name, age in self._features])
+        if self._state is None:  # `step` returns it, and who changes weights reads it again
+            self._state = np.concatenate([self._feature(*feature) for feature in self._features])
+        return self._state.copy()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -211,6 +215,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         gain.flags.writeable = False  # it is handed out; a frame does not change
         self._gains.append(gain)
         self._weights.append(self.weights)
+        self._state = None
 
     def _feature(self, name: str, age: int) -> Floats:
         past = -1 - min(age, len(self._gains) - 1)
