@@ -29,17 +29,17 @@ from experiments.cli import run_module
 from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
-from experiments.statistics import aligned, interval_text
+from experiments.statistics import aligned, interval_text, lack_text
 from experiments.study_figures import LEAST, Panel, save_against_n, shortfall
 from experiments.study_folder import (
     collect,
     frames_of,
     publish,
     read_rows,
+    run_missing,
     seeds_of,
     show,
 )
-from experiments.sweep import run_all
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -47,7 +47,6 @@ Row = dict[str, Any]
 FRAMES = 30_000  # of a run of DROO
 SEEDS = 5
 COMPARED = 1000  # frames at most, the last of a run
-LACK = "{:.1e}".format
 DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
 AGENTS: dict[str, Preset] = {"DROO": "best", "DROO, published settings": "published"}
 SCHEMES: dict[str, Scheme] = {
@@ -91,8 +90,7 @@ def compare(config: SizesConfig) -> Path:
         for n in config.num_devices or DEVICES[config.scale]
         for seed in seeds_of(config, SEEDS)
     ]
-    print(f"comparison: {len(runs)} runs of {runs[0].frames:,} frames")
-    folders = run_all(runs, config.jobs, draw=False)
+    folders = run_missing("comparison", config, runs)
     found = Parallel(n_jobs=config.jobs, return_as="generator")(
         delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
     )
@@ -167,7 +165,7 @@ def table(rows: Sequence[Row]) -> str:
                 [
                     str(n),
                     scheme,
-                    interval_text([1 - rate for rate in values["normalized_rate"]], LACK),
+                    lack_text(values["normalized_rate"]),
                     interval_text([rate / 1e3 for rate in values["rate"]]),
                     interval_text(values["decision_us"]),
                 ]

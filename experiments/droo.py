@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent import DROO, MemoryDNN
-from env import RecordedChannel, WirelessPoweredMEC, WPMECCritic, WPMECFrame
+from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyConfig
-from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
+from experiments.frames import EVENTS, apply_scenario, make_frames, replay, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
 from experiments.simulation import Frame, simulate
@@ -59,8 +59,7 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     num_devices = len(weights)
 
     droo = build(config, num_devices, for_agent)
-    channel = RecordedChannel(gains)
-    env = WirelessPoweredMEC(weights=weights, channel=channel, features=config.features or ())
+    env = replay(gains, weights, droo.agent.features)
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )

@@ -1,9 +1,18 @@
 """The frames of an experiment: recorded or generated, with the devices' weights."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from env import BlockFading, default_weights, linear_placement, path_loss_gain
+from env import (
+    BlockFading,
+    RecordedChannel,
+    WirelessPoweredMEC,
+    default_weights,
+    linear_placement,
+    path_loss_gain,
+)
 from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
 
@@ -41,6 +50,12 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
     channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
     (stream,) = np.random.SeedSequence(config.seed).spawn(1)
     return channel.sample(np.random.default_rng(stream), config.frames or 30_000), weights
+
+
+def replay(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
+    """Return an environment that plays these gains `[T, N]`, its state telling these features."""
+    channel = RecordedChannel(gains)
+    return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())
 
 
 def device_weights(

@@ -17,11 +17,11 @@ from experiments.study_folder import (
     frames_of,
     publish,
     read_rows,
+    run_missing,
     seeds_of,
     show,
     summary_table,
 )
-from experiments.sweep import run_all
 
 FRAMES = 3000
 SEEDS = 10
@@ -57,8 +57,7 @@ def run(config: SizesConfig) -> Path:
         for policy in get_args(PolicyName)
         for seed in seeds_of(config, SEEDS)
     ]
-    print(f"policies: {len(runs)} runs of {runs[0].frames:,} frames")
-    folders = run_all(runs, config.jobs, draw=False)
+    folders = run_missing("policies", config, runs)
     grouped: dict[tuple[str, ...], list[Path]] = {}
     for of_run, folder in zip(runs, folders, strict=True):
         grouped.setdefault((str(of_run.num_devices), str(of_run.policy)), []).append(folder)

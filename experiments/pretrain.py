@@ -11,14 +11,13 @@ import torch
 from matplotlib.figure import Figure
 
 from agent.pretraining import Pretraining, pretrain
-from env import RecordedChannel, WirelessPoweredMEC
 from env.datasets import read_dataset
 from experiments import results
 from experiments.cli import run_module
 from experiments.configs import PretrainConfig
 from experiments.droo import build_agent
 from experiments.figures import SIZE, STYLE, save_figure
-from experiments.frames import device_weights
+from experiments.frames import device_weights, replay
 from experiments.provenance import provenance
 
 
@@ -48,11 +47,8 @@ def run(config: PretrainConfig) -> Path:
     num_frames, num_devices = data.gain.shape
     for_order, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     agent = build_agent(config, num_devices, for_agent)
-    env = WirelessPoweredMEC(
-        weights=device_weights(config.weights, data.weights, num_devices),
-        channel=RecordedChannel(data.gain),
-        features=agent.features or (),
-    )
+    weights = device_weights(config.weights, data.weights, num_devices)
+    env = replay(data.gain, weights, agent.features)
     env.reset()
     states, labelled = np.empty((num_frames, agent.net[0])), np.empty(num_frames)
     for t, decision in enumerate(data.decision):
@@ -97,7 +93,7 @@ def run(config: PretrainConfig) -> Path:
         agent.save(folder / "checkpoint.safetensors")
         draw(found, folder / "pretraining")
 
-    name = f"{results.timestamp()}-n{num_devices}-seed{config.seed}"
+    name = results.run_name(num_devices, config.seed)
     return results.new_folder(config.results / "pretrain", name, write)
 
 

@@ -126,7 +126,7 @@ def save(
         summary: what summary.json is to hold.
         write_more: called with the folder, to write what else belongs in it.
     """
-    name = f"{timestamp()}-n{summary['num_devices']}-seed{summary['seed']}"
+    name = run_name(summary["num_devices"], summary["seed"])
 
     def write(folder: Path) -> None:
         write_json(folder / "config.json", config)
@@ -148,6 +148,11 @@ def save(
         write_more(folder)
 
     return new_folder(parent, name, write)
+
+
+def run_name(num_devices: int, seed: int) -> str:
+    """Return the name of a run's folder."""
+    return f"{timestamp()}-n{num_devices}-seed{seed}"
 
 
 def timestamp() -> str:

@@ -41,9 +41,27 @@ def interval_text(
     """
     there = [value for value in values if value is not None]
     if len(there) < len(values):
-        return f"never in {len(values) - len(there)} of {len(values)}"
+        return mean_text(values)
     mean, low, high = map(text or number, mean_and_interval(there))
     return mean if low == high else f"{mean} [{low}, {high}]"
+
+
+def mean_text(values: Sequence[float | None]) -> str:
+    """Return the mean as text, or how many runs have no value."""
+    there = [value for value in values if value is not None]
+    if len(there) < len(values):
+        return f"never in {len(values) - len(there)} of {len(values)}"
+    return number(sum(there) / len(there))
+
+
+def lack(rate: float) -> str:
+    """Return what a normalized rate lacks to 1 as text."""
+    return f"{1 - rate:.1e}"
+
+
+def lack_text(rates: Sequence[float | None]) -> str:
+    """Return what the mean of normalized rates lacks to 1, with its interval, as text."""
+    return interval_text([None if r is None else 1 - r for r in rates], "{:.1e}".format)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

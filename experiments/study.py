@@ -15,8 +15,14 @@ from experiments.configs import DROOConfig, Preset, StudyConfig
 from experiments.frames import EVENTS
 from experiments.provenance import provenance
 from experiments.statistics import mean_and_interval
-from experiments.study_folder import frames_of, publish, seeds_of, show, summary_table
-from experiments.sweep import run_all
+from experiments.study_folder import (
+    frames_of,
+    publish,
+    run_missing,
+    seeds_of,
+    show,
+    summary_table,
+)
 
 Floats = NDArray[np.float64]
 
@@ -74,9 +80,8 @@ def run_study(study: Study, config: StudyConfig) -> Path:
         for label, setting in study.settings.items()
         for seed in seeds_of(config, study.seeds)
     ]
-    print(f"{study.name}: {len(runs)} runs of {common['frames']:,} frames")
     folders: dict[str, list[Path]] = {label: [] for label in study.settings}
-    found = run_all([run for _, run in runs], config.jobs, draw=False)
+    found = run_missing(study.name, config, [run for _, run in runs])
     for (label, _), folder in zip(runs, found, strict=True):
         folders[label].append(folder)
 

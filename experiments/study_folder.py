@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments import results
-from experiments.configs import ScaledConfig
-from experiments.statistics import aligned, interval_text, number
+from experiments.configs import DROOConfig, ScaledConfig
+from experiments.statistics import aligned, lack, lack_text, mean_text
+from experiments.sweep import run_all
 
 Row = Mapping[str, Any]
 
@@ -36,6 +37,12 @@ def seeds_of(config: ScaledConfig, full: int) -> tuple[int, ...]:
 def frames_of(config: ScaledConfig, full: int) -> int:
     """Return how many frames a run has; `full` is how many at full scale."""
     return config.frames or (SMOKE_FRAMES if config.scale == "smoke" else full)
+
+
+def run_missing(name: str, config: ScaledConfig, runs: Sequence[DROOConfig]) -> list[Path]:
+    """Say how much a study runs, run what was not run yet, and return the run folders."""
+    print(f"{name}: {len(runs)} runs of {runs[0].frames:,} frames")
+    return run_all(runs, config.jobs, draw=False)
 
 
 def publish(
@@ -111,22 +118,13 @@ def summary_table(
         row = list(label)
         for name in rates:
             values = [summary[name] for summary in of_label]
-            lacks = [None if value is None else 1 - value for value in values]
-            row.append(interval_text(lacks, "{:.1e}".format))
+            row.append(lack_text(values))
             if not name.startswith("own"):
-                there = [lack for lack in lacks if lack is not None]
-                row.append(f"{max(there):.1e}" if there else "")
+                there = [value for value in values if value is not None]
+                row.append(lack(min(there)) if there else "")
         row += [mean_text([summary[name] for summary in of_label]) for name in [*COUNTS, *more]]
         rows.append(row)
     return aligned(rows)
-
-
-def mean_text(values: Sequence[float | None]) -> str:
-    """Return the mean as text, or how many runs have no value."""
-    there = [value for value in values if value is not None]
-    if len(there) < len(values):
-        return f"never in {len(values) - len(there)} of {len(values)}"
-    return number(sum(there) / len(there))
 
 
 def collect(

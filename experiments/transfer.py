@@ -13,16 +13,15 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from agent import DROO
-from env import RecordedChannel, WirelessPoweredMEC, WPMECFrame
+from env import WPMECFrame
 from env.schemes import certified_optima
 from experiments import study_figures
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyName, SizesConfig
-from experiments.frames import make_frames
+from experiments.frames import make_frames, replay
 from experiments.provenance import provenance
-from experiments.statistics import aligned, interval_text
-from experiments.study_folder import frames_of, publish, read_rows, seeds_of, show
-from experiments.sweep import run_all
+from experiments.statistics import aligned, lack, lack_text
+from experiments.study_folder import frames_of, publish, read_rows, run_missing, seeds_of, show
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -32,7 +31,6 @@ SEEDS = 10
 USED_FRAMES = {"smoke": 50, "full": 1000}
 POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
 DRAWN = "equivariant"
-LACK = "{:.1e}".format
 TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
 USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
 SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
@@ -61,14 +59,12 @@ def run(config: SizesConfig) -> Path:
         for n in config.num_devices or TRAINED[config.scale]
         for seed in seeds_of(config, SEEDS)
     ]
-    print(f"transfer: {len(runs)} runs of {runs[0].frames:,} frames")
-    folders = run_all(runs, config.jobs, draw=False)
+    folders = run_missing("transfer", config, runs)
     used = Parallel(n_jobs=config.jobs)(
         delayed(use)(of_run, folder, n, USED_FRAMES[config.scale])
         for of_run, folder in zip(runs, folders, strict=True)
         for n in USED[config.scale]
     )
-
     return publish("transfer", config, came_from, used, table(used), draw)
 
 
@@ -77,10 +73,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
     config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
     gains, weights = make_frames(config)
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
-    assert agent.features is not None  # of a policy that takes any N
-    env = WirelessPoweredMEC(
-        weights=weights, channel=RecordedChannel(gains), features=agent.features
-    )
+    env = replay(gains, weights, agent.features)
     optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
     env.reset()
     best, own = np.empty(num_frames), np.empty(num_frames)
@@ -123,9 +116,9 @@ def table(rows: Iterable[Row]) -> str:
         ["policy", "trained at N", "used at N", "1 - rate, best of N", "worst", "own decision"]
     ]
     for label, of_cell in cells.items():
-        best = [1 - row["normalized_rate"] for row in of_cell]
-        own = [1 - row["own_normalized_rate"] for row in of_cell]
-        lines.append([*label, interval_text(best, LACK), LACK(max(best)), interval_text(own, LACK)])
+        best = [row["normalized_rate"] for row in of_cell]
+        own = [row["own_normalized_rate"] for row in of_cell]
+        lines.append([*label, lack_text(best), lack(min(best)), lack_text(own)])
     return aligned(lines)
 
 
