@@ -128,7 +128,7 @@ class WPMECCritic:
         gain = self.check_gain(gain)
         values = np.empty(len(decisions))
         error = wpmec_kernels.score(gain, *self.kernel_arguments, decisions, values)
-        if (values == wpmec_kernels.NOT_BINARY).any():
+        if error == wpmec_kernels.NOT_BINARY:
             raise not_binary("decisions", decisions)
         _check_solved(error)
         return values

@@ -7,19 +7,17 @@ of an offloading device, which depends on the device through its weight alone. W
     s_j = mu P h_j^2 / N0,   eps = B / (v_u ln 2),   c_i = w_i (mu P)^(1/3) / phi (h_i / k)^(1/3):
 
     t + e^-t - 1 = v / (w eps)                           (the best tau_j, given v)
-    p(v) = sum_j s_j / (e^t_j - 1) = (1 - a) / a         (all the time is used)
+    p = sum_j s_j / (e^t_j - 1) = (1 - a) / a            (all the time is used)
     v = a^(-2/3) / 3 sum_local c_i + eps sum_j w_j s_j e^-t_j          (the best a, given v)
 
-The right-hand side of the last line falls as v grows, so with x = ln v the difference
-
-    phi(x) = ln(right-hand side) - x
-
-has a slope of at most -1. Three things follow: the root is unique, it lies between x and x + phi(x)
-for every x, and |phi(x)| bounds the relative error of v. Newton's method, kept inside that bracket,
-needs a handful of steps.
+Newton's method solves all of them at once: a step moves v, and the t of each weight class along.
+Let v_c be the v that the t of class c belongs to, and V the right-hand side of the last line. V
+falls as any t grows, so the root lies between the least and the largest of V and all v_c: that is
+a bracket, which every step narrows, and in the end the bound on the error of v.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +26,12 @@ from env.resource_allocation.jit import kernel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Decision = NDArray[np.int8]  # [N]
+Decisions = NDArray[np.int8]  # [K, N]
 
-TOLERANCE = 1e-11  # of ln v; the value errs by the square of it
+TOLERANCE = 1e-9  # of v, relative; the value errs by the square of it
 NOT_BINARY = -1.0  # in place of a value, which is never negative
-MAX_ITERATIONS = 200  # 5 to 8 are needed; bisection alone would take about 60
+MAX_ITERATIONS = 200  # 4 to 8 are needed; bisection alone would take about 60
 
 
 @kernel
@@ -52,98 +52,260 @@ def log_snr(u: float) -> float:
 
 
 @kernel
+def decay(t: float) -> tuple[float, float, float]:
+    """Return e^-t, 1 - e^-t and t + e^-t - 1, all to the last digits."""
+    if t < 1.0:
+        q = -math.expm1(-t)
+        e = 1.0 - q
+    else:
+        e = math.exp(-t)
+        q = 1.0 - e
+    if t < 1e-2:  # the power series, where t - q would cancel
+        return e, q, t * t * (0.5 - t * (1 / 6 - t * (1 / 24 - t * (1 / 120 - t / 720))))
+    return e, q, t - q
+
+
+class Derived(NamedTuple):
+    """What the t of all classes lead to.
+
+    Attributes:
+        p: sum of s / SNR.
+        dp: -dp/dv.
+        p_behind: p, weighted with by how much v_c exceeds v.
+        dp_behind: dp, likewise.
+        offload: eps sum of w s e^-t, the last sum of V.
+        earned: by offloading, over a.
+        least: v_c.
+        largest: v_c.
+    """
+
+    p: float
+    dp: float
+    p_behind: float
+    dp_behind: float
+    offload: float
+    earned: float
+    least: float
+    largest: float
+
+
+@kernel
+def derive(v: float, snr: Floats, weights: Floats, eps: float, classes: Floats) -> Derived:
+    """Sum over the classes; `classes` is that of `solve`, its other rows are filled in."""
+    log_snrs, complements, prices = classes
+    p, dp, p_behind, dp_behind, offload, earned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    least, largest = math.inf, 0.0
+    for c in range(len(snr)):
+        if snr[c] != 0.0:
+            scale = weights[c] * eps
+            e, q, u = decay(log_snrs[c])
+            complements[c], prices[c] = q, u * scale
+            share = snr[c] * e / q
+            slope = share / (q * q * scale)
+            p += share
+            dp += slope
+            p_behind += share * (prices[c] - v)
+            dp_behind += slope * (prices[c] - v)
+            offload += scale * snr[c] * e
+            earned += scale * share * log_snrs[c]
+            least, largest = min(least, prices[c]), max(largest, prices[c])
+    return Derived(p, dp, p_behind, dp_behind, offload, earned, least, largest)
+
+
+@kernel
+def follow(v: float, snr: Floats, weights: Floats, eps: float, classes: Floats) -> None:
+    """Move the t of all classes to a new v."""
+    log_snrs, complements, prices = classes
+    for c in range(len(snr)):
+        if snr[c] != 0.0:
+            if abs(prices[c] - v) < 0.5 * v:  # Halley's step
+                q, f = complements[c], (prices[c] - v) / (weights[c] * eps)
+                log_snrs[c] -= f * q / (q * q - 0.5 * f * (1.0 - q))
+            else:
+                log_snrs[c] = log_snr(v / (weights[c] * eps))
+
+
+@kernel
+def begin(
+    local: float, snr: Floats, weights: Floats, eps: float, start: float, log_snrs: Floats
+) -> float:
+    """Return the v to start from, and write t where not known.
+
+    v is 0 if nothing is offloaded, and NaN if it underflows.
+    """
+    v, offloading = start, False
+    if start == 0.0:  # half of the frame offloaded, or v of an all-local frame if that is larger
+        v = local / 3.0
+        for c in range(len(snr)):
+            t = math.log1p(snr[c])
+            v = max(v, weights[c] * eps * t * t / (2.0 + t))  # about t + e^-t - 1
+    for c in range(len(snr)):
+        if snr[c] == 0.0:
+            log_snrs[c] = 0.0
+        else:
+            offloading = True
+            if start == 0.0 or log_snrs[c] == 0.0:
+                log_snrs[c] = log_snr(v / (weights[c] * eps))
+    if not offloading:
+        return 0.0
+    return v if v > 0.0 else math.nan
+
+
+@kernel
 def solve(
-    local: float, snr: Floats, weights: Floats, eps: float, log_snrs: Floats
-) -> tuple[float, float, float]:
-    """Solve the scalar equation for one decision, given as sums over its devices.
+    local: float, snr: Floats, weights: Floats, eps: float, start: float, classes: Floats
+) -> tuple[float, float, float, float]:
+    """Solve the equations for one decision, given as sums over its devices.
 
     Args:
         local: sum of c_i over the local devices.
         snr: sum of s_j over the offloading devices of each weight class `[C]`.
         weights: the weight of each class `[C]`.
         eps: B / (v_u ln 2).
-        log_snrs: out, t of each class `[C]`; untouched where a class offloads nothing.
+        start: v of a similar decision, or 0 if none is known.
+        classes: three numbers of each class `[3, C]`. The first is t: in, of the similar decision,
+            or 0; out, of this one, or 0 where the class offloads nothing.
 
     Returns:
-        The value, the energy time a, and the bound on the relative error of the multiplier. The
-        value belongs to a feasible allocation whatever that error is.
+        The value, the energy time a, the bound on the relative error of the multiplier, and the
+        multiplier v, 0 if nothing is offloaded. The value belongs to a feasible allocation whatever
+        that error is.
     """
-    # Start: half of the frame offloaded, or the multiplier of an all-local frame if that is larger.
-    v = local / 3.0
-    offloading = False
-    for c in range(len(snr)):
-        if snr[c] > 0.0:
-            offloading = True
-            t = math.log1p(snr[c])
-            v = max(v, weights[c] * eps * t * t / (2.0 + t))  # about t + e^-t - 1
-    if not offloading:
-        return local, 1.0, 0.0
-
-    x = math.log(v)
-    low, high = -math.inf, math.inf
-    a, error = 1.0, math.inf
-    for _ in range(MAX_ITERATIONS):
-        v = math.exp(x)
-        p = 0.0  # sum of s / SNR
-        dp = 0.0  # -dp/dv
-        offload = 0.0  # eps sum of w s e^-t
-        for c in range(len(snr)):
-            if snr[c] > 0.0:
-                scale = weights[c] * eps
-                t = log_snr(v / scale)
-                log_snrs[c] = t
-                e = math.exp(-t)
-                q = -math.expm1(-t)
-                p += snr[c] * e / q
-                dp += snr[c] * e / (q * q * q * scale)
-                offload += scale * snr[c] * e
-        a = 1.0 / (1.0 + p)
-        energy = local / 3.0 * a ** (-2.0 / 3.0)
-        total = energy + offload
-        phi = math.log(total) - x
-        error = abs(phi)
+    v = begin(local, snr, weights, eps, start, classes[0])
+    if v == 0.0:
+        return local, 1.0, 0.0, 0.0
+    low, high = 0.0, math.inf
+    value, a, error = 0.0, 1.0, math.inf
+    for iteration in range(MAX_ITERATIONS):
+        sums = derive(v, snr, weights, eps, classes)
+        a = 1.0 / (1.0 + sums.p)
+        root = np.cbrt(a)
+        value = local * root + a * sums.earned
+        energy = local / (3.0 * root * root)
+        total = energy + sums.offload  # V
+        least, largest = min(sums.least, total), max(sums.largest, total)
+        error = max(largest - v, v - least) / v
         if error <= TOLERANCE:
             break
-        # d(energy)/dv = -2/3 energy a dp, and d(offload)/dv = -p.
-        slope = -v * (2.0 / 3.0 * energy * a * dp + p) / total - 1.0
-        low, high = max(low, min(x, x + phi)), min(high, max(x, x + phi))
-        step = x - phi / slope
-        x = step if low < step < high else 0.5 * (low + high)
 
-    value = local * a ** (1.0 / 3.0)
-    for c in range(len(snr)):
-        if snr[c] > 0.0:
-            t = log_snrs[c]
-            value += a * weights[c] * eps * snr[c] * t / math.expm1(t)
+        low, high = max(low, least), min(high, largest)
+        slope = 2.0 / 3.0 * energy * a  # d(energy)/dv = -slope dp, and d(offload)/dv = -p
+        total += slope * sums.dp_behind + sums.p_behind  # V at v
+        step = math.log(total / v) / (1.0 + v * (slope * sums.dp + sums.p) / total)  # of ln v
+        moved = v * math.exp(step)
+        wide = iteration % 3 == 2 and high > 2.0 * low
+        if wide or moved == 0.0 or not low <= moved <= high:
+            # Newton left the bracket, or jumps about in it; its low end is 0 where e^-t underflows.
+            moved = math.sqrt(max(low, 1e-6 * high) * high)
+        v = moved
+        follow(v, snr, weights, eps, classes)
+
     if math.isnan(error) or math.isnan(value):
         error = math.inf  # which no maximum over errors hides
-    return value, a, error
+    return value, a, error, v
 
 
 @kernel
-def split(
-    gain: Floats,
-    class_of: Ints,
-    class_weights: Floats,
-    decision: Ints | NDArray[np.int8],
-    constants: tuple[float, float, float],
-    snr: Floats,
-) -> float:
-    """Sum a decision's devices: s_j by weight class into `snr` [C], and c_i as the result.
+def add(total: Floats, term: float) -> None:
+    """Add a term to a sum `[2]`, whose second entry keeps what rounding takes from the first.
 
-    The result is -1 if an entry of the decision is neither 0 nor 1.
+    So a term can be taken out again, though it be by far the largest (Neumaier, 1974).
     """
+    rounded = total[0] + term
+    if abs(total[0]) >= abs(term):
+        total[1] += total[0] - rounded + term
+    else:
+        total[1] += term - rounded + total[0]
+    total[0] = rounded
+
+
+@kernel
+def terms(
+    gain: Floats, class_of: Ints, class_weights: Floats, constants: tuple[float, float, float]
+) -> tuple[Floats, Floats]:
+    """Return s_i and c_i of each device, `[N]` each."""
     snr_factor, local_factor, _ = constants
-    snr[:] = 0.0
-    local = 0.0
-    for i in range(len(gain)):
-        if decision[i] == 1:
-            snr[class_of[i]] += snr_factor * gain[i] * gain[i]
-        elif decision[i] == 0:
-            local += class_weights[class_of[i]] * local_factor * np.cbrt(gain[i])
-        else:
-            return NOT_BINARY
-    return local
+    return snr_factor * gain * gain, local_factor * class_weights[class_of] * np.cbrt(gain)
+
+
+class Sums(NamedTuple):
+    """A decision by the sums over its devices, from which its value follows, and its solution.
+
+    Attributes:
+        decision: zeros and ones `[N]`.
+        offloading: how many devices of each class offload `[C]`.
+        snr: sum of s_j over the offloading devices of each weight class `[C, 2]`, as `add` has it.
+        local: sum of c_i over the local devices `[2]`.
+        price: v `[1]`, 0 where not known.
+        classes: of each class t, what `solve` needs room for, and the sum of s_j `[4, C]`.
+    """
+
+    decision: Decision
+    offloading: Ints
+    snr: Floats
+    local: Floats
+    price: Floats
+    classes: Floats
+
+
+@kernel
+def all_local(local: Floats, num_classes: int) -> Sums:
+    """Return the decision to compute everything locally; `local` holds c_i of each device `[N]`."""
+    sums = Sums(
+        np.zeros(len(local), np.int8),
+        np.zeros(num_classes, np.int64),
+        np.zeros((num_classes, 2)),
+        np.zeros(2),
+        np.zeros(1),
+        np.zeros((4, num_classes)),
+    )
+    for term in local:
+        add(sums.local, term)
+    return sums
+
+
+@kernel
+def distance(sums: Sums, decision: Ints | Decision) -> int:
+    """Return in how many devices a decision `[N]` differs."""
+    devices = 0
+    for i in range(len(decision)):
+        devices += decision[i] != sums.decision[i]
+    return devices
+
+
+@kernel
+def change(
+    sums: Sums, decision: Ints | Decision, snr: Floats, local: Floats, class_of: Ints
+) -> bool:
+    """Make `sums` those of another decision `[N]`: device by device, where the two differ.
+
+    `snr` and `local` are `terms`. Returns False if the decision is not binary.
+    """
+    for i in range(len(decision)):
+        if decision[i] != sums.decision[i]:
+            if decision[i] != 0 and decision[i] != 1:
+                return False
+            sums.decision[i] = decision[i]
+            sign = 1 if decision[i] == 1 else -1
+            add(sums.snr[class_of[i]], sign * snr[i])
+            add(sums.local, -sign * local[i])
+            sums.offloading[class_of[i]] += sign
+    return True
+
+
+@kernel
+def solve_sums(sums: Sums, weights: Floats, eps: float) -> tuple[float, float, float]:
+    """Solve the equations for a decision; the value, a and the error are as `solve` has them."""
+    snr, devices = sums.classes[3], len(sums.decision)
+    for c in range(len(snr)):
+        devices -= sums.offloading[c]
+        # Exactly 0 where nobody is left: the rest of rounding must not count as a device.
+        snr[c] = sums.snr[c, 0] + sums.snr[c, 1] if sums.offloading[c] > 0 else 0.0
+    local = sums.local[0] + sums.local[1] if devices > 0 else 0.0
+    value, a, error, sums.price[0] = solve(
+        local, snr, weights, eps, sums.price[0], sums.classes[:3]
+    )
+    return value, a, error
 
 
 @kernel
@@ -152,10 +314,15 @@ def score(
     class_of: Ints,
     class_weights: Floats,
     constants: tuple[float, float, float],
-    decisions: Ints,
+    decisions: Ints | Decisions,
     values: Floats,
 ) -> float:
     """Write the best weighted sum computation rate of each decision `[K, N]` into `values` [K].
+
+    A decision is scored as a change to one of two that came before, whichever is nearer. The
+    candidates of the order-preserving quantizer are two chains, each of which differs from the one
+    before in one device: so a candidate costs as much for a thousand devices as for ten, but for
+    the search for that device.
 
     Args:
         gain: channel gains `[N]`.
@@ -163,21 +330,22 @@ def score(
         class_weights: the weight of each class `[C]`.
         constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2).
         decisions: zeros and ones `[K, N]`.
-        values: out, `[K]`; -1 where a decision is not binary.
+        values: out, `[K]`.
 
     Returns:
-        The worst bound on the relative error of a multiplier.
+        The worst bound on the relative error of a multiplier, or -1 if a decision is not binary.
     """
+    snr, local = terms(gain, class_of, class_weights, constants)
+    one, other = all_local(local, len(class_weights)), all_local(local, len(class_weights))
     worst = 0.0
-    snr = np.empty(len(class_weights))
-    log_snrs = np.empty(len(class_weights))
     for k in range(len(decisions)):
-        local = split(gain, class_of, class_weights, decisions[k], constants, snr)
-        if local == NOT_BINARY:
-            values[k] = NOT_BINARY
-        else:
-            values[k], _, error = solve(local, snr, class_weights, constants[2], log_snrs)
-            worst = max(worst, error)
+        nearer = one
+        if distance(other, decisions[k]) < distance(one, decisions[k]):
+            nearer = other
+        if not change(nearer, decisions[k], snr, local, class_of):
+            return NOT_BINARY
+        values[k], _, error = solve_sums(nearer, class_weights, constants[2])
+        worst = max(worst, error)
     return worst
 
 
@@ -193,23 +361,22 @@ def allocate(
 ) -> tuple[float, float, float]:
     """Write the best allocation of one decision into `offload_time` and `rate` `[N]`, unweighted.
 
-    The other arguments are those of `score`. Returns what `solve` returns, or the value -1 if the
-    decision is not binary.
+    The other arguments are those of `score`. Returns the value, a, and the bound on the relative
+    error of the multiplier, or -1 in place of the value if the decision is not binary.
     """
-    snr_factor, local_factor, eps = constants
-    snr = np.empty(len(class_weights))
-    log_snrs = np.zeros(len(class_weights))
-    local = split(gain, class_of, class_weights, decision, constants, snr)
-    if local == NOT_BINARY:
+    snr, local = terms(gain, class_of, class_weights, constants)
+    sums = all_local(local, len(class_weights))
+    if not change(sums, decision, snr, local, class_of):
         return NOT_BINARY, 0.0, 0.0
-    value, a, error = solve(local, snr, class_weights, eps, log_snrs)
+    _, local_factor, eps = constants
+    value, a, error = solve_sums(sums, class_weights, eps)
     for i in range(len(gain)):
-        t = log_snrs[class_of[i]]
+        t = sums.classes[0, class_of[i]]
         if decision[i] == 0:
             offload_time[i] = 0.0
             rate[i] = local_factor * np.cbrt(gain[i] * a)
         elif t > 0.0:
-            offload_time[i] = a * snr_factor * gain[i] * gain[i] / math.expm1(t)
+            offload_time[i] = a * snr[i] / math.expm1(t)
             rate[i] = eps * offload_time[i] * t
         else:
             offload_time[i] = rate[i] = 0.0

@@ -7,7 +7,6 @@ import heapq
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from env.resource_allocation.jit import kernel
 from env.resource_allocation.wpmec_bound_kernels import (
@@ -18,9 +17,16 @@ from env.resource_allocation.wpmec_bound_kernels import (
     dual,
     lowest_dual,
 )
-from env.resource_allocation.wpmec_kernels import Floats, Ints, log_snr, solve, split
-
-Decisions = NDArray[np.int8]  # [M, N]
+from env.resource_allocation.wpmec_kernels import (
+    Decisions,
+    Floats,
+    Ints,
+    Sums,
+    all_local,
+    change,
+    log_snr,
+    solve_sums,
+)
 
 LOW, HIGH, PRICE, BOUND = range(4)  # the columns of a node
 MIN_WIDTH, MIN_INSIDE = 0.2, 3  # relative width and breakpoints of an interval that is split
@@ -100,17 +106,10 @@ def fix_proven(
 
 
 @kernel
-def value_of(
-    gain: Floats,
-    class_of: Ints,
-    class_weights: Floats,
-    constants: tuple[float, float, float],
-    decision: Decision,
-) -> float:
+def value_of(sums: Sums, decision: Decision, devices: Devices) -> float:
     """Return the value of a decision `[N]`, or NaN if it cannot be found."""
-    snr, log_snrs = np.empty(len(class_weights)), np.empty(len(class_weights))
-    local = split(gain, class_of, class_weights, decision, constants, snr)
-    value, _, error = solve(local, snr, class_weights, constants[2], log_snrs)
+    change(sums, decision, devices.snr, devices.local, devices.class_of)
+    value, _, error = solve_sums(sums, devices.class_weights, devices.eps)
     return value if error <= 1e-9 else math.nan
 
 
@@ -186,9 +185,9 @@ def branch_and_bound(
         The best value, or NaN if numbers overflowed, and the nodes still open, as `fixed` and
         `nodes`.
     """
-    problem = (gain, class_of, class_weights, constants)
-    devices = describe(*problem)
-    best = value_of(*problem, decision)
+    devices = describe(gain, class_of, class_weights, constants)
+    sums = all_local(devices.local, len(class_weights))
+    best = value_of(sums, decision, devices)
     if not best > 0.0:
         return math.nan, fixed, nodes
     if nodes[0, BOUND] == math.inf:
@@ -213,7 +212,7 @@ def branch_and_bound(
         slack = bound - best * (1.0 + gap)
         fix_proven(slack, low, high, devices, links, fixed[k])
         device = choose(fixed[k], devices.breakpoints, a, trial)
-        value = value_of(*problem, trial)
+        value = value_of(sums, trial, devices)
         if value > best:
             best = value
             decision[:] = trial
