@@ -216,24 +216,22 @@ class MemoryDNN:
         Raises:
             ValueError: if the memory is empty.
         """
-        batch = torch.from_numpy(self._replay.sample(self.batch_size))
+        batch = self._replay.sample(self.batch_size)
         self.train_on(batch[:, : self.net[0]], batch[:, self.net[0] :])
 
-    def train_on(self, states: Tensor, decisions: Tensor) -> None:
+    def train_on(self, states: NDArray[np.float32], decisions: NDArray[np.float32]) -> None:
         """Take one Adam step on these examples; their loss before it goes to `cost`.
 
         Args:
-            states: float32 `[B, inputs]`.
-            decisions: float32 `[B, N]`.
+            states: `[B, inputs]`.
+            decisions: `[B, N]`.
         """
         known = self._optimizer.param_groups[0]["params"]
         replaced = any(p is not q for p, q in zip(self._network.parameters(), known, strict=True))
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self._optimizer = self._new_optimizer()
         self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        loss = self._passes.backward(states, decisions)
-        self._optimizer.step()
-
+        loss = self._passes.step(self._optimizer, states, decisions)
         self.updates += 1
         self.cost_his.append(loss)
         if len(self.cost_his) > self.cost_history_size:
@@ -252,14 +250,17 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        return self._relaxed(self._state(h))
+        return self._relaxed(self._logits(self._state(h)))
 
-    def _relaxed(self, state: NDArray[np.float32]) -> NDArray[np.float64]:
-        logits = self._passes.forward(state)
+    def _logits(self, state: NDArray[np.float32]) -> NDArray[np.float64]:
+        logits = self._passes.forward(state).astype(np.float64)
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
+        return logits
+
+    def _relaxed(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         squash = expit if self.num_places == 2 else partial(softmax, axis=1)
-        relaxed: NDArray[np.float64] = squash(logits.astype(np.float64))
+        relaxed: NDArray[np.float64] = squash(logits)
         return relaxed
 
     def decode(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Decisions:
@@ -284,12 +285,12 @@ class MemoryDNN:
     def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
         """Do what `decode` does, and return with each candidate the least K that reaches it."""
         state = self._state(h)
-        relaxed, active = self._relaxed(state), self._active(state)
+        logits, active = self._logits(state), self._active(state)
         if self.num_places == 2:
-            candidates = quantize(relaxed, k, mode, self._noise)
+            candidates = quantize(logits, k, mode, self._noise)
         else:
             check_mode(mode, self.num_places)
-            decisions = likeliest(relaxed, k)
+            decisions = likeliest(self._relaxed(logits), k)
             candidates = Candidates(decisions, np.arange(len(decisions)))
         if active is None or active.all():
             return candidates

@@ -1,4 +1,4 @@
-"""The forward pass of one state and the backward pass of a batch: by torch, or written out."""
+"""The forward pass of one state and the training step of a batch: by torch, or compiled."""
 
 from typing import Protocol
 
@@ -6,24 +6,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
+from agent import mlp_kernels
 from agent.losses import Loss, binary_cross_entropy
 from agent.networks import MLP, Equivariant
 
+Floats = NDArray[np.float32]
 Logits = NDArray[np.float32]
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class Passes(Protocol):
     """The two computations that every frame waits for."""
 
-    def forward(self, state: NDArray[np.float32]) -> Logits:
+    def forward(self, state: Floats) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         ...
 
-    def backward(self, states: Tensor, decisions: Tensor) -> float:
-        """Set the gradients of the loss of `[B, inputs]` and `[B, N]`, and return the loss."""
+    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         ...
 
 
@@ -31,7 +31,7 @@ def fastest(policy: nn.Module, loss: Loss) -> Passes:
     """Return the fastest way there is for a policy and a loss."""
     # Not for subclasses, which may compute something else.
     if type(policy) is MLP and loss is binary_cross_entropy and is_plain(policy):
-        return WrittenOut(policy)
+        return Compiled(policy)
     if type(policy) is Equivariant:
         return EquivariantForward(policy, loss)
     return Autograd(policy, loss)
@@ -58,15 +58,17 @@ class Autograd:
         logits: Logits = self._policy(torch.tensor(state)[None])[0].numpy()
         return logits
 
-    def backward(self, states: Tensor, decisions: Tensor) -> float:
-        """Set the gradients of the loss of `[B, inputs]` and `[B, N]`, and return the loss."""
+    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         self._policy.train()
         try:
             self._policy.zero_grad(set_to_none=True)
-            loss = self._loss(self._policy(states), decisions)
+            logits = self._policy(torch.from_numpy(states))
+            loss = self._loss(logits, torch.from_numpy(decisions))
             loss.backward()  # type: ignore[no-untyped-call]
         finally:
             self._policy.eval()
+        optimizer.step()
         return loss.item()
 
 
@@ -97,63 +99,83 @@ class EquivariantForward(Autograd):
         return logits[:, 0] if policy.layout.logits == 1 else logits
 
 
-class WrittenOut:
-    """The computations written out, for an `MLP` and the binary cross-entropy.
-
-    They give what torch gives, up to rounding. In networks of this size torch's bookkeeping takes
-    longer than the arithmetic: three times as long for one state, and half of a training step.
+class Compiled:
+    """The computations as compiled kernels on torch's memory, for an `MLP` and its cross-entropy.
 
     Args:
-        network: the policy; the parameters stay its own.
+        network: the policy; the parameters stay its own, and the moments its optimizer's.
     """
 
     def __init__(self, network: MLP) -> None:
         self._network = network
         self._linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-        self._addresses: list[int] = []
-        self._views: list[Layer] = []
+        self._parameters, self._first, self._second = Layers(), Layers(), Layers()
 
-    def forward(self, state: NDArray[np.float32]) -> Logits:
-        """Return the logits `[N]` of one state `[inputs]`, by NumPy on the parameters' memory."""
-        addresses = [p.data_ptr() for layer in self._linears for p in (layer.weight, layer.bias)]
-        if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
-            self._views = [(_view(layer.weight), _view(layer.bias)) for layer in self._linears]
-            self._addresses = addresses
-        for weight, bias in self._views[:-1]:
-            state = np.maximum(weight @ state + bias, 0)
-        weight, bias = self._views[-1]
-        logits: Logits = weight @ state + bias
-        return logits
+    def layers(self) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+        """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
+        return self._parameters.of(self._tensors())
 
-    @torch.no_grad()
-    def backward(self, states: Tensor, decisions: Tensor) -> float:
-        """Set the gradients of the cross-entropy, as its `backward()` would, and return it.
+    def forward(self, state: Floats) -> Logits:
+        """Return the logits `[N]` of one state `[inputs]`."""
+        return mlp_kernels.forward(*self.layers(), state)
 
-        Args:
-            states: `[B, inputs]`.
-            decisions: `[B, N]`, zeros and ones.
+    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
+        tensors = self._tensors()
+        moments = [_moments(optimizer, tensor) for tensor in tensors]
+        for moment in moments:
+            moment["step"] += 1
+        weights, biases = zip(
+            self._parameters.of(tensors),
+            self._first.of([moment["exp_avg"] for moment in moments]),
+            self._second.of([moment["exp_avg_sq"] for moment in moments]),
+            strict=True,
+        )
+        group = optimizer.param_groups[0]
+        rates = (float(group["lr"]), *group["betas"], group["eps"], group["weight_decay"])
+        steps = moments[0]["step"].item()
+        return mlp_kernels.train(weights, biases, steps, rates, states, decisions)
 
-        Returns:
-            Binary cross-entropy of the logits, averaged over the batch and the devices.
-        """
-        activations = [states]
-        for layer in self._linears[:-1]:
-            activations.append(linear(activations[-1], layer.weight, layer.bias).relu_())
-        logits = linear(activations[-1], self._linears[-1].weight, self._linears[-1].bias)
-        # The derivative of the cross-entropy with a sigmoid, by the logit: relaxed - decision.
-        delta = (torch.sigmoid(logits) - decisions) / decisions.numel()
-        for layer, activation in zip(self._linears[::-1], activations[::-1], strict=True):
-            layer.weight.grad = delta.T @ activation
-            layer.bias.grad = delta.sum(dim=0)
-            if activation is not states:
-                delta = (delta @ layer.weight) * (activation > 0)
-        return binary_cross_entropy_with_logits(logits, decisions).item()
+    def _tensors(self) -> list[Tensor]:
+        weights = [layer.weight for layer in self._linears]
+        return [*weights, *[layer.bias for layer in self._linears]]
 
     def __reduce__(self) -> tuple[type, tuple[MLP]]:
         """Copy and pickle the network alone: copied views would be of other memory than it."""
-        return WrittenOut, (self._network,)
+        return Compiled, (self._network,)
 
 
-def _view(parameter: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = parameter.detach().numpy()
+class Layers:
+    """Weights and biases of layers as arrays, made anew when the tensors' memory is another."""
+
+    def __init__(self) -> None:
+        self._addresses: list[int] = []
+        self._arrays: tuple[mlp_kernels.Several, mlp_kernels.Several] = ((), ())
+
+    def of(self, tensors: list[Tensor]) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+        """Return views: of the weights, half of the tensors, and of the biases, `[1, M]` each."""
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
+            for tensor in tensors:
+                tensor.data = tensor.data.contiguous()  # of the memory that it has, as a rule
+            addresses = [tensor.data_ptr() for tensor in tensors]
+            arrays = [_view(tensor) for tensor in tensors]
+            half = len(arrays) // 2
+            self._arrays = tuple(arrays[:half]), tuple(bias[None] for bias in arrays[half:])
+            self._addresses = addresses
+        return self._arrays
+
+
+def _moments(optimizer: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
+    """Return what Adam knows of a parameter; at first what it would begin with."""
+    if parameter not in optimizer.state:
+        names = ("exp_avg", "exp_avg_sq")
+        moments = {name: torch.zeros_like(parameter, requires_grad=False) for name in names}
+        optimizer.state[parameter] = {"step": torch.tensor(0.0), **moments}
+    known: dict[str, Tensor] = optimizer.state[parameter]
+    return known
+
+
+def _view(tensor: Tensor) -> Floats:
+    array: Floats = tensor.detach().numpy()
     return array

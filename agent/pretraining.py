@@ -82,8 +82,11 @@ def pretrain(
     t = np.stack(
         [places_vector("decisions", row, agent.net[-1], agent.num_places) for row in decisions]
     )
-    rows, labels = torch.from_numpy(x), torch.from_numpy(t.astype(np.float32))
-
+    examples, inputs = np.hstack((x, t.astype(np.float32))), agent.net[0]
+    validation = (
+        torch.from_numpy(examples[split:, :inputs]),
+        torch.from_numpy(examples[split:, inputs:]),
+    )
     rng = np.random.default_rng(seed)
     training_loss: list[float] = []
     validation_loss: list[float] = []
@@ -91,12 +94,12 @@ def pretrain(
     best_epoch, best = 0, copy.deepcopy(agent.model.state_dict())
     for epoch in range(1, epochs + 1):
         losses = []
-        order = torch.from_numpy(rng.permutation(split))
+        order = rng.permutation(split)
         for start in range(0, split, agent.batch_size):
-            batch = order[start : start + agent.batch_size]
-            agent.train_on(rows[batch], labels[batch])
+            batch = examples[order[start : start + agent.batch_size]]
+            agent.train_on(batch[:, :inputs], batch[:, inputs:])
             losses.append(agent.cost_his[-1])
-        loss, accuracy = evaluate(agent, rows[split:], labels[split:])
+        loss, accuracy = evaluate(agent, *validation)
         training_loss.append(float(np.mean(losses)))
         validation_loss.append(loss)
         accuracies.append(accuracy)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from agent import quantization_kernels
 from agent.validation import positive_int
 
 Decisions = NDArray[np.int64]
@@ -29,28 +30,28 @@ class Candidates(NamedTuple):
     places: NDArray[np.int64]
 
 
-def quantize(relaxed: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> Candidates:
-    """Quantize a relaxed decision with the quantizer that `mode` names.
+def quantize(logits: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> Candidates:
+    """Quantize a relaxed decision, given by its logits, with the quantizer that `mode` names.
 
     Args:
-        relaxed: relaxed decision `[N]`, entries in [0, 1].
+        logits: `[N]`, finite.
         k: how many candidates to propose at most (for OPN: twice that).
         mode: "OP" (`order_preserving`), "OPN" (`noisy_order_preserving`) or "KNN"
             (`nearest_neighbours`).
         rng: where the noise comes from.
 
     Raises:
-        ValueError: if `relaxed` is not a finite vector in [0, 1], `k < 1`, or `mode` is unknown.
+        ValueError: if `k < 1`, or `mode` is unknown.
         TypeError: if `k` is not an integer.
     """
-    relaxed, k = _relaxed_vector(relaxed), positive_int("k", k)
+    logits, k = np.asarray(logits, dtype=np.float64), positive_int("k", k)
     check_mode(mode)
     if mode == "OP":
-        return _distinct(_thresholds(relaxed, k))
+        return _thresholds(logits, 0.0, k)
     if mode == "OPN":
-        noisy = expit(logit(relaxed) + rng.standard_normal(relaxed.size))
-        return _distinct(_thresholds(relaxed, k), _thresholds(noisy, k))
-    nearest = nearest_neighbours(relaxed, k)
+        noisy = logits + rng.standard_normal(logits.size)
+        return _joined(_thresholds(logits, 0.0, k), _thresholds(noisy, 0.0, k))
+    nearest = nearest_neighbours(expit(logits), k)
     return Candidates(nearest, np.arange(len(nearest)))
 
 
@@ -86,7 +87,7 @@ def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    return _distinct(_thresholds(_relaxed_vector(relaxed), positive_int("k", k))).decisions
+    return _thresholds(_relaxed_vector(relaxed), 0.5, positive_int("k", k)).decisions
 
 
 def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator) -> Decisions:
@@ -108,7 +109,7 @@ def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator)
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    return quantize(relaxed, k, "OPN", rng).decisions
+    return quantize(logit(_relaxed_vector(relaxed)), k, "OPN", rng).decisions
 
 
 def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
@@ -205,21 +206,20 @@ def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _thresholds(relaxed: NDArray[np.float64], k: int) -> Decisions:
-    """Return the candidates of `order_preserving`, equal ones included."""
-    nearest = np.argsort(np.abs(relaxed - 0.5), kind="stable")[: k - 1]
-    thresholds = relaxed[nearest, None]
-    # Equation 9: the device at the threshold changes sides, with all beyond it.
-    flipped = np.where(thresholds > 0.5, relaxed > thresholds, relaxed >= thresholds)
-    return np.concatenate([relaxed[None] > 0.5, flipped]).astype(np.int64)
+def _thresholds(values: NDArray[np.float64], center: float, k: int) -> Candidates:
+    """Return the candidates of `order_preserving`, where the first threshold is `center`."""
+    k = min(k, len(values) + 1)
+    decisions, places = np.empty((k, len(values)), dtype=np.int64), np.empty(k, dtype=np.int64)
+    count = quantization_kernels.order_preserving(values, center, k, decisions, places)
+    return Candidates(decisions[:count], places[:count])
 
 
-def _distinct(*lists: Decisions) -> Candidates:
-    """Join lists of decisions `[L, N]`; of equal rows the first stays, with the earliest place."""
+def _joined(*lists: Candidates) -> Candidates:
+    """Join candidates; of equal decisions the first stays, with the earliest place."""
     place_of: dict[bytes, int] = {}  # bytes, since rows of an array do not hash
-    for rows in lists:
-        for place, row in enumerate(rows):
+    for decisions, places in lists:
+        for place, row in zip(places.tolist(), decisions, strict=True):
             key = row.tobytes()
             place_of[key] = min(place, place_of.get(key, place))
-    decisions = np.frombuffer(b"".join(place_of), dtype=np.int64).reshape(len(place_of), -1)
-    return Candidates(decisions.copy(), np.array(list(place_of.values())))
+    joined = np.frombuffer(b"".join(place_of), dtype=np.int64).reshape(len(place_of), -1)
+    return Candidates(joined.copy(), np.array(list(place_of.values())))
