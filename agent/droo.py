@@ -2,7 +2,7 @@
 
 import os
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -12,6 +12,48 @@ from agent.memory_dnn import MemoryDNN
 from agent.quantization import check_mode
 from agent.scoring import Choice, Score, best_of, refine
 from agent.validation import positive_int
+
+
+class Progress(NamedTuple):
+    """What `DROO` keeps from frame to frame, besides what the agent learns.
+
+    Attributes:
+        k: the current K.
+        frames: how many frames were played since K was adapted.
+        place: the largest place that won in them.
+        idle: how many frames were played since refinement helped.
+    """
+
+    k: int
+    frames: int = 0
+    place: int = 0
+    idle: int = 0
+
+
+def refinement_is_due(progress: Progress, refine_every: int) -> bool:
+    """Whether to refine: it helped within the last tries, or the frame is one of every so many."""
+    idle = progress.idle
+    return refine_every > 0 and (idle < refine_every or (idle + 1) % refine_every == 0)
+
+
+def advance(
+    progress: Progress, place: int, refined: bool, adapt_every: int, num_devices: int
+) -> Progress:
+    """Return the progress after a frame.
+
+    Args:
+        progress: before the frame.
+        place: of the candidate that won.
+        refined: whether refinement found a better one.
+        adapt_every: as in `DROO`, or 0.
+        num_devices: N.
+    """
+    place = num_devices if refined else place
+    idle = 0 if refined else progress.idle + 1
+    frames, place = progress.frames + 1, max(progress.place, place)
+    if frames == adapt_every:
+        return Progress(min(place + 2, num_devices), 0, 0, idle)
+    return Progress(progress.k, frames, place, idle)
 
 
 class DROO:
@@ -35,7 +77,7 @@ class DROO:
 
     Attributes:
         agent, mode, adapt_every, refine_every, learn_when_wrong: the arguments.
-        k: the current K.
+        progress: what is kept from frame to frame, the current K in it.
 
     Raises:
         TypeError: if `num_candidates`, `adapt_every` or `refine_every` is not an integer.
@@ -55,9 +97,10 @@ class DROO:
         self.agent = agent
         check_mode(mode, agent.num_places)
         self.mode = mode
-        self.k = agent.net[-1]
+        k = agent.net[-1]
         if num_candidates is not None:
-            self.k = positive_int("num_candidates", num_candidates)
+            k = positive_int("num_candidates", num_candidates)
+        self.progress = Progress(k)
         if adapt_every is not None:
             adapt_every = positive_int("adapt_every", adapt_every)
         self.adapt_every = adapt_every
@@ -65,8 +108,11 @@ class DROO:
             refine_every = positive_int("refine_every", refine_every)
         self.refine_every = refine_every
         self.learn_when_wrong = bool(learn_when_wrong)
-        self._winners: list[int] = []
-        self._idle = 0  # frames since refinement helped
+
+    @property
+    def k(self) -> int:
+        """The current K."""
+        return self.progress.k
 
     def decide(self, state: ArrayLike, score: Score) -> Choice:
         """Choose this frame's decision and learn from it.
@@ -88,18 +134,18 @@ class DROO:
         """
         candidates, places = self.agent.propose(state, self.k, self.mode)
         choice = best_of(candidates, score)
-        place, idle = int(places[choice.candidate]), self._idle + 1
-        if self._refinement_is_due():
+        if refinement_is_due(self.progress, self.refine_every or 0):
             choice = refine(choice, score, self.agent.num_places, self.agent.active(state))
-            if choice.candidate >= len(candidates):
-                place, idle = self.agent.net[-1], 0
+        refined = choice.candidate >= len(candidates)
+        place = 0 if refined else int(places[choice.candidate])
 
         updates = self.agent.updates
         self.agent.encode(state, choice.decision)
         if self.learn_when_wrong and choice.candidate > 0 and self.agent.updates == updates:
             self.agent.learn()
-        self._idle = idle
-        self._adapt(place)
+        self.progress = advance(
+            self.progress, place, refined, self.adapt_every or 0, self.agent.net[-1]
+        )
         return choice
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -107,13 +153,11 @@ class DROO:
         tensors, meta = self.agent.pack()
         meta["droo"] = {
             "mode": self.mode,
-            "num_candidates": self.k,
             "adapt_every": self.adapt_every,
             "refine_every": self.refine_every,
             "learn_when_wrong": self.learn_when_wrong,
         }
-        meta["winners"] = list(self._winners)
-        meta["idle"] = self._idle
+        meta["progress"] = self.progress._asdict()
         checkpoint.write(path, tensors, meta)
 
     @classmethod
@@ -137,19 +181,5 @@ class DROO:
         if "droo" not in meta:
             raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
         droo = cls(MemoryDNN.unpack(tensors, meta, policy), **meta["droo"])
-        droo._winners.extend(meta["winners"])
-        droo._idle = meta["idle"]
+        droo.progress = Progress(**meta["progress"])
         return droo
-
-    def _refinement_is_due(self) -> bool:
-        """Whether it helped within the last tries, or else the frame is one of every so many."""
-        every = self.refine_every
-        return every is not None and (self._idle < every or (self._idle + 1) % every == 0)
-
-    def _adapt(self, place: int) -> None:
-        if self.adapt_every is None:
-            return
-        self._winners.append(place)
-        if len(self._winners) == self.adapt_every:
-            self.k = min(max(self._winners) + 2, self.agent.net[-1])
-            self._winners.clear()

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.losses import LOSSES
+from agent.mlp_kernels import Several
 from agent.networks import ACTIVE, Layout, build, check, with_probabilities
-from agent.passes import fastest
+from agent.passes import Compiled, fastest
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -72,7 +73,8 @@ class MemoryDNN:
     Attributes:
         model: the network with its sigmoid (with its softmax, for more than two places), an
             `nn.Sequential`; other weights may be loaded into it, but its layers must stay.
-        memory: the replay memory's rows `[memory_size, inputs + N]`, float32.
+        replay: the replay memory.
+        memory: its rows `[memory_size, inputs + N]`, float32.
         memory_counter: how many rows were ever written to it.
         cost: the last training loss, None before the first.
         cost_his: the training losses, newest last.
@@ -136,7 +138,7 @@ class MemoryDNN:
             seed = np.random.SeedSequence(seed)
         for_weights, for_memory, for_noise = seed.spawn(3)
         self._noise = np.random.default_rng(for_noise)
-        self._replay = ReplayMemory(
+        self.replay = ReplayMemory(
             self.memory_size, self.net[0] + self.net[-1], np.random.default_rng(for_memory)
         )
         layout = Layout(self.net[-1], self.features or (), self.num_places)
@@ -160,6 +162,14 @@ class MemoryDNN:
         return self._model
 
     @property
+    def compiled_layers(self) -> tuple[Several, Several] | None:
+        """Weights and biases of each layer for `agent.mlp_kernels`; None if the policy is no MLP.
+
+        They are views of torch's memory, until that is replaced.
+        """
+        return self._passes.layers() if isinstance(self._passes, Compiled) else None
+
+    @property
     def num_parameters(self) -> int:
         """How many parameters the policy has."""
         return sum(parameter.numel() for parameter in self._network.parameters())
@@ -167,12 +177,12 @@ class MemoryDNN:
     @property
     def memory(self) -> NDArray[np.float32]:
         """The replay memory's rows `[memory_size, inputs + N]`."""
-        return self._replay.rows
+        return self.replay.rows
 
     @property
     def memory_counter(self) -> int:
         """How many rows were ever written to the replay memory."""
-        return self._replay.counter
+        return self.replay.counter
 
     @property
     def cost(self) -> float | None:
@@ -190,7 +200,7 @@ class MemoryDNN:
             TypeError: if `h` holds no numbers.
             ValueError: if a shape differs, `h` is not finite or `m` is no such decision.
         """
-        self._replay.append(self._state(h), places_vector("m", m, self.net[-1], self.num_places))
+        self.replay.append(self._state(h), places_vector("m", m, self.net[-1], self.num_places))
 
     def encode(self, h: ArrayLike, m: ArrayLike) -> None:
         """Store one row, and train after every `training_interval` rows.
@@ -216,7 +226,7 @@ class MemoryDNN:
         Raises:
             ValueError: if the memory is empty.
         """
-        batch = self._replay.sample(self.batch_size)
+        batch = self.replay.sample(self.batch_size)
         self.train_on(batch[:, : self.net[0]], batch[:, self.net[0] :])
 
     def train_on(self, states: NDArray[np.float32], decisions: NDArray[np.float32]) -> None:
@@ -401,7 +411,7 @@ class MemoryDNN:
             "arguments": self._arguments(),
             "memory_counter": self.memory_counter,
             "updates": self.updates,
-            "memory_rng": self._replay.rng.bit_generator.state,
+            "memory_rng": self.replay.rng.bit_generator.state,
             "noise_rng": self._noise.bit_generator.state,
         }
         return tensors, meta
@@ -430,9 +440,9 @@ class MemoryDNN:
         agent._optimizer.load_state_dict({"state": moments, "param_groups": groups})
         if tensors["memory"].shape != agent.memory.shape:
             raise ValueError(f"memory must be {agent.memory.shape}, is {tensors['memory'].shape}")
-        agent._replay.rows[:] = tensors["memory"].numpy()
-        agent._replay.counter = meta["memory_counter"]
-        agent._replay.rng.bit_generator.state = meta["memory_rng"]
+        agent.replay.rows[:] = tensors["memory"].numpy()
+        agent.replay.counter = meta["memory_counter"]
+        agent.replay.rng.bit_generator.state = meta["memory_rng"]
         agent._noise.bit_generator.state = meta["noise_rng"]
         agent.cost_his = tensors["cost_his"].tolist()
         agent.updates = meta["updates"]
@@ -465,7 +475,7 @@ class MemoryDNN:
             kept = min(other.memory_counter, other.memory_size, self.memory_size)
             for row in range(other.memory_counter - kept, other.memory_counter):
                 state, decision = np.split(other.memory[row % other.memory_size], [self.net[0]])
-                self._replay.append(state, decision)
+                self.replay.append(state, decision)
 
     def _arguments(self) -> dict[str, Any]:
         """Return what to construct an agent like this with, but for the seed."""

@@ -21,7 +21,7 @@ FEATURES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "weight": lambda _, weights: weights,
     "active": lambda gain, _: (gain > 0).astype(np.float64),
 }
-"""Each feature `[N]` as a function of the channel gains `[N]` and the weights `[N]`."""
+"""Each feature as a function of the channel gains and the weights, `[N]` or `[T, N]`."""
 
 
 def parse(features: Sequence[str]) -> list[tuple[str, int]]:
@@ -43,3 +43,19 @@ def parse(features: Sequence[str]) -> list[tuple[str, int]]:
     if not parsed or len(set(parsed)) < len(parsed):
         raise ValueError(f"features must be distinct and at least one, got {list(features)}")
     return parsed
+
+
+def states(parsed: Sequence[tuple[str, int]], gains: Floats, weights: Floats) -> Floats:
+    """Return the states `[T, F N]` of frames that follow one another.
+
+    Args:
+        parsed: what `parse` returned, F features.
+        gains: channel gains `[T, N]`; before the first frame they were its own.
+        weights: `[T, N]`, likewise.
+    """
+    frames = np.arange(len(gains))
+    columns = []
+    for name, age in parsed:
+        past = np.maximum(frames - age, 0)
+        columns.append(FEATURES[name](gains[past], weights[past]))
+    return np.concatenate(columns, axis=1)

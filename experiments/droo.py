@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent import DROO, MemoryDNN
-from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
+from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyConfig
-from experiments.frames import EVENTS, apply_scenario, make_frames, replay, split_frames
+from experiments.frame_kernels import Columns
+from experiments.frame_loop import Played, compile_frames, new_columns, play
+from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
-from experiments.simulation import Frame, simulate
 
 Floats = NDArray[np.float64]
 
@@ -59,11 +60,10 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     num_devices = len(weights)
 
     droo = build(config, num_devices, for_agent)
-    env = replay(gains, weights, droo.agent.features)
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )
-    history, timing = record(droo, env, weights_from, optimal_rate, progress=progress)
+    history, timing = record(droo, gains, weights_from, optimal_rate, progress=progress)
     changes = [at * len(gains) // 100 for at in EVENTS[config.scenario]]
     summary = results.summarize(history, test_frames, changes)
     summary |= {"seed": config.seed, "parameters": droo.agent.num_parameters}
@@ -154,60 +154,44 @@ def certify(
 
 def record(
     droo: DROO,
-    env: WirelessPoweredMEC,
+    gains: Floats,
     weights_from: Mapping[int, Floats],
     optimal_rate: Floats,
     *,
     progress: bool,
 ) -> tuple[History, dict[str, float]]:
-    """Simulate as many frames as optimal rates are given; return them, and how long they took.
-
-    The critic is compiled before the clock starts.
+    """Play frames; return them, and how long they took, compilation not included.
 
     Args:
         droo: the agent.
-        env: the environment.
+        gains: channel gains `[T, N]`.
         weights_from: the weights `[N]` from each frame on at which they change.
         optimal_rate: of each frame `[T]`, bit/s.
         progress: whether to show a progress bar, on a terminal.
     """
-    num_frames, num_devices = len(optimal_rate), env.num_devices
-    env.reset()
-    env.score(np.zeros((1, num_devices)))
-    env.allocate(np.zeros(num_devices))
-
-    # Arrays from the start: keeping the frames themselves slows the loop by a tenth.
-    numbers = np.empty((num_frames, 7))
-    decision = np.empty((num_frames, num_devices), dtype=np.int64)
-    start = time.perf_counter()
-    frames = with_progress(simulate(droo, env, num_frames), optimal_rate, progress=progress)
-    for t, frame in enumerate(frames):
-        cost = math.nan if frame.cost is None else frame.cost
-        choice = frame.choice
-        rates = frame.reward, choice.own_reward
-        places = frame.k, choice.candidate, choice.num_candidates
-        numbers[t] = *rates, *places, cost, frame.decision_us
-        decision[t] = frame.choice.decision
-        if t + 1 in weights_from:
-            env.weights = weights_from[t + 1]
+    columns = new_columns(*gains.shape)
+    compile_frames(droo, gains, weights_from[0])
+    decision_us = np.empty(len(gains))
+    costs: list[tuple[int, float]] = []
+    start, before = time.perf_counter(), 0
+    frames = play(droo, gains, weights_from, columns)
+    for played in with_progress(frames, columns, optimal_rate, progress=progress):
+        if played.cost is not None:
+            costs.append((played.frames, played.cost))
+        decision_us[before : played.frames] = played.decision_us
+        before = played.frames
     seconds = time.perf_counter() - start
 
-    rate, own_rate, k, best_candidate, scored, cost_or_nan, decision_us = numbers.T
-    trained = np.flatnonzero(~np.isnan(cost_or_nan))
+    cost_frame, cost = np.array(costs).reshape(-1, 2).T
     history = History(
-        rate=rate,
-        own_rate=own_rate,
+        **columns._asdict(),
         optimal_rate=optimal_rate,
-        k=k.astype(np.int64),
-        best_candidate=best_candidate.astype(np.int64),
-        scored=scored.astype(np.int64),
-        decision=decision,
-        cost_frame=trained + 1,
-        cost=cost_or_nan[trained],
+        cost_frame=cost_frame.astype(np.int64),
+        cost=cost,
     )
     timing = {
         "seconds": seconds,
-        "microseconds_per_frame": seconds / num_frames * 1e6,
+        "microseconds_per_frame": seconds / len(gains) * 1e6,
         "decision_us_p50": float(np.percentile(decision_us, 50)),
         "decision_us_p99": float(np.percentile(decision_us, 99)),
     }
@@ -215,21 +199,26 @@ def record(
 
 
 def with_progress(
-    frames: Iterable[Frame], optimal_rate: Floats, *, progress: bool, every: int = 500
-) -> Iterator[Frame]:
+    frames: Iterable[Played],
+    columns: Columns,
+    optimal_rate: Floats,
+    *,
+    progress: bool,
+    every: int = 500,
+) -> Iterator[Played]:
     """Pass frames on, under a progress bar with the last ones' normalized rate, K and loss."""
-    achieved, loss = 0.0, math.nan
+    loss = math.nan
     with tqdm(total=len(optimal_rate), unit="frame", disable=_no_bar(progress)) as bar:
-        for t, frame in enumerate(frames, 1):
-            achieved += frame.reward
-            if frame.cost is not None:
-                loss = frame.cost
-            if t % every == 0 or t == len(optimal_rate):
-                rate = achieved / (optimal_rate[bar.n : t].sum() or 1)
-                bar.set_postfix(rate=f"{rate:.4f}", K=frame.k, loss=f"{loss:.4f}", refresh=False)
-                bar.update(t - bar.n)
-                achieved = 0.0
-            yield frame
+        for played in frames:
+            if played.cost is not None:
+                loss = played.cost
+            if played.frames - bar.n >= every or played.frames == len(optimal_rate):
+                new = slice(bar.n, played.frames)
+                rate = columns.rate[new].sum() / (optimal_rate[new].sum() or 1)
+                k = columns.k[played.frames - 1]
+                bar.set_postfix(rate=f"{rate:.4f}", K=k, loss=f"{loss:.4f}", refresh=False)
+                bar.update(played.frames - bar.n)
+            yield played
 
 
 def _no_bar(progress: bool) -> bool | None:

@@ -1,4 +1,4 @@
-"""How this project compiles its kernels."""
+"""How kernels that call others across files are compiled."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,15 +10,27 @@ import numba
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SOURCES = sorted(Path(__file__).parent.glob("*_kernels.py"))
-_STATE = hashlib.sha256(b"".join(file.read_bytes() for file in _SOURCES)).hexdigest()[:12]
 
-
-def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` on first use, keep the machine code on disk, and keep IEEE arithmetic.
+def kernel_of(*sources: Path) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that compiles a function on first use and keeps the machine code on disk.
 
     numba looks for changes in the file of the outermost kernel alone, but kernels call others
     across files: so the machine code is kept under a name that tells the state of all of them.
+    Arithmetic is IEEE's.
+
+    Args:
+        sources: the files of all kernels that the function may call.
     """
-    function.__qualname__ += f"_{_STATE}"
-    return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))
+    state = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:12]
+
+    def compiled(function: Callable[P, R]) -> Callable[P, R]:
+        function.__qualname__ += f"_{state}"
+        return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))
+
+    return compiled
+
+
+SOURCES = tuple(sorted(Path(__file__).parent.glob("*_kernels.py")))
+"""The kernels of this folder."""
+
+kernel = kernel_of(*SOURCES)

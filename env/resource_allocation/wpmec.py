@@ -200,5 +200,5 @@ class WPMECFrame:
 
 
 def _check_solved(error: float) -> None:
-    if not error <= 1e-9:  # NaN fails too
+    if not error <= wpmec_kernels.ACCEPTED:  # NaN fails too
         raise ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")

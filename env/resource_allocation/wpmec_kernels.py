@@ -30,6 +30,7 @@ Decision = NDArray[np.int8]  # [N]
 Decisions = NDArray[np.int8]  # [K, N]
 
 TOLERANCE = 1e-9  # of v, relative; the value errs by the square of it
+ACCEPTED = 1e-9  # as an error; what is further off was not solved
 NOT_BINARY = -1.0  # in place of a value, which is never negative
 MAX_ITERATIONS = 200  # 4 to 8 are needed; bisection alone would take about 60
 

@@ -18,6 +18,7 @@ from env.resource_allocation.wpmec_bound_kernels import (
     lowest_dual,
 )
 from env.resource_allocation.wpmec_kernels import (
+    ACCEPTED,
     Decisions,
     Floats,
     Ints,
@@ -110,7 +111,7 @@ def value_of(sums: Sums, decision: Decision, devices: Devices) -> float:
     """Return the value of a decision `[N]`, or NaN if it cannot be found."""
     change(sums, decision, devices.snr, devices.local, devices.class_of)
     value, _, error = solve_sums(sums, devices.class_weights, devices.eps)
-    return value if error <= 1e-9 else math.nan
+    return value if error <= ACCEPTED else math.nan
 
 
 @kernel

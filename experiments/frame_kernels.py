@@ -1,0 +1,177 @@
+"""The frame loop as one compiled kernel: agent and wireless powered MEC, from frame to frame.
+
+It does what `DROO.decide` and the environment do, with the same kernels, but never comes back to
+Python until a training step is due.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+import agent
+from agent import droo, mlp_kernels, quantization_kernels
+from agent.droo import Progress
+from env.resource_allocation import jit, wpmec_kernels
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_AGENT = Path(agent.__file__).parent
+_SOURCES = (Path(__file__), _AGENT / "droo.py", *sorted(_AGENT.glob("*_kernels.py")), *jit.SOURCES)
+kernel = jit.kernel_of(*_SOURCES)
+
+advance = cast(Callable[..., Progress], numba.njit(droo.advance))
+refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due))
+
+DONE, TRAIN, FAILED = range(3)
+
+
+class Problem(NamedTuple):
+    """Wireless powered MEC; `wpmec_kernels.score` explains what is not its own."""
+
+    gains: Floats  # [T, N]
+    class_of: Ints
+    class_weights: Floats
+    constants: tuple[float, float, float]
+
+
+class Rules(NamedTuple):
+    """The settings of `DROO` and `MemoryDNN` by the same names; 0 in place of None."""
+
+    training_interval: int
+    adapt_every: int
+    refine_every: int
+    learn_when_wrong: bool
+
+
+class Columns(NamedTuple):
+    """Where to write what each frame came to; `experiments.results.History` explains them."""
+
+    rate: Floats
+    own_rate: Floats
+    k: Ints
+    best_candidate: Ints
+    scored: Ints
+    decision: Ints
+
+
+@kernel
+def refine(
+    gain: Floats,
+    problem: Problem,
+    decision: NDArray[np.int8],
+    reward: float,
+    neighbours: NDArray[np.int8],
+    rewards: Floats,
+) -> tuple[float, int, int, float]:
+    """Change the one device whose change earns most, as long as one earns more, by 1e-12 of it.
+
+    Args:
+        gain: channel gains `[N]`.
+        problem: to score with.
+        decision: in and out `[N]`.
+        reward: of the decision.
+        neighbours: room for `[N, N]`.
+        rewards: room for `[N]`.
+
+    Returns:
+        The reward, how many decisions were scored, which of them was best, -1 if none, and the
+        largest error.
+    """
+    scored, found, worst = 0, -1, 0.0
+    while True:
+        for i in range(len(decision)):
+            neighbours[i] = decision
+            neighbours[i, i] = 1 - decision[i]
+        error = wpmec_kernels.score(
+            gain, problem.class_of, problem.class_weights, problem.constants, neighbours, rewards
+        )
+        worst = max(worst, error)
+        best = int(rewards.argmax())
+        scored += len(decision)
+        if not rewards[best] - reward > 1e-12 * abs(reward):
+            return reward, scored, found, worst
+        reward, found = rewards[best], scored - len(decision) + best
+        decision[best] = 1 - decision[best]
+
+
+@kernel
+def play(
+    first: int,
+    end: int,
+    layers: tuple[mlp_kernels.Several, mlp_kernels.Several],
+    states: NDArray[np.float32],
+    problem: Problem,
+    memory: NDArray[np.float32],
+    counter: int,
+    rules: Rules,
+    progress: Progress,
+    columns: Columns,
+) -> tuple[int, int, Progress]:
+    """Play frames `first` to `end` - 1, or until a training step is due or a frame fails.
+
+    Args:
+        first: the first frame, from 0.
+        end: the frame to stop before.
+        layers: weights and biases of the policy.
+        states: of the frames from the first on `[end - first, inputs]`.
+        problem: gains of all frames.
+        memory: rows of the replay memory.
+        counter: how many rows were ever written to it.
+        rules: how to play.
+        progress: before the first frame.
+        columns: out.
+
+    Returns:
+        The next frame; DONE, TRAIN if a training step is due before it, or FAILED if it cannot be
+        played and nothing of it was done; and the progress.
+    """
+    num_devices = problem.gains.shape[1]
+    inputs = states.shape[1]
+    decisions = np.empty((num_devices + 1, num_devices), np.int8)
+    places = np.empty(num_devices + 1, np.int64)
+    rewards = np.empty(num_devices + 1)
+    for t in range(first, end):
+        logits = mlp_kernels.forward(*layers, states[t - first]).astype(np.float64)
+        if not np.isfinite(logits.sum()):
+            return t, FAILED, progress
+        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, places)
+        gain = problem.gains[t]
+        error = wpmec_kernels.score(
+            gain,
+            problem.class_of,
+            problem.class_weights,
+            problem.constants,
+            decisions[:count],
+            rewards,
+        )
+        best = int(rewards[:count].argmax())
+        own_rate, reward, candidate = rewards[0], rewards[best], best
+        decision, scored, refined = decisions[best].copy(), count, False
+        if refinement_is_due(progress, rules.refine_every):
+            reward, more, found, error_too = refine(
+                gain, problem, decision, reward, decisions[:num_devices], rewards[:num_devices]
+            )
+            error = max(error, error_too)
+            if found >= 0:
+                candidate, refined = count + found, True
+            scored += more
+        if not error <= wpmec_kernels.ACCEPTED:
+            return t, FAILED, progress
+
+        columns.rate[t], columns.own_rate[t] = reward, own_rate
+        columns.k[t], columns.best_candidate[t], columns.scored[t] = progress.k, candidate, scored
+        columns.decision[t] = decision
+        row = memory[counter % len(memory)]
+        row[:inputs] = states[t - first]
+        row[inputs:] = decision
+        counter += 1
+        place = 0 if refined else int(places[best])
+        progress = advance(progress, place, refined, rules.adapt_every, num_devices)
+        if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
+            return t + 1, TRAIN, progress
+    return end, DONE, progress
