@@ -109,11 +109,11 @@ class Compiled:
     def __init__(self, network: MLP) -> None:
         self._network = network
         self._linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-        self._parameters, self._first, self._second = Layers(), Layers(), Layers()
+        self._parameters, self._first, self._second, self._steps = (Views() for _ in range(4))
 
     def layers(self) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
         """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
-        return self._parameters.of(self._tensors())
+        return _halves(self._parameters.of(self._tensors()))
 
     def forward(self, state: Floats) -> Logits:
         """Return the logits `[N]` of one state `[inputs]`."""
@@ -123,20 +123,21 @@ class Compiled:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         tensors = self._tensors()
         moments = [_moments(optimizer, tensor) for tensor in tensors]
-        for moment in moments:
-            moment["step"] += 1
+        steps = self._steps.of([moment["step"] for moment in moments])
+        for step in steps:
+            np.add(step, 1, out=step)
         weights, biases = zip(
-            self._parameters.of(tensors),
-            self._first.of([moment["exp_avg"] for moment in moments]),
-            self._second.of([moment["exp_avg_sq"] for moment in moments]),
+            _halves(self._parameters.of(tensors)),
+            _halves(self._first.of([moment["exp_avg"] for moment in moments])),
+            _halves(self._second.of([moment["exp_avg_sq"] for moment in moments])),
             strict=True,
         )
         group = optimizer.param_groups[0]
         rates = (float(group["lr"]), *group["betas"], group["eps"], group["weight_decay"])
-        steps = moments[0]["step"].item()
-        return mlp_kernels.train(weights, biases, steps, rates, states, decisions)
+        return mlp_kernels.train(weights, biases, float(steps[0]), rates, states, decisions)
 
     def _tensors(self) -> list[Tensor]:
+        """Return the weights, and then the biases."""
         weights = [layer.weight for layer in self._linears]
         return [*weights, *[layer.bias for layer in self._linears]]
 
@@ -145,25 +146,28 @@ class Compiled:
         return Compiled, (self._network,)
 
 
-class Layers:
-    """Weights and biases of layers as arrays, made anew when the tensors' memory is another."""
+class Views:
+    """Tensors as arrays on their memory, made anew when that is another."""
 
     def __init__(self) -> None:
         self._addresses: list[int] = []
-        self._arrays: tuple[mlp_kernels.Several, mlp_kernels.Several] = ((), ())
+        self._arrays: list[Floats] = []
 
-    def of(self, tensors: list[Tensor]) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
-        """Return views: of the weights, half of the tensors, and of the biases, `[1, M]` each."""
-        addresses = [tensor.data_ptr() for tensor in tensors]
-        if addresses != self._addresses:  # at first, and after load_state_dict(assign=True), say
+    def of(self, tensors: list[Tensor]) -> list[Floats]:
+        """Return an array of each tensor; a vector `[M]` becomes `[1, M]`."""
+        if [tensor.data_ptr() for tensor in tensors] != self._addresses:
+            # At first, and after load_state_dict(assign=True), say.
             for tensor in tensors:
-                tensor.data = tensor.data.contiguous()  # of the memory that it has, as a rule
-            addresses = [tensor.data_ptr() for tensor in tensors]
+                tensor.data = tensor.data.contiguous()  # which it is, as a rule
+            self._addresses = [tensor.data_ptr() for tensor in tensors]
             arrays = [_view(tensor) for tensor in tensors]
-            half = len(arrays) // 2
-            self._arrays = tuple(arrays[:half]), tuple(bias[None] for bias in arrays[half:])
-            self._addresses = addresses
+            self._arrays = [array[None] if array.ndim == 1 else array for array in arrays]
         return self._arrays
+
+
+def _halves(arrays: list[Floats]) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+    half = len(arrays) // 2
+    return tuple(arrays[:half]), tuple(arrays[half:])
 
 
 def _moments(optimizer: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
