@@ -74,10 +74,13 @@ class DROO:
         learn_when_wrong: train in every frame in which another candidate than the policy's own
             rounded decision has won, besides every `training_interval` frames. So training backs
             off as the policy gets better.
+        learn_later: leave training to `learn_due`, to be called when there is time for it, as when
+            the decision is on its way to the devices: `decide` then never waits for training.
 
     Attributes:
-        agent, mode, adapt_every, refine_every, learn_when_wrong: the arguments.
+        agent, mode, adapt_every, refine_every, learn_when_wrong, learn_later: the arguments.
         progress: what is kept from frame to frame, the current K in it.
+        due: how many training steps `learn_due` has to take.
 
     Raises:
         TypeError: if `num_candidates`, `adapt_every` or `refine_every` is not an integer.
@@ -93,6 +96,7 @@ class DROO:
         adapt_every: int | None = 32,
         refine_every: int | None = None,
         learn_when_wrong: bool = False,
+        learn_later: bool = False,
     ) -> None:
         self.agent = agent
         check_mode(mode, agent.num_places)
@@ -108,6 +112,8 @@ class DROO:
             refine_every = positive_int("refine_every", refine_every)
         self.refine_every = refine_every
         self.learn_when_wrong = bool(learn_when_wrong)
+        self.learn_later = bool(learn_later)
+        self.due = 0
 
     @property
     def k(self) -> int:
@@ -115,7 +121,7 @@ class DROO:
         return self.progress.k
 
     def decide(self, state: ArrayLike, score: Score) -> Choice:
-        """Choose this frame's decision and learn from it.
+        """Choose this frame's decision and learn from it, unless `learn_later`.
 
         Args:
             state: state vector `[inputs]` of the frame.
@@ -139,14 +145,21 @@ class DROO:
         refined = choice.candidate >= len(candidates)
         place = 0 if refined else int(places[choice.candidate])
 
-        updates = self.agent.updates
-        self.agent.encode(state, choice.decision)
-        if self.learn_when_wrong and choice.candidate > 0 and self.agent.updates == updates:
-            self.agent.learn()
+        self.agent.remember(state, choice.decision)
+        at_interval = self.agent.memory_counter % self.agent.training_interval == 0
+        self.due += at_interval or (self.learn_when_wrong and choice.candidate > 0)
         self.progress = advance(
             self.progress, place, refined, self.adapt_every or 0, self.agent.net[-1]
         )
+        if not self.learn_later:
+            self.learn_due()
         return choice
+
+    def learn_due(self) -> None:
+        """Take the training steps that are due; only with `learn_later` any can be."""
+        while self.due > 0:
+            self.due -= 1
+            self.agent.learn()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, the agent included."""
@@ -156,8 +169,10 @@ class DROO:
             "adapt_every": self.adapt_every,
             "refine_every": self.refine_every,
             "learn_when_wrong": self.learn_when_wrong,
+            "learn_later": self.learn_later,
         }
         meta["progress"] = self.progress._asdict()
+        meta["due"] = self.due
         checkpoint.write(path, tensors, meta)
 
     @classmethod
@@ -182,4 +197,5 @@ class DROO:
             raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
         droo = cls(MemoryDNN.unpack(tensors, meta, policy), **meta["droo"])
         droo.progress = Progress(**meta["progress"])
+        droo.due = meta["due"]
         return droo

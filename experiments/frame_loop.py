@@ -74,6 +74,7 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
     features = droo.agent.features
     return (
         droo.mode == "OP"
+        and not droo.learn_later
         and droo.agent.compiled_layers is not None
         and features is not None
         and ("active" not in features or bool((gains > 0).all()))

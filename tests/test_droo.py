@@ -238,6 +238,39 @@ def test_training_falls_on_every_frame_in_which_the_policy_was_wrong() -> None:
         assert agent.updates - before == (choice.candidate > 0 or frame % 10 == 0)
 
 
+@pytest.mark.parametrize("every", [1, 7])
+def test_learning_later_is_learning_when_told(every: int, tmp_path: Path) -> None:
+    def play(droo: DROO, first: int, last: int) -> list[float]:
+        rewards = []
+        for t in range(first, last):
+            state = np.random.default_rng(t).exponential(size=N)
+            before = droo.agent.updates
+            choice = droo.decide(state, lambda x, s=state: (x * (s - 1)).sum(axis=1))  # type: ignore[misc]
+            rewards.append(choice.reward)
+            if droo.learn_later:
+                assert droo.agent.updates == before
+                if t % every == 0:
+                    droo.learn_due()
+                    assert droo.due == 0
+        return rewards
+
+    def new(*, learn_later: bool) -> DROO:
+        agent = MemoryDNN([N, 32, 16, N], training_interval=5, memory_size=256, seed=0)
+        return DROO(agent, learn_when_wrong=True, learn_later=learn_later)
+
+    later, at_once = new(learn_later=True), new(learn_later=False)
+    rewards = play(later, 0, 300)
+    assert play(new(learn_later=True), 0, 300) == rewards
+    assert (play(at_once, 0, 300) == rewards) == (every == 1)
+    assert later.agent.updates + later.due >= 300 // 5
+
+    stopped = new(learn_later=True)
+    play(stopped, 0, 104)
+    assert (stopped.due > 0) == (every > 1)
+    stopped.save(tmp_path / "droo")
+    assert play(DROO.load(tmp_path / "droo"), 104, 300) == rewards[104:]
+
+
 def test_an_unknown_mode_is_named() -> None:
     with pytest.raises(ValueError, match="mode must be one of OP, OPN, KNN, got 'XX'"):
         new_droo(mode="XX")
