@@ -4,6 +4,7 @@ A problem hands it a state vector and a callable that scores binary decisions; s
 """
 
 from agent.droo import DROO
+from agent.fleet import Fleet
 from agent.memory_dnn import MemoryDNN
 from agent.quantization import (
     nearest_neighbours,
@@ -16,6 +17,7 @@ from agent.scoring import Choice
 __all__ = [
     "DROO",
     "Choice",
+    "Fleet",
     "MemoryDNN",
     "ReplayMemory",
     "nearest_neighbours",

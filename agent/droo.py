@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
-from agent.quantization import check_mode
+from agent.quantization import Candidates, check_mode
 from agent.scoring import Choice, Score, best_of, refine
 from agent.validation import positive_int
 
@@ -138,22 +138,31 @@ class DROO:
             ValueError: if `state` has another shape or is not finite, or `score` returns another
                 shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
-        candidates, places = self.agent.propose(state, self.k, self.mode)
-        choice = best_of(candidates, score)
+        choice, place = self.choose(self.agent.propose(state, self.k, self.mode), state, score)
+        self.settle(state, choice, place)
+        if not self.learn_later:
+            self.learn_due()
+        return choice
+
+    def choose(
+        self, candidates: Candidates, state: ArrayLike, score: Score
+    ) -> tuple[Choice, int | None]:
+        """Return the best of candidates, refined if it is time, and its place; None if refined."""
+        choice = best_of(candidates.decisions, score)
         if refinement_is_due(self.progress, self.refine_every or 0):
             choice = refine(choice, score, self.agent.num_places, self.agent.active(state))
-        refined = choice.candidate >= len(candidates)
-        place = 0 if refined else int(places[choice.candidate])
+        if choice.candidate >= len(candidates.places):
+            return choice, None
+        return choice, int(candidates.places[choice.candidate])
 
+    def settle(self, state: ArrayLike, choice: Choice, place: int | None) -> None:
+        """Remember what was chosen and go on to the next frame; training steps may then be due."""
         self.agent.remember(state, choice.decision)
         at_interval = self.agent.memory_counter % self.agent.training_interval == 0
         self.due += at_interval or (self.learn_when_wrong and choice.candidate > 0)
         self.progress = advance(
-            self.progress, place, refined, self.adapt_every or 0, self.agent.net[-1]
+            self.progress, place or 0, place is None, self.adapt_every or 0, self.agent.net[-1]
         )
-        if not self.learn_later:
-            self.learn_due()
-        return choice
 
     def learn_due(self) -> None:
         """Take the training steps that are due; only with `learn_later` any can be."""

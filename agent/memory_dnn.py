@@ -71,6 +71,8 @@ class MemoryDNN:
             it is used: hand each agent one of its own.
 
     Attributes:
+        network: the policy, from states to logits.
+        optimizer: its Adam.
         model: the network with its sigmoid (with its softmax, for more than two places), an
             `nn.Sequential`; other weights may be loaded into it, but its layers must stay.
         replay: the replay memory.
@@ -143,15 +145,15 @@ class MemoryDNN:
         )
         layout = Layout(self.net[-1], self.features or (), self.num_places)
         if isinstance(policy, nn.Module):
-            self.policy, self._network = OWN, policy
+            self.policy, self.network = OWN, policy
         else:
             random = int(for_weights.generate_state(1, np.uint64)[0])
             generator = torch.Generator().manual_seed(random)
-            self.policy, self._network = policy, build(policy, self.net, layout, generator)
-        self._passes = fastest(self._network, LOSSES[loss])
-        check(self._network, self.net[0], layout)
-        self._model = with_probabilities(self._network, self.num_places)
-        self._optimizer = self._new_optimizer()
+            self.policy, self.network = policy, build(policy, self.net, layout, generator)
+        self._passes = fastest(self.network, LOSSES[loss])
+        check(self.network, self.net[0], layout)
+        self._model = with_probabilities(self.network, self.num_places)
+        self.optimizer = self._new_optimizer()
 
         self.cost_his: list[float] = []
         self.updates = 0
@@ -172,7 +174,7 @@ class MemoryDNN:
     @property
     def num_parameters(self) -> int:
         """How many parameters the policy has."""
-        return sum(parameter.numel() for parameter in self._network.parameters())
+        return sum(parameter.numel() for parameter in self.network.parameters())
 
     @property
     def memory(self) -> NDArray[np.float32]:
@@ -226,8 +228,16 @@ class MemoryDNN:
         Raises:
             ValueError: if the memory is empty.
         """
+        self.train_on(*self.sample())
+
+    def sample(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return a random batch of the memory, states `[B, inputs]` and decisions `[B, N]`.
+
+        Raises:
+            ValueError: if the memory is empty.
+        """
         batch = self.replay.sample(self.batch_size)
-        self.train_on(batch[:, : self.net[0]], batch[:, self.net[0] :])
+        return batch[:, : self.net[0]], batch[:, self.net[0] :]
 
     def train_on(self, states: NDArray[np.float32], decisions: NDArray[np.float32]) -> None:
         """Take one Adam step on these examples; their loss before it goes to `cost`.
@@ -236,12 +246,15 @@ class MemoryDNN:
             states: `[B, inputs]`.
             decisions: `[B, N]`.
         """
-        known = self._optimizer.param_groups[0]["params"]
-        replaced = any(p is not q for p, q in zip(self._network.parameters(), known, strict=True))
+        known = self.optimizer.param_groups[0]["params"]
+        replaced = any(p is not q for p, q in zip(self.network.parameters(), known, strict=True))
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
-            self._optimizer = self._new_optimizer()
-        self._optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        loss = self._passes.step(self._optimizer, states, decisions)
+            self.optimizer = self._new_optimizer()
+        self.optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
+        self.note(self._passes.step(self.optimizer, states, decisions))
+
+    def note(self, loss: float) -> None:
+        """Count a training step, and keep its loss."""
         self.updates += 1
         self.cost_his.append(loss)
         if len(self.cost_his) > self.cost_history_size:
@@ -260,13 +273,12 @@ class MemoryDNN:
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        return self._relaxed(self._logits(self._state(h)))
+        return self._relaxed(self._finite(self._passes.forward(self._state(h))))
 
-    def _logits(self, state: NDArray[np.float32]) -> NDArray[np.float64]:
-        logits = self._passes.forward(state).astype(np.float64)
+    def _finite(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         if not math.isfinite(logits.sum()):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
-        return logits
+        return logits.astype(np.float64)
 
     def _relaxed(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         squash = expit if self.num_places == 2 else partial(softmax, axis=1)
@@ -295,12 +307,18 @@ class MemoryDNN:
     def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
         """Do what `decode` does, and return with each candidate the least K that reaches it."""
         state = self._state(h)
-        logits, active = self._logits(state), self._active(state)
+        return self.candidates(state, self._passes.forward(state), k, mode)
+
+    def candidates(
+        self, state: NDArray[np.float32], logits: NDArray[np.float32], k: int, mode: str
+    ) -> Candidates:
+        """Return what `propose` does, from the logits `[N]` or `[N, P]` of a state `[inputs]`."""
+        precise, active = self._finite(logits), self._active(state)
         if self.num_places == 2:
-            candidates = quantize(logits, k, mode, self._noise)
+            candidates = quantize(precise, k, mode, self._noise)
         else:
             check_mode(mode, self.num_places)
-            decisions = likeliest(self._relaxed(logits), k)
+            decisions = likeliest(self._relaxed(precise), k)
             candidates = Candidates(decisions, np.arange(len(decisions)))
         if active is None or active.all():
             return candidates
@@ -390,12 +408,12 @@ class MemoryDNN:
             raise ValueError("features must be known to take a policy to another number of devices")
         arguments = self._arguments() | {
             "net": [len(self.features) * num_devices, *self.net[1:-1], num_devices],
-            "policy": copy.deepcopy(self._network),
+            "policy": copy.deepcopy(self.network),
             "seed": seed,
         }
         agent = type(self)(**arguments)
         agent.policy = self.policy
-        agent._optimizer.load_state_dict(copy.deepcopy(self._optimizer.state_dict()))
+        agent.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
         return agent
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -403,7 +421,7 @@ class MemoryDNN:
         # Clones, since safetensors refuses tensors that share memory, as tied parameters do.
         parameters = self.model.state_dict()
         tensors = {f"model.{name}": value.clone() for name, value in parameters.items()}
-        for number, moments in self._optimizer.state_dict()["state"].items():
+        for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
         tensors["memory"] = torch.from_numpy(self.memory)
         tensors["cost_his"] = torch.tensor(self.cost_his, dtype=torch.float64)
@@ -436,8 +454,8 @@ class MemoryDNN:
                 case ["optimizer", number, moment]:
                     moments.setdefault(int(number), {})[moment] = value
         agent.model.load_state_dict(weights)
-        groups = agent._optimizer.state_dict()["param_groups"]
-        agent._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        groups = agent.optimizer.state_dict()["param_groups"]
+        agent.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         if tensors["memory"].shape != agent.memory.shape:
             raise ValueError(f"memory must be {agent.memory.shape}, is {tensors['memory'].shape}")
         agent.replay.rows[:] = tensors["memory"].numpy()
@@ -501,5 +519,5 @@ class MemoryDNN:
     def _new_optimizer(self) -> torch.optim.Adam:
         betas = (0.09, 0.999) if self.rebuild_optimizer else (0.9, 0.999)
         return torch.optim.Adam(
-            self._network.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
+            self.network.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
         )

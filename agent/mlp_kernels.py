@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
-Several: TypeAlias = tuple[Floats, ...]
+Several: TypeAlias = tuple[Floats, ...] | list[Floats]
 
 # The order of sums may change, and products be fused with them; NaN stays NaN.
 FAST = {"reassoc", "contract", "nsz"}

@@ -122,7 +122,7 @@ class Compiled:
     def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         tensors = self._tensors()
-        moments = [_moments(optimizer, tensor) for tensor in tensors]
+        moments = [moments_of(optimizer, tensor) for tensor in tensors]
         steps = self._steps.of([moment["step"] for moment in moments])
         for step in steps:
             np.add(step, 1, out=step)
@@ -132,8 +132,7 @@ class Compiled:
             _halves(self._second.of([moment["exp_avg_sq"] for moment in moments])),
             strict=True,
         )
-        group = optimizer.param_groups[0]
-        rates = (float(group["lr"]), *group["betas"], group["eps"], group["weight_decay"])
+        rates = adam_rates(optimizer, float(optimizer.param_groups[0]["lr"]))
         return mlp_kernels.train(weights, biases, float(steps[0]), rates, states, decisions)
 
     def _tensors(self) -> list[Tensor]:
@@ -170,7 +169,15 @@ def _halves(arrays: list[Floats]) -> tuple[mlp_kernels.Several, mlp_kernels.Seve
     return tuple(arrays[:half]), tuple(arrays[half:])
 
 
-def _moments(optimizer: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
+def adam_rates(
+    optimizer: torch.optim.Adam, learning_rate: float
+) -> tuple[float, float, float, float, float]:
+    """Return the learning rate, both betas, epsilon and the weight decay."""
+    group = optimizer.param_groups[0]
+    return learning_rate, *group["betas"], group["eps"], group["weight_decay"]
+
+
+def moments_of(optimizer: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
     """Return what Adam knows of a parameter; at first what it would begin with."""
     if parameter not in optimizer.state:
         names = ("exp_avg", "exp_avg_sq")

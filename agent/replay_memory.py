@@ -56,6 +56,14 @@ class ReplayMemory:
         Raises:
             ValueError: if nothing was written yet.
         """
-        if self.counter == 0:
+        return self.rows[self.draw(batch_size, len(self))]
+
+    def draw(self, batch_size: int, written: int) -> NDArray[np.int64]:
+        """Return the indices `[batch_size]` of a sample, where `written` rows are written.
+
+        Raises:
+            ValueError: if none is.
+        """
+        if written == 0:
             raise ValueError("the replay memory is empty: encode at least one decision first")
-        return self.rows[self.rng.integers(len(self), size=batch_size)]
+        return self.rng.integers(written, size=batch_size)

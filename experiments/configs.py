@@ -177,6 +177,9 @@ class SweepConfig(DROOConfig):
     """Seeds, one run each."""
     jobs: int = -1
     """Runs at a time, one process each; -1 takes all cores."""
+    device: Literal["cpu", "cuda"] | None = None
+    """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
+    By default each run is a process of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +253,9 @@ class ScaledConfig:
     """Seeds, one run each of every setting; by default what the scale says."""
     jobs: int = -1
     """Runs at a time, one process each; -1 takes all cores."""
+    device: Literal["cpu", "cuda"] | None = None
+    """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
+    By default each run is a process of its own."""
     results: Path = Path("results")
     """Folder of all results; a study gets a folder of its own in it."""
 

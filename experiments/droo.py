@@ -6,9 +6,9 @@
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -51,30 +51,68 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
         ValueError: if a setting is out of range, or the data file damaged or without gains.
         FileNotFoundError: if there is no such data file.
     """
+    task = prepare(config, progress=progress)
+    history, timing = record(
+        task.droo, task.gains, task.weights_from, task.optimal_rate, progress=progress
+    )
+    return save(task, history, timing, draw=draw)
+
+
+class Task(NamedTuple):
+    """A run, ready to be played.
+
+    Attributes:
+        config: its settings.
+        came_from: what `provenance` returned.
+        droo: the agent.
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change.
+        test_frames: how many frames at the end are the test.
+        optimal_rate: a certified bound of each frame's rate `[T]`, bit/s.
+        certificate: what else `certify` returned.
+    """
+
+    config: DROOConfig
+    came_from: dict[str, Any]
+    droo: DROO
+    gains: Floats
+    weights_from: dict[int, Floats]
+    test_frames: int
+    optimal_rate: Floats
+    certificate: dict[str, float]
+
+
+def prepare(config: DROOConfig, *, progress: bool) -> Task:
+    """Return a run's agent and frames; the errors are those of `run`."""
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
     _, for_agent = np.random.SeedSequence(config.seed).spawn(2)  # the first is the channel's
     gains, weights = make_frames(config)
     gains, test_frames = split_frames(gains, config)
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    num_devices = len(weights)
-
-    droo = build(config, num_devices, for_agent)
+    droo = build(config, len(weights), for_agent)
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )
-    history, timing = record(droo, gains, weights_from, optimal_rate, progress=progress)
-    changes = [at * len(gains) // 100 for at in EVENTS[config.scenario]]
-    summary = results.summarize(history, test_frames, changes)
-    summary |= {"seed": config.seed, "parameters": droo.agent.num_parameters}
-    summary |= certificate | timing
+    return Task(
+        config, came_from, droo, gains, weights_from, test_frames, optimal_rate, certificate
+    )
+
+
+def save(task: Task, history: History, timing: Mapping[str, float], *, draw: bool) -> Path:
+    """Save a run that was played, and return its folder."""
+    config, agent = task.config, task.droo.agent
+    changes = [at * len(task.gains) // 100 for at in EVENTS[config.scenario]]
+    summary = results.summarize(history, task.test_frames, changes)
+    summary |= {"seed": config.seed, "parameters": agent.num_parameters}
+    summary |= {**task.certificate, **timing}
 
     def write_more(folder: Path) -> None:
-        droo.save(folder / "checkpoint.safetensors")
+        task.droo.save(folder / "checkpoint.safetensors")
         if draw:
             figures.save_figures({"DROO": history}, folder)
 
-    return results.save(config.results / EXPERIMENT, came_from, history, summary, write_more)
+    return results.save(config.results / EXPERIMENT, task.came_from, history, summary, write_more)
 
 
 def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
@@ -181,21 +219,30 @@ def record(
         decision_us[before : played.frames] = played.decision_us
         before = played.frames
     seconds = time.perf_counter() - start
+    return history_of(columns, optimal_rate, costs), timing_of(seconds, decision_us)
 
+
+def history_of(
+    columns: Columns, optimal_rate: Floats, costs: Sequence[tuple[int, float]]
+) -> History:
+    """Return a run; `costs` are the frames of its training steps, from 1, and their losses."""
     cost_frame, cost = np.array(costs).reshape(-1, 2).T
-    history = History(
+    return History(
         **columns._asdict(),
         optimal_rate=optimal_rate,
         cost_frame=cost_frame.astype(np.int64),
         cost=cost,
     )
-    timing = {
+
+
+def timing_of(seconds: float, decision_us: Floats) -> dict[str, float]:
+    """Return a summary's times, from all seconds of a run and each frame's decision `[T]`."""
+    return {
         "seconds": seconds,
-        "microseconds_per_frame": seconds / len(gains) * 1e6,
+        "microseconds_per_frame": seconds / len(decision_us) * 1e6,
         "decision_us_p50": float(np.percentile(decision_us, 50)),
         "decision_us_p99": float(np.percentile(decision_us, 99)),
     }
-    return history, timing
 
 
 def with_progress(

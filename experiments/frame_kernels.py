@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 _AGENT = Path(agent.__file__).parent
 _SOURCES = (Path(__file__), _AGENT / "droo.py", *sorted(_AGENT.glob("*_kernels.py")), *jit.SOURCES)
 kernel = jit.kernel_of(*_SOURCES)
+fleet_kernel = jit.kernel_of(*_SOURCES, parallel=True)
 
 advance = cast(Callable[..., Progress], numba.njit(droo.advance))
 refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due))
@@ -48,6 +49,17 @@ class Rules(NamedTuple):
     learn_when_wrong: bool
 
 
+class Networks(NamedTuple):
+    """The networks of B agents and their optimizers; a row is what torch lists, joined."""
+
+    widths: Ints  # of the layers, [inputs, ..., N]
+    parameters: NDArray[np.float32]  # [B, P]
+    first_moments: NDArray[np.float32]  # [B, P]
+    second_moments: NDArray[np.float32]  # [B, P]
+    steps: Floats  # training steps until now [B]
+    rates: Floats  # as for mlp_kernels.adam [B, 5]
+
+
 class Columns(NamedTuple):
     """Where to write what each frame came to; `experiments.results.History` explains them."""
 
@@ -57,6 +69,21 @@ class Columns(NamedTuple):
     best_candidate: Ints
     scored: Ints
     decision: Ints
+
+
+@kernel
+def layers_of(
+    row: NDArray[np.float32], widths: Ints
+) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+    """Return the weights and the biases of each layer, which one row `[P]` holds as torch does."""
+    weights, biases, end = [], [], 0
+    for layer in range(len(widths) - 1):
+        inputs, outputs, begin = widths[layer], widths[layer + 1], end
+        end += inputs * outputs
+        weights.append(row[begin:end].reshape(outputs, inputs))
+        biases.append(row[end : end + outputs].reshape(1, outputs))
+        end += outputs
+    return weights, biases
 
 
 @kernel
@@ -175,3 +202,78 @@ def play(
         if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
             return t + 1, TRAIN, progress
     return end, DONE, progress
+
+
+@fleet_kernel
+def play_fleet(
+    first: int,
+    end: int,
+    networks: Networks,
+    states: NDArray[np.float32],
+    gains: Floats,
+    problem: Problem,
+    memory: NDArray[np.float32],
+    counter: int,
+    rules: Rules,
+    progress: Ints,
+    columns: Columns,
+    batch: Ints,
+) -> NDArray[np.float64]:
+    """Play frames with B agents, and let each take a training step if that is wanted.
+
+    Args:
+        first: the first frame, from 0.
+        end: the frame to stop before.
+        networks: of the agents.
+        states: of the frames from the first on `[B, end - first, inputs]`.
+        gains: channel gains `[B, T, N]`.
+        problem: all but the gains.
+        memory: rows of the replay memories `[B, M, inputs + N]`.
+        counter: how many rows were ever written to each.
+        rules: as for `play`; training falls at the end, or not at all.
+        progress: of each agent, in and out `[B, 4]`.
+        columns: out, each `[B, T]`, decisions `[B, T, N]`.
+        batch: rows of the memory to train on `[B, batch size]`, or `[B, 0]`.
+
+    Returns:
+        The losses `[B]`; NaN of agents that do not train, infinity of agents whose frame failed.
+    """
+    # numba's parallel loops take no tuples in, so they are taken apart here and put together there.
+    widths, parameters, first_moments, second_moments, steps, rates = networks
+    _, class_of, class_weights, (snr_factor, local_factor, eps) = problem
+    training_interval, adapt_every, refine_every, learn_when_wrong = rules
+    rate, own_rate, k, best_candidate, scored, decision = columns
+    losses = np.full(len(parameters), np.nan)
+    for b in numba.prange(len(parameters)):
+        weights, biases = layers_of(parameters[b], widths)
+        constants = (snr_factor, local_factor, eps)
+        _, outcome, after = play(
+            first,
+            end,
+            (weights, biases),
+            states[b],
+            Problem(gains[b], class_of, class_weights, constants),
+            memory[b],
+            counter,
+            Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
+            Progress(progress[b, 0], progress[b, 1], progress[b, 2], progress[b, 3]),
+            Columns(rate[b], own_rate[b], k[b], best_candidate[b], scored[b], decision[b]),
+        )
+        progress[b, 0], progress[b, 1] = after.k, after.frames
+        progress[b, 2], progress[b, 3] = after.place, after.idle
+        if outcome == FAILED:
+            losses[b] = np.inf
+        elif batch.shape[1] > 0:
+            rows = memory[b][batch[b]]
+            weights1, biases1 = layers_of(first_moments[b], widths)
+            weights2, biases2 = layers_of(second_moments[b], widths)
+            steps[b] += 1
+            losses[b] = mlp_kernels.train(
+                (weights, weights1, weights2),
+                (biases, biases1, biases2),
+                steps[b],
+                (rates[b, 0], rates[b, 1], rates[b, 2], rates[b, 3], rates[b, 4]),
+                rows[:, : widths[0]],
+                rows[:, widths[0] :],
+            )
+    return losses

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import DROO
+from agent import DROO, Choice
 from agent.droo import Progress
 from env import WPMECCritic
 from env.features import parse, states
@@ -94,10 +94,7 @@ def play_one_by_one(
     """Do what `play` does with `simulate`, whatever the agent."""
     env = replay(gains, weights_from[0], droo.agent.features)
     for t, frame in enumerate(simulate(droo, env, len(gains))):
-        choice = frame.choice
-        columns.rate[t], columns.own_rate[t] = frame.reward, choice.own_reward
-        columns.k[t], columns.best_candidate[t] = frame.k, choice.candidate
-        columns.scored[t], columns.decision[t] = choice.num_candidates, choice.decision
+        write(columns, t, frame.reward, frame.k, frame.choice)
         yield Played(t + 1, frame.cost, frame.decision_us)
         if t + 1 in weights_from:
             env.weights = weights_from[t + 1]
@@ -108,12 +105,7 @@ def play_compiled(
 ) -> Iterator[Played]:
     """Do what `play` does with `frame_kernels.play`; `can_be_compiled` must hold."""
     agent = droo.agent
-    rules = Rules(
-        agent.training_interval,
-        droo.adapt_every or 0,
-        droo.refine_every or 0,
-        droo.learn_when_wrong,
-    )
+    rules = rules_of(droo)
     for begin, end in blocks(weights_from, len(gains)):
         critic = WPMECCritic(weights_at(weights_from, begin))
         problem = Problem(gains, *critic.kernel_arguments)
@@ -145,6 +137,23 @@ def play_compiled(
             seconds = time.perf_counter() - start
             cost = agent.cost if outcome == frame_kernels.TRAIN else None
             yield Played(t, cost, seconds / (t - first) * 1e6)
+
+
+def write(columns: Columns, t: int, rate: float, k: int, choice: Choice) -> None:
+    """Write what a frame came to."""
+    columns.rate[t], columns.own_rate[t] = rate, choice.own_reward
+    columns.k[t], columns.best_candidate[t] = k, choice.candidate
+    columns.scored[t], columns.decision[t] = choice.num_candidates, choice.decision
+
+
+def rules_of(droo: DROO) -> Rules:
+    """Return an agent's settings for the kernels."""
+    return Rules(
+        droo.agent.training_interval,
+        droo.adapt_every or 0,
+        droo.refine_every or 0,
+        droo.learn_when_wrong,
+    )
 
 
 def blocks(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:

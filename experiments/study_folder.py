@@ -42,7 +42,7 @@ def frames_of(config: ScaledConfig, full: int) -> int:
 def run_missing(name: str, config: ScaledConfig, runs: Sequence[DROOConfig]) -> list[Path]:
     """Say how much a study runs, run what was not run yet, and return the run folders."""
     print(f"{name}: {len(runs)} runs of {runs[0].frames:,} frames")
-    return run_all(runs, config.jobs, draw=False)
+    return run_all(runs, config.jobs, device=config.device, draw=False)
 
 
 def publish(

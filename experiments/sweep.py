@@ -3,16 +3,19 @@
 `python -m experiments.sweep --help` lists its settings.
 """
 
+import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from experiments import droo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
+from experiments.fleet_loop import new_fleet_columns, of_agent, play_together
 from experiments.statistics import aligned, interval_text, number
 
 COLUMNS = {
@@ -29,11 +32,14 @@ COLUMNS = {
 def main(config: SweepConfig) -> None:
     """Run the seeds that were not run yet, and print a table of all."""
     settings = {field.name: getattr(config, field.name) for field in fields(DROOConfig)}
-    folders = run_all([DROOConfig(**settings | {"seed": s}) for s in config.seeds], config.jobs)
+    configs = [DROOConfig(**settings | {"seed": seed}) for seed in config.seeds]
+    folders = run_all(configs, config.jobs, device=config.device)
     print_table(config.seeds, folders)
 
 
-def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, draw: bool = True) -> list[Path]:
+def run_all(
+    configs: Sequence[DROOConfig], jobs: int = -1, *, device: str | None = None, draw: bool = True
+) -> list[Path]:
     """Run the main experiment with each of these settings, and return the run folders.
 
     A run that exists is not run again. The runs are spread over processes by joblib: within
@@ -41,16 +47,82 @@ def run_all(configs: Sequence[DROOConfig], jobs: int = -1, *, draw: bool = True)
 
     Args:
         configs: the settings of each run.
-        jobs: runs at a time; -1 takes all cores.
+        jobs: runs at a time, or fleets; -1 takes all cores.
+        device: where the networks of all runs that differ in their seeds alone compute, these runs
+            being a fleet; None for a process each.
         draw: whether to draw the figures of each run, which takes a second.
     """
     found = {config: results.find(config.results / droo.EXPERIMENT, config) for config in configs}
     todo = [config for config, folder in found.items() if folder is None]
-    finished = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(droo.run)(config, progress=False, draw=draw) for config in todo
-    )
-    new = dict(zip(todo, tqdm(finished, total=len(todo), unit="run", disable=None), strict=True))
+    if device is None:
+        groups = [[config] for config in todo]
+        tasks = [delayed(_run_alone)(config, draw=draw) for config in todo]
+    else:
+        groups = _alike(todo)
+        tasks = [delayed(run_together)(group, device, draw=draw) for group in groups]
+    if len(groups) == 1:  # in this process, where a fleet may have all cores
+        jobs = 1
+    finished = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    new: dict[DROOConfig, Path] = {}
+    with tqdm(total=len(todo), unit="run", disable=None) as bar:
+        for group, folders in zip(groups, finished, strict=True):
+            new |= dict(zip(group, folders, strict=True))
+            bar.update(len(group))
     return [found[config] or new[config] for config in configs]
+
+
+def _run_alone(config: DROOConfig, *, draw: bool) -> list[Path]:
+    return [droo.run(config, progress=False, draw=draw)]
+
+
+def _alike(configs: Sequence[DROOConfig]) -> list[list[DROOConfig]]:
+    """Return the configs in groups that differ in their seeds alone."""
+    groups: dict[DROOConfig, list[DROOConfig]] = {}
+    for config in configs:
+        groups.setdefault(replace(config, seed=0), []).append(config)
+    return list(groups.values())
+
+
+def run_together(
+    configs: Sequence[DROOConfig], device: str = "cpu", *, draw: bool = True
+) -> list[Path]:
+    """Run experiments that differ in their seeds alone, their agents a fleet.
+
+    Args:
+        configs: the settings of each run.
+        device: where the networks compute, as for `Fleet`.
+        draw: whether to draw the figures of each run.
+
+    Returns:
+        The run folders. A run's times are those of all runs over their number.
+
+    Raises:
+        ValueError: as for `experiments.droo.run`, or if the agents cannot be a fleet.
+        FileNotFoundError: if there is no such data file.
+    """
+    tasks = [droo.prepare(config, progress=False) for config in configs]
+    gains = np.stack([task.gains for task in tasks])
+    columns = new_fleet_columns(*gains.shape)
+    decision_us = np.empty(gains.shape[1])
+    costs: list[list[tuple[int, float]]] = [[] for _ in tasks]
+    start, before = time.perf_counter(), 0
+    agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
+    for played in play_together(agents, gains, weights_from, columns, device):
+        for of_run, cost in zip(costs, played.costs, strict=True):
+            if cost is not None:
+                of_run.append((played.frames, cost))
+        decision_us[before : played.frames] = played.decision_us
+        before = played.frames
+    timing = droo.timing_of((time.perf_counter() - start) / len(tasks), decision_us)
+    return [
+        droo.save(
+            task,
+            droo.history_of(of_agent(columns, b), task.optimal_rate, costs[b]),
+            timing,
+            draw=draw,
+        )
+        for b, task in enumerate(tasks)
+    ]
 
 
 def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:

@@ -178,7 +178,7 @@ def test_torch_goes_on_where_compiled_training_ends() -> None:
     agents = [MemoryDNN([10, 120, 80, 10], batch_size=64, seed=1) for _ in range(2)]
     for agent in agents:
         encode_random(agent, 500)
-    agents[0]._passes = Autograd(agents[0]._network, binary_cross_entropy)
+    agents[0]._passes = Autograd(agents[0].network, binary_cross_entropy)
     for agent in agents:
         encode_random(agent, 100, seed=1)
     for ours, torchs in zip(weights(agents[1]), weights(agents[0]), strict=True):

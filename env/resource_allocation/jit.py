@@ -11,7 +11,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def kernel_of(*sources: Path) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def kernel_of(*sources: Path, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that compiles a function on first use and keeps the machine code on disk.
 
     numba looks for changes in the file of the outermost kernel alone, but kernels call others
@@ -20,12 +20,14 @@ def kernel_of(*sources: Path) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     Args:
         sources: the files of all kernels that the function may call.
+        parallel: run `numba.prange` in as many threads as numba is set to.
     """
     state = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:12]
 
     def compiled(function: Callable[P, R]) -> Callable[P, R]:
         function.__qualname__ += f"_{state}"
-        return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))
+        compiler = numba.njit(cache=True, error_model="numpy", parallel=parallel)
+        return cast(Callable[P, R], compiler(function))
 
     return compiled
 
