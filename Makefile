@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: help run reproduce test test-all lint bench clean
+.PHONY: help run reproduce test test-all lint bench report clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ reproduce: $(VENV)/.installed ## Run every study of the paper (ARGS="--scale smo
 bench: $(VENV)/.installed-dev ## Measure the speed of the frame and of its parts
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds \
 		--override-ini addopts= $(ARGS)
+
+report: $(VENV)/.installed-dev ## Measure all of it and print it as Markdown (some: ARGS="floor latency")
+	$(BIN)/python -m benchmarks.report $(ARGS)
 
 clean: ## Delete the virtual environment, the caches and the build files; results/ stays
 	rm -rf $(VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,6 @@
 """The forward pass of one state and the training step of a batch: by torch, or compiled."""
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -137,8 +137,10 @@ class Compiled:
 
     def _tensors(self) -> list[Tensor]:
         """Return the weights, and then the biases."""
-        weights = [layer.weight for layer in self._linears]
-        return [*weights, *[layer.bias for layer in self._linears]]
+        # Read from torch's own dictionary: this is done in every frame, and attributes are slow.
+        own = [layer._parameters for layer in self._linears]
+        tensors = [each["weight"] for each in own] + [each["bias"] for each in own]
+        return cast(list[Tensor], tensors)
 
     def __reduce__(self) -> tuple[type, tuple[MLP]]:
         """Copy and pickle the network alone: copied views would be of other memory than it."""

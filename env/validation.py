@@ -39,12 +39,7 @@ def in_range(
         ValueError: if an entry is NaN, infinite or out of range (`low` itself too if `open_low`),
             or `check_shape` refuses the shape.
     """
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got {value!r}")
-    array = np.asarray(array, dtype=np.float64, order="C")
-    if shape is not None:
-        check_shape(name, array, shape)
+    array = real(name, value, shape)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {list(array.shape)}")
     smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is
@@ -56,6 +51,23 @@ def in_range(
             f"got entries from {smallest:g} to {largest:g}"
         )
     return array
+
+
+def real(
+    name: str, value: ArrayLike, shape: tuple[int | str, ...] | None = None
+) -> NDArray[np.float64]:
+    """Return `value` as a contiguous float64 array.
+
+    Raises:
+        TypeError: if it holds no real numbers.
+        ValueError: if `check_shape` refuses the shape.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got {value!r}")
+    if shape is not None:
+        check_shape(name, array, shape)
+    return np.asarray(array, dtype=np.float64, order="C")
 
 
 def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, ...]) -> None:

@@ -151,7 +151,7 @@ def play_compiled_together(
                 t,
                 until,
                 networks,
-                states[:, t - begin : until - begin],
+                np.ascontiguousarray(states[:, t - begin : until - begin]),  # for fast kernels
                 gains,
                 problem,
                 memory,

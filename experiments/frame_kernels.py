@@ -117,7 +117,7 @@ def refine(
         error = wpmec_kernels.score(
             gain, problem.class_of, problem.class_weights, problem.constants, neighbours, rewards
         )
-        worst = max(worst, error)
+        worst = max(worst, error)  # the gains are known to be good, or this was not called
         best = int(rewards.argmax())
         scored += len(decision)
         if not rewards[best] - reward > 1e-12 * abs(reward):
@@ -187,7 +187,7 @@ def play(
             if found >= 0:
                 candidate, refined = count + found, True
             scored += more
-        if not error <= wpmec_kernels.ACCEPTED:
+        if not 0.0 <= error <= wpmec_kernels.ACCEPTED:
             return t, FAILED, progress
 
         columns.rate[t], columns.own_rate[t] = reward, own_rate

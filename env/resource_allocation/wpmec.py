@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from env.resource_allocation import wpmec_kernels
-from env.validation import binary, in_range, not_binary
+from env.validation import binary, in_range, not_binary, real
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -125,12 +125,11 @@ class WPMECCritic:
                 physical range.
         """
         decisions = binary("decisions", decisions, ("K", self.num_devices))
-        gain = self.check_gain(gain)
+        gain = real("gain", gain, (self.num_devices,))
         values = np.empty(len(decisions))
         error = wpmec_kernels.score(gain, *self.kernel_arguments, decisions, values)
-        if error == wpmec_kernels.NOT_BINARY:
-            raise not_binary("decisions", decisions)
-        _check_solved(error)
+        if not 0 <= error <= wpmec_kernels.ACCEPTED:
+            raise self._failure(error, gain, "decisions", decisions)
         return values
 
     def allocate(self, gain: ArrayLike, decision: ArrayLike) -> Allocation:
@@ -148,14 +147,13 @@ class WPMECCritic:
                 physical range.
         """
         decision = binary("decision", decision, (self.num_devices,))
-        gain = self.check_gain(gain)
+        gain = real("gain", gain, (self.num_devices,))
         offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
         value, energy_time, error = wpmec_kernels.allocate(
             gain, *self.kernel_arguments, decision, offload_time, rate
         )
-        if value == wpmec_kernels.NOT_BINARY:
-            raise not_binary("decision", decision)
-        _check_solved(error)
+        if not 0 <= error <= wpmec_kernels.ACCEPTED:
+            raise self._failure(error, gain, "decision", decision)
         return Allocation(energy_time, offload_time, rate, value)
 
     def check_gain(self, gain: ArrayLike) -> Floats:
@@ -166,6 +164,14 @@ class WPMECCritic:
             ValueError: if the shape differs, or one is negative, NaN or infinite.
         """
         return in_range("gain", gain, 0, math.inf, (self.num_devices,))
+
+    def _failure(self, error: float, gain: Floats, name: str, decisions: Ints) -> Exception:
+        """Return what to raise where a kernel returned this error."""
+        if error == wpmec_kernels.NOT_BINARY:
+            return not_binary(name, decisions)
+        if error == wpmec_kernels.BAD_GAIN:
+            self.check_gain(gain)
+        return ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")
 
 
 class WPMECFrame:
@@ -197,8 +203,3 @@ class WPMECFrame:
     def allocate(self, decision: ArrayLike) -> Allocation:
         """Return the best allocation of a decision `[N]`: see `WPMECCritic.allocate`."""
         return self.critic.allocate(self.gain, decision)
-
-
-def _check_solved(error: float) -> None:
-    if not error <= wpmec_kernels.ACCEPTED:  # NaN fails too
-        raise ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")

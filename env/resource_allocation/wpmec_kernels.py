@@ -31,7 +31,7 @@ Decisions = NDArray[np.int8]  # [K, N]
 
 TOLERANCE = 1e-9  # of v, relative; the value errs by the square of it
 ACCEPTED = 1e-9  # as an error; what is further off was not solved
-NOT_BINARY = -1.0  # in place of a value, which is never negative
+NOT_BINARY, BAD_GAIN = -1.0, -2.0  # in place of an error, which is never negative
 MAX_ITERATIONS = 200  # 4 to 8 are needed; bisection alone would take about 60
 
 
@@ -101,8 +101,9 @@ def derive(v: float, snr: Floats, weights: Floats, eps: float, classes: Floats) 
             scale = weights[c] * eps
             e, q, u = decay(log_snrs[c])
             complements[c], prices[c] = q, u * scale
-            share = snr[c] * e / q
-            slope = share / (q * q * scale)
+            inverse = 1.0 / q
+            share = snr[c] * e * inverse
+            slope = share * inverse * inverse / scale
             p += share
             dp += slope
             p_behind += share * (prices[c] - v)
@@ -182,7 +183,7 @@ def solve(
         a = 1.0 / (1.0 + sums.p)
         root = np.cbrt(a)
         value = local * root + a * sums.earned
-        energy = local / (3.0 * root * root)
+        energy = local / 3.0 * root * (1.0 + sums.p)  # local / 3 a^(-2/3)
         total = energy + sums.offload  # V
         least, largest = min(sums.least, total), max(sums.largest, total)
         error = max(largest - v, v - least) / v
@@ -192,8 +193,11 @@ def solve(
         low, high = max(low, least), min(high, largest)
         slope = 2.0 / 3.0 * energy * a  # d(energy)/dv = -slope dp, and d(offload)/dv = -p
         total += slope * sums.dp_behind + sums.p_behind  # V at v
-        step = math.log(total / v) / (1.0 + v * (slope * sums.dp + sums.p) / total)  # of ln v
-        moved = v * math.exp(step)
+        falls = slope * sums.dp + sums.p  # V, by v
+        if abs(total - v) < 0.1 * v:
+            moved = v + (total - v) / (1.0 + falls)
+        else:  # from afar in logarithms, which are more nearly linear
+            moved = v * math.exp(math.log(total / v) / (1.0 + v * falls / total))
         wide = iteration % 3 == 2 and high > 2.0 * low
         if wide or moved == 0.0 or not low <= moved <= high:
             # Newton left the bracket, or jumps about in it; its low end is 0 where e^-t underflows.
@@ -247,6 +251,15 @@ class Sums(NamedTuple):
     local: Floats
     price: Floats
     classes: Floats
+
+
+@kernel
+def are_gains(gain: Floats) -> bool:
+    """Whether all are finite and none is negative."""
+    for g in gain:  # noqa: SIM110 (numba has no generators)
+        if not 0.0 <= g < math.inf:
+            return False
+    return True
 
 
 @kernel
@@ -334,8 +347,11 @@ def score(
         values: out, `[K]`.
 
     Returns:
-        The worst bound on the relative error of a multiplier, or -1 if a decision is not binary.
+        The worst bound on the relative error of a multiplier, or NOT_BINARY for the decisions, or
+        BAD_GAIN.
     """
+    if not are_gains(gain):
+        return BAD_GAIN
     snr, local = terms(gain, class_of, class_weights, constants)
     one, other = all_local(local, len(class_weights)), all_local(local, len(class_weights))
     worst = 0.0
@@ -363,12 +379,14 @@ def allocate(
     """Write the best allocation of one decision into `offload_time` and `rate` `[N]`, unweighted.
 
     The other arguments are those of `score`. Returns the value, a, and the bound on the relative
-    error of the multiplier, or -1 in place of the value if the decision is not binary.
+    error of the multiplier, or what `score` returns instead.
     """
+    if not are_gains(gain):
+        return 0.0, 0.0, BAD_GAIN
     snr, local = terms(gain, class_of, class_weights, constants)
     sums = all_local(local, len(class_weights))
     if not change(sums, decision, snr, local, class_of):
-        return NOT_BINARY, 0.0, 0.0
+        return 0.0, 0.0, NOT_BINARY
     _, local_factor, eps = constants
     value, a, error = solve_sums(sums, class_weights, eps)
     for i in range(len(gain)):

@@ -1,0 +1,167 @@
+"""What the sections of `python -m benchmarks.report` share: settings, runs, timing, Markdown."""
+
+import copy
+import math
+import shlex
+import time
+import timeit
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from agent import DROO
+from experiments.configs import DROOConfig
+from experiments.droo import build
+from experiments.frame_kernels import Columns
+from experiments.frame_loop import Played, new_columns, play
+from experiments.frames import make_frames, split_frames
+
+Floats = NDArray[np.float64]
+Player = Callable[[DROO, Floats, Mapping[int, Floats], Columns], Iterator[Played]]
+
+SectionName = Literal[
+    "machine", "frames", "floor", "parts", "scaling", "latency", "startup", "memory"
+]
+
+ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds
+WARM_UP = 20  # frames, some of which train: everything is compiled afterwards
+RUNS = 3  # of the same frames, of which the fastest counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Measure the speed of everything, here and now, and print it as one Markdown document."""
+
+    only: tyro.conf.Positional[tuple[SectionName, ...]] = ()
+    """Sections; by default all."""
+    data: Path | None = None
+    """Recorded channel gains (.mat or .npz with input_h [T, N]) for the main run, the floor, the
+    latency and the memory; by default they are generated. The other sections always generate."""
+    quick: bool = False
+    """Measure a hundredth of it, to see that it runs: the figures mean nothing then."""
+
+    def some(self, full: int) -> int:
+        """Return how many frames or rounds to take where the whole report takes so many."""
+        return max(3, full // 100) if self.quick else full
+
+    def command(self, section: SectionName) -> str:
+        """Return what reproduces a section."""
+        data = "" if self.data is None else f" --data {shlex.quote(str(self.data))}"
+        return f"python -m benchmarks.report {section}{data}{' --quick' * self.quick}"
+
+
+def main_settings(config: ReportConfig) -> DROOConfig:
+    """The main run: 30,000 frames with the published settings, ten devices unless recorded."""
+    return DROOConfig(preset="published", data=config.data, frames=config.some(30_000))
+
+
+class Run(NamedTuple):
+    """Frames that were played, and when: `seconds[i]` had passed after `frames[i]` of them."""
+
+    frames: Floats
+    seconds: Floats
+
+    def us(self, first: int, end: int) -> float:
+        """Return the microseconds a frame from frame `first`, counted from 0, to before `end`."""
+        begin, stop = np.interp([first, end], self.frames, self.seconds)
+        return float(stop - begin) / (end - first) * 1e6
+
+
+def timed(frames: Iterable[int]) -> Run:
+    """Time something that yields, from time to time, how many frames it has played."""
+    start = time.perf_counter()
+    marks = [(0.0, 0.0), *((played, time.perf_counter() - start) for played in frames)]
+    return Run(*np.array(marks).T)
+
+
+def best_us(runs: Iterable[Run], first: int, end: int) -> float:
+    """Return the microseconds a frame of the run that was the fastest in these frames."""
+    return min(run.us(first, end) for run in runs)
+
+
+def frames_of(settings: DROOConfig) -> tuple[Floats, Floats]:
+    """Return the gains `[T, N]` and the weights `[N]` of a run."""
+    gains, weights = make_frames(settings)
+    return split_frames(gains, settings)[0], weights
+
+
+def new_agent(settings: DROOConfig, num_devices: int) -> DROO:
+    """Return the agent of a run, as `experiments.droo.run` builds it."""
+    _, for_agent = np.random.SeedSequence(settings.seed).spawn(2)  # the first is the channel's
+    return build(settings, num_devices, for_agent)
+
+
+def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Columns, DROO]:
+    """Play a run, learning on; return when, what it came to, and the agent afterwards.
+
+    Neither building the agent nor compiling is in the time, as in `experiments.droo.record`.
+    """
+    gains, weights = frames_of(settings)
+    num_frames, num_devices = gains.shape
+    droo = new_agent(settings, num_devices)
+    trial, room = copy.deepcopy(droo), new_columns(min(WARM_UP, num_frames), num_devices)
+    for _ in player(trial, gains[:WARM_UP], {0: weights}, room):
+        trial.agent.learn()  # for there may be too few of them
+    columns = new_columns(num_frames, num_devices)
+    played = player(droo, gains, {0: weights}, columns)
+    return timed(each.frames for each in played), columns, droo
+
+
+@cache  # several sections want the same
+def main_runs(config: ReportConfig) -> tuple[list[Run], Columns, DROO]:
+    """Play the main run several times, which differ in time alone."""
+    played = [play_once(main_settings(config)) for _ in range(RUNS)]
+    return [run for run, _, _ in played], played[0][1], played[0][2]
+
+
+def seconds_a_call(call: Callable[[], object], rounds: int) -> Floats:
+    """Return the seconds that a call takes, from each of several rounds of many calls."""
+    timer = timeit.Timer(call)
+    timer.timeit(1)  # compiles, fills caches
+    calls = math.ceil(ROUND_SECONDS / timer.timeit(1))
+    return np.array(timer.repeat(rounds, calls)) / calls
+
+
+def median_us(call: Callable[[], object], rounds: int) -> float:
+    """Return the microseconds that a call takes, as the median of several rounds."""
+    return float(np.median(seconds_a_call(call, rounds))) * 1e6
+
+
+def best_us_a_call(call: Callable[[], object], rounds: int) -> float:
+    """Return the microseconds that a call takes, as the best of several rounds."""
+    return float(seconds_a_call(call, rounds).min()) * 1e6
+
+
+def figure(value: float) -> str:
+    """Return a number with three significant digits."""
+    if value == 0 or not math.isfinite(value):
+        return str(value)
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    return f"{round(value, decimals):,.{max(0, decimals)}f}"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str | float]]) -> str:
+    """Return a Markdown table; integers are written out, other numbers with three digits."""
+
+    def line(cells: Iterable[str | float]) -> str:
+        return f"| {' | '.join(map(cell, cells))} |"
+
+    header = list(header)
+    aligned = [":--", *["--:"] * (len(header) - 1)]
+    return "\n".join([line(header), line(aligned), *map(line, rows)])
+
+
+def cell(value: str | float) -> str:
+    """Return the text of a table's cell."""
+    match value:
+        case str():
+            return value
+        case int():
+            return f"{value:,}"
+    return figure(value)

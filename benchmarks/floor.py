@@ -1,0 +1,132 @@
+"""The section `floor` of `python -m benchmarks.report`: the least that a frame can take."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import DROO, MemoryDNN, mlp_kernels
+from benchmarks.common import (
+    RUNS,
+    ReportConfig,
+    best_us,
+    best_us_a_call,
+    frames_of,
+    main_runs,
+    main_settings,
+    table,
+)
+from env import WPMECCritic
+from env.features import parse, states
+from env.resource_allocation import jit, wpmec_kernels
+
+CANDIDATES = 400  # of one call, beside which what it begins with is nothing
+FORWARD_PASSES = 1000
+
+kernel = jit.kernel_of(Path(__file__), Path(mlp_kernels.__file__))
+
+
+@kernel
+def forward_passes(
+    weights: mlp_kernels.Several,
+    biases: mlp_kernels.Several,
+    state: NDArray[np.float32],
+    count: int,
+) -> float:
+    """Pass a state forward so many times, and return a number that depends on all of them."""
+    total = 0.0
+    for _ in range(count):
+        total += mlp_kernels.forward(weights, biases, state).sum()
+    return total
+
+
+def floor(config: ReportConfig) -> str:
+    """Return the least that a frame of the main run can take, and what it takes."""
+    runs, columns, droo = main_runs(config)
+    num_frames = len(columns.scored)
+    measured = best_us(runs, 0, num_frames)
+    rounds = config.some(300)
+    rates = product_rates(rounds)
+    flops = training_flops(droo.agent)
+    scored = float(columns.scored.mean())
+    each = {
+        f"training step, {flops / 1e6:.3g} MFLOP at the better rate": (
+            1 / droo.agent.training_interval,
+            flops / max(rates.values()) / 1e3,
+        ),
+        "forward pass": (1.0, forward_us(droo.agent, rounds)),
+        "candidate scored": (scored, candidate_us(config, droo)),
+    }
+    parts = {name: (many, us, many * us) for name, (many, us) in each.items()}
+    least = sum(us for _, _, us in parts.values())
+    parts |= {"floor: their sum": (1.0, least, least), "measured": (1.0, measured, measured)}
+    rows = ((name, *row, row[-1] / least) for name, row in parts.items())
+    header = ["", "times a frame", "us each", "us a frame", "over the floor"]
+    return f"""\
+The floor counts the matrix products of training, the forward pass and the critic alone, at the
+rates that one thread reaches here: not Adam, the loss, the quantizer, the memory, or what lies
+between them. Rates and times are the best of {rounds} rounds.
+
+{table(["matrix product, single precision", "GFLOP/s"], rates.items())}
+
+The forward pass is the project's, repeated in compiled code. A candidate's time is that of a call
+of the critic's kernel with at least {CANDIDATES}, divided; the median over frames. How many are
+scored is the mean of the main run. Measured is that run: {num_frames:,} frames, best of {RUNS}.
+
+{table(header, rows)}"""
+
+
+def product_rates(rounds: int) -> dict[str, float]:
+    """Return the GFLOP/s of one thread in matrix products."""
+    rng = np.random.default_rng(0)
+    a, b = (torch.from_numpy(rng.random((512, 512), np.float32)) for _ in range(2))
+    out = torch.empty(512, 512)
+    rates = {
+        "torch.mm, 512 x 512 by 512 x 512": (
+            2 * 512**3 / best_us_a_call(lambda: torch.mm(a, b, out=out), rounds) / 1e3
+        )
+    }
+    shapes = ((80, 120), (120, 128), (80, 128))
+    left, right, ours = (mlp_kernels.aligned_zeros(*shape) for shape in shapes)
+    left[:], right[:] = rng.random(left.shape), rng.random(right.shape)
+    us = best_us_a_call(lambda: mlp_kernels.add_product(left, right, ours), rounds)
+    rates["this project's, 80 x 120 by 120 x 128"] = 2 * 80 * 120 * 128 / us / 1e3
+    return rates
+
+
+def training_flops(agent: MemoryDNN) -> int:
+    """Return the operations of a training step: products with the weights, forward and back."""
+    layers = agent.compiled_layers
+    assert layers is not None
+    sizes = [weight.size for weight in layers[0]]
+    # Forward, derivatives by the weights, and by the inputs of every layer but the first.
+    return 2 * agent.batch_size * (2 * sum(sizes) + sum(sizes[1:]))
+
+
+def forward_us(agent: MemoryDNN, rounds: int) -> float:
+    """Return the microseconds of one forward pass, without Python's part of it."""
+    layers = agent.compiled_layers
+    assert layers is not None
+    state = np.ones(agent.net[0], np.float32)
+    us = best_us_a_call(lambda: forward_passes(*layers, state, FORWARD_PASSES), rounds)
+    return us / FORWARD_PASSES
+
+
+def candidate_us(config: ReportConfig, droo: DROO) -> float:
+    """Return the microseconds that one more candidate costs the critic."""
+    gains, weights = frames_of(main_settings(config))
+    critic = WPMECCritic(weights)
+    last = gains[-config.some(500) :: 5]
+    seen = states(parse(droo.agent.features or ()), last, np.tile(weights, (len(last), 1)))
+    times = []
+    for gain, state in zip(last, seen, strict=True):
+        chain = droo.agent.propose(state, len(gain) + 1).decisions.astype(np.int8)
+        # There and back, so that a candidate differs from one before in one device, as in a frame.
+        around = np.concatenate([chain, chain[-2:0:-1]])
+        decisions = np.tile(around, (CANDIDATES // len(around) + 1, 1))
+        values = np.empty(len(decisions))
+        arguments = (gain, *critic.kernel_arguments, decisions, values)
+        times.append(best_us_a_call(partial(wpmec_kernels.score, *arguments), 5) / len(decisions))
+    return float(np.median(times))

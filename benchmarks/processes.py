@@ -1,0 +1,140 @@
+"""Sections of `python -m benchmarks.report` that start fresh processes: startup and memory."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.common import (
+    ReportConfig,
+    frames_of,
+    main_settings,
+    new_agent,
+    play_once,
+    table,
+)
+from env import WPMECCritic, WPMECFrame
+from env.schemes import certified_optimum
+from experiments.configs import DROOConfig
+from experiments.frame_loop import compile_frames
+
+ROOT = Path(__file__).parent.parent
+
+TELL_FIRST_USE = "from benchmarks.processes import tell_first_use; tell_first_use()"
+
+PEAKS = """
+import resource, sys
+from pathlib import Path
+
+def tell():
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+tell()
+import agent, env
+tell()
+from benchmarks.common import ReportConfig, main_settings, play_once
+tell()
+quick, *data = sys.argv[1:]
+play_once(main_settings(ReportConfig(data=Path(*data) if data else None, quick=quick == "True")))
+tell()
+"""
+
+# Linux counts to a process's peak what its parent held when it began: a small one goes between.
+BETWEEN = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+
+
+def startup(config: ReportConfig) -> str:
+    """Return how long it takes to begin."""
+    rounds = 1 if config.quick else 3
+    commands = {
+        '`python -c "pass"`': ("-c", "pass"),
+        '`python -c "import env"`': ("-c", "import env"),
+        '`python -c "import agent"`': ("-c", "import agent"),
+        "`droo --help`": ("-m", "experiments", "--help"),
+    }
+    begun = [(name, best_seconds(rounds, *command)) for name, command in commands.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        empty, *filled = (first_use(folder) for _ in range(1 + rounds))
+    names = ("a frame and a training step, compiled", "then the certified optimum of a frame")
+    used = zip(names, empty, map(min, zip(*filled, strict=True)), strict=True)
+    return f"""\
+Fresh processes, best of {rounds}.
+
+{table(["", "s"], begun)}
+
+First use in a fresh process, the project's imports not counted: with an empty cache of machine
+code, once; and with the cache filled, best of {rounds}.
+
+{table(["", "cache empty, s", "cache filled, s"], used)}"""
+
+
+def best_seconds(rounds: int, *arguments: str) -> float:
+    """Return how long Python takes with these arguments."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        output_of(*arguments)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def first_use(cache_folder: str) -> list[float]:
+    """Return the seconds of the first frame, and then of the first optimum, of a process."""
+    return [float(line) for line in output_of("-c", TELL_FIRST_USE, cache=cache_folder).split()]
+
+
+def tell_first_use() -> None:
+    """Print what `first_use` returns."""
+    settings = DROOConfig(preset="published", frames=2)
+    gains, weights = frames_of(settings)
+    droo = new_agent(settings, len(weights))
+    start = time.perf_counter()
+    compile_frames(droo, gains, weights)
+    print(time.perf_counter() - start)
+    start = time.perf_counter()
+    certified_optimum(WPMECFrame(WPMECCritic(weights), gains[0]))
+    print(time.perf_counter() - start)
+
+
+def memory(config: ReportConfig) -> str:
+    """Return the peak memory of the packages and of the main run."""
+    # The cache of machine code must be filled: compiling takes memory, but only once.
+    play_once(main_settings(ReportConfig(quick=True)))
+    data = [] if config.data is None else [str(config.data.absolute())]
+    # Linux tells KiB, macOS bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    lines = output_of("-c", BETWEEN, "-c", PEAKS, str(config.quick), *data).split()
+    peaks = [int(line) / unit for line in lines]
+    more = [peak - before for before, peak in zip([0.0, *peaks], peaks, strict=False)]
+    frames = main_settings(config).frames
+    names = (
+        "Python alone",
+        "after importing `agent` and `env`",
+        "after importing `experiments.droo` and `benchmarks`",
+        f"after the main run, {frames:,} frames",
+    )
+    return f"""\
+Peak resident memory of one fresh process, from step to step, measured once; the machine code comes
+from the cache.
+
+{table(["", "peak, MiB", "more than before, MiB"], zip(names, peaks, more, strict=True))}"""
+
+
+def output_of(*arguments: str, cache: str | None = None) -> str:
+    """Run a fresh Python with these arguments in the project's folder, and return what it prints.
+
+    Args:
+        arguments: of Python.
+        cache: a folder for the machine code, in place of the usual ones.
+    """
+    environment = os.environ | ({} if cache is None else {"NUMBA_CACHE_DIR": cache})
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout

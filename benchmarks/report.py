@@ -1,0 +1,81 @@
+"""Measure the speed of everything, and print it as one Markdown document.
+
+`python -m benchmarks.report`, or `make report`; `python -m benchmarks.report floor latency` for
+some sections alone, `--help` for the options. Every figure is measured in that run, none is kept
+from another. It takes some minutes; other work on the machine makes the figures worse.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+import torch
+import tyro
+
+from benchmarks.common import ReportConfig, SectionName, table
+from benchmarks.floor import floor
+from benchmarks.parts import parts
+from benchmarks.processes import memory, startup
+from benchmarks.runs import frames, latency, scaling
+
+
+def main(config: ReportConfig) -> None:
+    """Print the sections, each as soon as it is measured."""
+    torch.set_num_threads(1)  # as in every experiment: a second one only costs
+    print("# Speed\n\nMeasured by `python -m benchmarks.report`.")
+    if config.quick:
+        print("\n**With `--quick`, so these figures mean nothing.**")
+    for name in config.only or get_args(SectionName):
+        title, measure = SECTIONS[name]
+        print(f"\n## {title}\n\n`{config.command(name)}`\n\n{measure(config)}", flush=True)
+
+
+def machine(_: ReportConfig) -> str:
+    """Return what everything is measured on."""
+    rows = {
+        "processor": processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba", "torch")},
+        "threads of torch": str(torch.get_num_threads()),
+    }
+    return table(["", "here"], rows.items())
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or "unknown")
+
+
+SECTIONS: dict[SectionName, tuple[str, Callable[[ReportConfig], str]]] = {
+    "machine": ("Machine", machine),
+    "frames": ("Frames", frames),
+    "floor": ("The arithmetic floor of a frame", floor),
+    "parts": ("Parts of a frame", parts),
+    "scaling": ("Scaling with the number of devices", scaling),
+    "latency": ("Latency of a decision", latency),
+    "startup": ("Startup", startup),
+    "memory": ("Memory", memory),
+}
+
+
+if __name__ == "__main__":
+    settings = tyro.cli(
+        ReportConfig,
+        prog="python -m benchmarks.report",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        main(settings)
+    except (ValueError, OSError) as error:  # from --data
+        sys.exit(f"python -m benchmarks.report: error: {error}")

@@ -1,0 +1,175 @@
+"""Sections of `python -m benchmarks.report` that play frames."""
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from benchmarks import plain
+from benchmarks.common import (
+    RUNS,
+    Floats,
+    ReportConfig,
+    Run,
+    best_us,
+    frames_of,
+    main_runs,
+    main_settings,
+    new_agent,
+    play_once,
+    table,
+    timed,
+)
+from experiments.configs import DROOConfig
+from experiments.frame_loop import play_one_by_one
+from experiments.frames import replay
+
+SIZES = (10, 30, 100, 300, 1000)
+Windows = Sequence[tuple[int, int]]
+
+
+def frames(config: ReportConfig) -> str:
+    """Return the time of a frame: the main run, the first frames at several N, and both plainly."""
+    early, late = (0, config.some(300)), (config.some(1000), config.some(1300))
+    windows = [early, late]
+    by_plain = [plain_run(*frames_of(main_settings(config)), late[1])]
+    one_by_one = [play_once(main_settings(config), play_one_by_one)[0] for _ in range(RUNS)]
+    best_settings = DROOConfig(data=config.data, frames=config.some(3000))
+    best = [play_once(best_settings)[0] for _ in range(RUNS)]
+    every = {
+        "plain": by_plain,
+        "published settings, compiled frames": main_runs(config)[0],
+        "published settings, frame by frame": one_by_one,
+        "default settings": best,
+    }
+    header = ["", "frames played", "all of them, us a frame"]
+    for first, end in windows:
+        header += [f"frames {first + 1:,} to {end:,}, us a frame", "plain over this"]
+    return f"""\
+The main run, {main_settings(config).frames:,} frames, learning on, and shorter ones; each figure is
+the best of {RUNS} runs. Plain is `benchmarks/plain.py`, the published algorithms written plainly,
+on the same gains, played once. It is compared over the same frames alone: its K shrinks too.
+
+{table(header, ((name, *ratios(runs, by_plain, windows)) for name, runs in every.items()))}
+
+{first_frames(config)}"""
+
+
+def ratios(runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows) -> Iterator[float]:
+    """Yield how many frames were played, their time, and of each window the time and the ratio."""
+    num_frames = int(runs[0].frames[-1])
+    yield num_frames
+    yield best_us(runs, 0, num_frames)
+    for window in windows:
+        yield best_us(runs, *window)
+        yield best_us(by_plain, *window) / best_us(runs, *window)
+
+
+def first_frames(config: ReportConfig) -> str:
+    """Return the time of the first frames at several N."""
+    rows: list[list[str | float]] = []
+    for_plain, for_ours = config.some(60), config.some(600)
+    for num_devices in (10, 20, 30):
+        settings = DROOConfig(preset="published", num_devices=num_devices, frames=for_ours)
+        by_plain = plain_run(*frames_of(settings), for_plain)
+        runs = [play_once(settings)[0] for _ in range(RUNS)]
+        ours = [best_us(runs, 0, for_ours), best_us(runs, 0, for_plain)]
+        plainly = by_plain.us(0, for_plain)
+        rows.append([str(num_devices), *ours, plainly, plainly / ours[1]])
+    first = f"first {for_plain}, us a frame"
+    header = ["N", f"first {for_ours}, us a frame", first, f"plain, {first}", "plain over this"]
+    return f"""\
+The first frames, in which K is large: published settings, compiled, best of {RUNS} runs; generated
+channels. Plain is played once.
+
+{table(header, rows)}"""
+
+
+def plain_run(gains: Floats, weights: Floats, num_frames: int) -> Run:
+    """Play the first frames plainly."""
+
+    def play(last: int) -> Iterator[int]:
+        torch.manual_seed(0)
+        agent = plain.Agent(len(weights))
+        for t, gain in enumerate(gains[:last]):
+            agent.step(gain, weights)
+            yield t + 1
+
+    timed(play(10))  # with the first training step, at which torch imports more
+    return timed(play(num_frames))
+
+
+def scaling(config: ReportConfig) -> str:
+    """Return how the time of a frame grows with N."""
+    early = (0, config.some(64))
+    late = (config.some(400), config.some(600))
+    rows: list[list[str | float]] = []
+    for num_devices in SIZES:
+        settings = DROOConfig(preset="published", num_devices=num_devices, frames=late[1])
+        played = [play_once(settings) for _ in range(RUNS)]
+        row: list[str | float] = [f"{num_devices:,}"]
+        for first, end in (early, late):
+            row.append(best_us([run for run, _, _ in played], first, end))
+            row.append(float(played[0][1].k[first:end].mean()))
+        rows.append(row)
+    times = {n: (float(row[1]), float(row[3])) for n, row in zip(SIZES, rows, strict=True)}
+    names = [f"frames {first + 1} to {end}" for first, end in (early, late)]
+    header = ["N", *(f"{name}, {what}" for name in names for what in ("us a frame", "mean K"))]
+    return f"""\
+Published settings, compiled frames, learning on, best of {RUNS} runs; generated channels. At first
+K is N; later it has adapted, to other values at other N, which is part of the growth.
+
+{table(header, rows)}
+
+The same as growth: the exponent is log(time ratio) / log(ratio of N).
+
+{growth(times, names)}"""
+
+
+def growth(times: dict[int, tuple[float, float]], names: Sequence[str]) -> str:
+    """Return by how much the times grow between neighbouring N, and from 100 to 1,000."""
+    header = ["N", *(f"{name}, {what}" for name in names for what in ("time ratio", "exponent"))]
+    rows: list[list[str | float]] = []
+    for fewer, more in [*itertools.pairwise(SIZES), (100, 1000)]:
+        row: list[str | float] = [f"{fewer:,} to {more:,}"]
+        for before, after in zip(times[fewer], times[more], strict=True):
+            row += [after / before, math.log(after / before) / math.log(more / fewer)]
+        rows.append(row)
+    return table(header, rows)
+
+
+def latency(config: ReportConfig) -> str:
+    """Return how long a decision lets the devices wait."""
+    rows: list[list[str | float]] = []
+    for name, learn_later in {"learning in `decide`": False, "`learn_later=True`": True}.items():
+        us = decision_us(config, learn_later=learn_later)
+        rows.append([name, len(us), *map(float, np.percentile(us, [50, 99, 99.9]))])
+    header = ["", "decisions", "p50, us", "p99, us", "p99.9, us"]
+    return f"""\
+`DROO.decide` called from Python in the environment, published settings, after a warm-up of
+{config.some(3000):,} frames. Percentiles of single calls in one run. With `learn_later` training
+steps fall between decisions and are not in the time.
+
+{table(header, rows)}"""
+
+
+def decision_us(config: ReportConfig, *, learn_later: bool) -> Floats:
+    """Return how long each decision after the warm-up took, in microseconds."""
+    settings = main_settings(config)
+    gains, weights = frames_of(settings)
+    droo = new_agent(settings, len(weights))
+    droo.learn_later = learn_later
+    env = replay(gains, weights, droo.agent.features)
+    env.reset()
+    us = np.empty(len(gains))
+    for t in range(len(gains)):
+        state = env.state
+        start = time.perf_counter_ns()
+        choice = droo.decide(state, env.score)
+        us[t] = (time.perf_counter_ns() - start) / 1000
+        env.step(choice.decision)
+        droo.learn_due()
+    return us[config.some(3000) :]

@@ -1,0 +1,53 @@
+import re
+
+import pytest
+
+from tests.conftest import command
+
+NUMBER = re.compile(r"[\d,]+(\.\d+)?")  # neither nan nor inf
+SECTIONS = ("floor", "parts", "latency")
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, str]:
+    """The text of each section, by its name."""
+    done = command("benchmarks.report", *SECTIONS, "--quick")
+    assert done.returncode == 0, done.stderr
+    texts = done.stdout.split("\n## ")[1:]
+    assert len(texts) == len(SECTIONS)
+    return dict(zip(SECTIONS, texts, strict=True))
+
+
+def tables_of(text: str) -> list[list[list[str]]]:
+    """The cells of each row of each table."""
+    blocks = re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line[1:-1].split("|")] for line in block.splitlines()]
+        for block in blocks
+    ]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_of_the_report_says_how_to_reproduce_it(
+    report: dict[str, str], name: str
+) -> None:
+    _, command_line = report[name].split("\n\n")[:2]
+    assert command_line == f"`python -m benchmarks.report {name} --quick`"
+
+
+@pytest.mark.parametrize(("name", "tables"), [("floor", 2), ("parts", 2), ("latency", 1)])
+def test_a_section_of_the_report_holds_tables_of_positive_numbers(
+    report: dict[str, str], name: str, tables: int
+) -> None:
+    found = tables_of(report[name])
+    assert len(found) == tables
+    for header, aligned, *rows in found:
+        assert all(re.fullmatch(":?-+:?", cell) for cell in aligned)
+        assert rows
+        for label, *cells in rows:
+            assert label
+            assert len(header) == len(aligned) == len(cells) + 1, (header, cells)
+            numbers = [cell for cell in cells if cell not in {"plain", "torch"}]
+            assert numbers
+            assert all(NUMBER.fullmatch(number) for number in numbers), cells
+            assert all(float(number.replace(",", "")) > 0 for number in numbers), cells
