@@ -112,7 +112,8 @@ def refine(
     scored, found, worst = 0, -1, 0.0
     while True:
         for i in range(len(decision)):
-            neighbours[i] = decision
+            for j in range(len(decision)):  # numba would take a second to compile this as slices
+                neighbours[i, j] = decision[j]
             neighbours[i, i] = 1 - decision[i]
         error = wpmec_kernels.score(
             gain, problem.class_of, problem.class_weights, problem.constants, neighbours, rewards
@@ -192,10 +193,11 @@ def play(
 
         columns.rate[t], columns.own_rate[t] = reward, own_rate
         columns.k[t], columns.best_candidate[t], columns.scored[t] = progress.k, candidate, scored
-        columns.decision[t] = decision
         row = memory[counter % len(memory)]
-        row[:inputs] = states[t - first]
-        row[inputs:] = decision
+        for i in range(inputs):
+            row[i] = states[t - first, i]
+        for i in range(num_devices):
+            columns.decision[t, i] = row[inputs + i] = decision[i]
         counter += 1
         place = 0 if refined else int(places[best])
         progress = advance(progress, place, refined, rules.adapt_every, num_devices)

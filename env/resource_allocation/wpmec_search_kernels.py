@@ -143,11 +143,22 @@ def choose(fixed: Decision, breakpoints: Floats, energy_time: float, decision: D
 
 
 @kernel
+def copy(source: Floats | Decision, target: Floats | Decision) -> None:
+    """Copy a vector; numba takes a second to compile `target[:] = source`."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@kernel
 def with_room_for_two(nodes: Floats, fixed: Decisions, used: int) -> tuple[Floats, Decisions]:
     """Return the nodes and partial decisions, twice as many if fewer than two rows are unused."""
     if used + 2 > len(nodes):
-        nodes = np.concatenate((nodes, np.empty((used + 2, nodes.shape[1]))))
-        fixed = np.concatenate((fixed, np.empty((used + 2, fixed.shape[1]), np.int8)))
+        more_nodes = np.empty((2 * used + 2, nodes.shape[1]))
+        more_fixed = np.empty((2 * used + 2, fixed.shape[1]), np.int8)
+        for k in range(used):
+            copy(nodes[k], more_nodes[k])
+            copy(fixed[k], more_fixed[k])
+        return more_nodes, more_fixed
     return nodes, fixed
 
 
@@ -216,13 +227,14 @@ def branch_and_bound(
         value = value_of(sums, trial, devices)
         if value > best:
             best = value
-            decision[:] = trial
+            copy(trial, decision)
         if device < 0:  # this was the node's only decision
             continue
 
         nodes, fixed = with_room_for_two(nodes, fixed, used)
         for half in range(2):
-            fixed[used], nodes[used] = fixed[k], nodes[k]
+            copy(fixed[k], fixed[used])
+            copy(nodes[k], nodes[used])
             if num_inside < MIN_INSIDE or high - low <= MIN_WIDTH * high:
                 fix(device, half, links, fixed[used])
             elif half == 0:
