@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Player = Callable[[DROO, Floats, Mapping[int, Floats], Columns], Iterator[Played]]
 
 SectionName = Literal[
-    "machine", "frames", "floor", "parts", "scaling", "latency", "startup", "memory"
+    "machine", "frames", "floor", "parts", "fleet", "scaling", "latency", "startup", "memory"
 ]
 
 ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds

@@ -17,6 +17,7 @@ import torch
 import tyro
 
 from benchmarks.common import ReportConfig, SectionName, table
+from benchmarks.fleets import fleet
 from benchmarks.floor import floor
 from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
@@ -62,6 +63,7 @@ SECTIONS: dict[SectionName, tuple[str, Callable[[ReportConfig], str]]] = {
     "frames": ("Frames", frames),
     "floor": ("The arithmetic floor of a frame", floor),
     "parts": ("Parts of a frame", parts),
+    "fleet": ("Fleets", fleet),
     "scaling": ("Scaling with the number of devices", scaling),
     "latency": ("Latency of a decision", latency),
     "startup": ("Startup", startup),

@@ -1,6 +1,5 @@
 """The frames of several runs at once, their agents a fleet."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -20,18 +19,20 @@ from experiments.simulation import check_features
 
 Floats = NDArray[np.float64]
 
+ROUNDS = 32  # of frames and a training step, after which the agents wait for one another
+
 
 class PlayedTogether(NamedTuple):
     """Some frames that a fleet has played.
 
     Attributes:
         frames: how many were played until now.
-        costs: of each agent, the training loss if it took a training step, else None.
+        costs: of each agent, in which of these frames, from 1, it was trained, and the losses.
         decision_us: how long an agent's decision took on average, the training step included.
     """
 
     frames: int
-    costs: list[float | None]
+    costs: list[list[tuple[int, float]]]
     decision_us: float
 
 
@@ -60,7 +61,7 @@ def play_together(
         device: where the networks compute, as for `Fleet`.
 
     Yields:
-        What was played since the last time, at every training step at least.
+        What was played since the last time.
 
     Raises:
         ValueError: if the agents do not fit the frames, or cannot be a fleet.
@@ -112,7 +113,7 @@ def play_frame_by_frame(
             if t + 1 in weights_from:
                 env.weights = weights_from[t + 1]
         costs = [
-            droo.agent.cost if droo.agent.updates > updates else None
+            [(t + 1, droo.agent.cost_his[-1])] if droo.agent.updates > updates else []
             for droo, (_, updates) in zip(fleet.agents, before, strict=True)
         ]
         yield PlayedTogether(t + 1, costs, decision_us)
@@ -143,41 +144,61 @@ def play_compiled_together(
         t = begin
         while t < end:
             start = time.perf_counter()
-            until = min(end, t + rules.training_interval - played % rules.training_interval)
-            before, played = played, played + until - t
-            batch_size = first.batch_size if played % rules.training_interval == 0 else 0
-            written = min(played, first.memory_size)
+            ends = round_ends(t, end, played, rules.training_interval)
+            # What is drawn depends on nothing but how many rows are written by then.
+            written = [min(played + each - t, first.memory_size) for each in ends]
+            trained = len(ends) - ((played + ends[-1] - t) % rules.training_interval > 0)
+            batches = np.empty((trained, len(agents), first.batch_size), dtype=np.int64)
+            for b, agent in enumerate(agents):
+                for r in range(trained):
+                    batches[r, b] = agent.replay.draw(first.batch_size, written[r])
             losses = frame_kernels.play_fleet(
                 t,
-                until,
+                np.array(ends),
                 networks,
-                np.ascontiguousarray(states[:, t - begin : until - begin]),  # for fast kernels
+                np.ascontiguousarray(states[:, t - begin : ends[-1] - begin]),  # for fast kernels
                 gains,
                 problem,
                 memory,
-                before,
+                played,
                 rules,
                 progress,
                 columns,
-                np.stack([agent.replay.draw(batch_size, written) for agent in agents]),
+                batches,
             )
             if np.isinf(losses).any():
                 raise ArithmeticError(
-                    f"a frame of agent {losses.argmax()} failed: its policy diverged in training, "
-                    "or an allocation could not be solved; played alone it tells which"
+                    f"a frame of agent {np.isinf(losses).any(axis=1).argmax()} failed: its policy "
+                    "diverged in training, or an allocation could not be solved; played alone it "
+                    "tells which"
                 )
-            costs = [None if math.isnan(loss) else loss for loss in losses.tolist()]
-            for agent, cost in zip(agents, costs, strict=True):
-                if cost is not None:
+            costs = [list(zip(ends, row, strict=False)) for row in losses[:, :trained].tolist()]
+            for agent, row in zip(agents, costs, strict=True):
+                for _, cost in row:
                     agent.note(cost)
             seconds = time.perf_counter() - start
-            yield PlayedTogether(until, costs, seconds / len(agents) / (until - t) * 1e6)
-            t = until
+            frames = ends[-1] - t
+            yield PlayedTogether(ends[-1], costs, seconds / len(agents) / frames * 1e6)
+            played += frames
+            t = ends[-1]
     fleet.steps = networks.steps.tolist()
     for droo, rows, of_droo in zip(fleet.agents, memory, progress.tolist(), strict=True):
         droo.agent.memory[:] = rows
         droo.agent.replay.counter = played
         droo.progress = Progress(*of_droo)
+
+
+def round_ends(t: int, end: int, played: int, interval: int) -> list[int]:
+    """Return the frames before which the next rounds stop, `ROUNDS` at most.
+
+    Args:
+        t: the next frame.
+        end: the frame to stop before at last.
+        played: how many frames the agents have ever played.
+        interval: every so many frames they are trained.
+    """
+    first = t + interval - played % interval
+    return [min(each, end) for each in range(first, end + interval, interval)][:ROUNDS]
 
 
 def of_agent(columns: Columns, b: int) -> Columns:

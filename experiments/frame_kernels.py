@@ -209,7 +209,7 @@ def play(
 @fleet_kernel
 def play_fleet(
     first: int,
-    end: int,
+    ends: Ints,
     networks: Networks,
     states: NDArray[np.float32],
     gains: Floats,
@@ -219,63 +219,68 @@ def play_fleet(
     rules: Rules,
     progress: Ints,
     columns: Columns,
-    batch: Ints,
-) -> NDArray[np.float64]:
-    """Play frames with B agents, and let each take a training step if that is wanted.
+    batches: Ints,
+) -> Floats:
+    """Play frames with B agents, in rounds with a training step at the end of each.
 
     Args:
         first: the first frame, from 0.
-        end: the frame to stop before.
+        ends: of each round, the frame to stop before `[R]`.
         networks: of the agents.
-        states: of the frames from the first on `[B, end - first, inputs]`.
+        states: of the frames from the first on `[B, ends[-1] - first, inputs]`.
         gains: channel gains `[B, T, N]`.
         problem: all but the gains.
         memory: rows of the replay memories `[B, M, inputs + N]`.
         counter: how many rows were ever written to each.
-        rules: as for `play`; training falls at the end, or not at all.
+        rules: as for `play`; training falls on the ends of rounds alone.
         progress: of each agent, in and out `[B, 4]`.
         columns: out, each `[B, T]`, decisions `[B, T, N]`.
-        batch: rows of the memory to train on `[B, batch size]`, or `[B, 0]`.
+        batches: rows of the memory to train on `[S, B, batch size]`, for the first S rounds.
 
     Returns:
-        The losses `[B]`; NaN of agents that do not train, infinity of agents whose frame failed.
+        The losses `[B, R]`; NaN of rounds without training, infinity from a failed frame on.
     """
     # numba's parallel loops take no tuples in, so they are taken apart here and put together there.
     widths, parameters, first_moments, second_moments, steps, rates = networks
     _, class_of, class_weights, (snr_factor, local_factor, eps) = problem
     training_interval, adapt_every, refine_every, learn_when_wrong = rules
     rate, own_rate, k, best_candidate, scored, decision = columns
-    losses = np.full(len(parameters), np.nan)
+    losses = np.full((len(parameters), len(ends)), np.nan)
     for b in numba.prange(len(parameters)):
         weights, biases = layers_of(parameters[b], widths)
+        weights1, biases1 = layers_of(first_moments[b], widths)
+        weights2, biases2 = layers_of(second_moments[b], widths)
         constants = (snr_factor, local_factor, eps)
-        _, outcome, after = play(
-            first,
-            end,
-            (weights, biases),
-            states[b],
-            Problem(gains[b], class_of, class_weights, constants),
-            memory[b],
-            counter,
-            Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
-            Progress(progress[b, 0], progress[b, 1], progress[b, 2], progress[b, 3]),
-            Columns(rate[b], own_rate[b], k[b], best_candidate[b], scored[b], decision[b]),
-        )
-        progress[b, 0], progress[b, 1] = after.k, after.frames
-        progress[b, 2], progress[b, 3] = after.place, after.idle
-        if outcome == FAILED:
-            losses[b] = np.inf
-        elif batch.shape[1] > 0:
-            rows = memory[b][batch[b]]
-            weights1, biases1 = layers_of(first_moments[b], widths)
-            weights2, biases2 = layers_of(second_moments[b], widths)
-            steps[b] += 1
-            losses[b] = mlp_kernels.train(
-                (weights, weights1, weights2),
-                (biases, biases1, biases2),
-                steps[b],
-                (rates[b, 0], rates[b, 1], rates[b, 2], rates[b, 3], rates[b, 4]),
-                rows[:, : widths[0]],
-                rows[:, widths[0] :],
+        so_far = Progress(progress[b, 0], progress[b, 1], progress[b, 2], progress[b, 3])
+        begin = first
+        for r in range(len(ends)):
+            _, outcome, so_far = play(
+                begin,
+                ends[r],
+                (weights, biases),
+                states[b, begin - first :],
+                Problem(gains[b], class_of, class_weights, constants),
+                memory[b],
+                counter + begin - first,
+                Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
+                so_far,
+                Columns(rate[b], own_rate[b], k[b], best_candidate[b], scored[b], decision[b]),
             )
+            begin = ends[r]
+            if outcome == FAILED:
+                losses[b, r:] = np.inf
+                break
+            if r < len(batches):
+                rows = memory[b][batches[r, b]]
+                steps[b] += 1
+                losses[b, r] = mlp_kernels.train(
+                    (weights, weights1, weights2),
+                    (biases, biases1, biases2),
+                    steps[b],
+                    (rates[b, 0], rates[b, 1], rates[b, 2], rates[b, 3], rates[b, 4]),
+                    rows[:, : widths[0]],
+                    rows[:, widths[0] :],
+                )
+        progress[b, 0], progress[b, 1] = so_far.k, so_far.frames
+        progress[b, 2], progress[b, 3] = so_far.place, so_far.idle
     return losses

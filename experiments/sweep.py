@@ -108,9 +108,8 @@ def run_together(
     start, before = time.perf_counter(), 0
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
     for played in play_together(agents, gains, weights_from, columns, device):
-        for of_run, cost in zip(costs, played.costs, strict=True):
-            if cost is not None:
-                of_run.append((played.frames, cost))
+        for of_run, new in zip(costs, played.costs, strict=True):
+            of_run.extend(new)
         decision_us[before : played.frames] = played.decision_us
         before = played.frames
     timing = droo.timing_of((time.perf_counter() - start) / len(tasks), decision_us)

@@ -1,0 +1,99 @@
+"""The section of `python -m benchmarks.report` on fleets."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from agent import DROO
+from benchmarks.common import Floats, ReportConfig, frames_of, new_agent, table
+from experiments.configs import DROOConfig, Preset
+from experiments.fleet_loop import new_fleet_columns, play_together
+from experiments.frame_loop import compile_frames, new_columns, play
+
+SIZES = (2, 8, 64)
+ALONE = 8  # agents that play one after the other
+
+
+class Setting(NamedTuple):
+    """What a fleet plays, and how many frames."""
+
+    name: str
+    preset: Preset
+    frames: int
+
+
+SETTINGS = (
+    Setting("published settings, compiled", "published", 2000),
+    Setting("default settings, torch", "best", 300),
+)
+
+
+def fleet(config: ReportConfig) -> str:
+    """Return how many frames a second agents play one by one and as fleets."""
+    rows: list[list[str | float]] = []
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    for setting in SETTINGS:
+        frames = config.some(setting.frames)
+        alone = of_agents_alone(setting.preset, frames)
+        rows.append([setting.name, "one agent", alone, 1.0])
+        for device in devices:
+            for size in SIZES:
+                speed = of_fleet(setting.preset, frames, size, device)
+                rows.append([setting.name, f"fleet of {size}, {device}", speed, speed / alone])
+    return f"""\
+Frames a second of all agents together, N = 10, learning on, from the first frame on; one agent is
+the mean of {ALONE} that play one after the other. With the published settings a fleet is compiled
+and uses all cores; with the default ones it is torch's batched operations, on the threads that the
+machine section names, and both sides play the frames in which training is most frequent.
+
+{table(["", "", "frames a second", "over one agent"], rows)}"""
+
+
+def members(preset: Preset, frames: int, size: int) -> tuple[list[DROO], Floats, Floats]:
+    """Return agents of different seeds, their gains `[B, T, N]` and the weights `[N]`."""
+    agents, gains = [], []
+    for seed in range(size):
+        settings = DROOConfig(preset=preset, frames=frames, seed=seed)
+        of_seed, weights = frames_of(settings)
+        gains.append(of_seed)
+        agents.append(new_agent(settings, len(weights)))
+    return agents, np.stack(gains), weights
+
+
+def of_agents_alone(preset: Preset, frames: int) -> float:
+    """Return the frames a second of one agent."""
+    agents, gains, weights = members(preset, frames, ALONE)
+    compile_frames(agents[0], gains[0], weights)
+    return frames_a_second(lambda: play_alone(agents, gains, weights), gains)
+
+
+def play_alone(agents: Sequence[DROO], gains: Floats, weights: Floats) -> None:
+    """Let each agent play its frames, one after the other."""
+    for droo, of_agent in zip(agents, gains, strict=True):
+        for _ in play(droo, of_agent, {0: weights}, new_columns(*of_agent.shape)):
+            pass
+
+
+def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
+    """Return the frames a second of a fleet."""
+    agents, gains, weights = members(preset, frames, size)
+    warm_up, _, _ = members(preset, frames, size)
+    fleet_frames(warm_up, gains[:, :20], weights, device)  # compiles, and lets torch import more
+    return frames_a_second(lambda: fleet_frames(agents, gains, weights, device), gains)
+
+
+def fleet_frames(agents: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
+    """Let agents play their frames together."""
+    for _ in play_together(agents, gains, {0: weights}, new_fleet_columns(*gains.shape), device):
+        pass
+
+
+def frames_a_second(play_all: Callable[[], None], gains: Floats) -> float:
+    """Return how many frames of gains `[B, T, N]` are played in a second."""
+    start = time.perf_counter()
+    play_all()
+    num_agents, num_frames, _ = gains.shape
+    return float(num_agents * num_frames) / (time.perf_counter() - start)
