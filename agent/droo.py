@@ -44,7 +44,7 @@ def advance(
     Args:
         progress: before the frame.
         place: of the candidate that won.
-        refined: whether refinement found a better one.
+        refined: whether refinement found a better one than that.
         adapt_every: as in `DROO`, or 0.
         num_devices: N.
     """
@@ -70,7 +70,7 @@ class DROO:
             most, until none does. That is done in every frame as long as it helped in one of the
             last `refine_every` tries, and else in every `refine_every`-th frame. So the labels are
             good from the first frame on, and no policy imitates its own poor decisions. None,
-            as in the paper, refines never.
+            as in the paper, never refines.
         learn_when_wrong: train in every frame in which another candidate than the policy's own
             rounded decision has won, besides every `training_interval` frames. So training backs
             off as the policy gets better.
@@ -138,34 +138,35 @@ class DROO:
             ValueError: if `state` has another shape or is not finite, or `score` returns another
                 shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
         """
-        choice, place = self.choose(self.agent.propose(state, self.k, self.mode), state, score)
-        self.settle(state, choice, place)
+        choice, place, refined = self.choose(
+            self.agent.propose(state, self.k, self.mode), state, score
+        )
+        self.settle(state, choice, place, refined=refined)
         if not self.learn_later:
             self.learn_due()
         return choice
 
     def choose(
         self, candidates: Candidates, state: ArrayLike, score: Score
-    ) -> tuple[Choice, int | None]:
-        """Return the best of candidates, refined if it is time, and its place; None if refined."""
-        choice = best_of(candidates.decisions, score)
+    ) -> tuple[Choice, int, bool]:
+        """Return the best of candidates, refined if it is time; its place; and whether it was."""
+        best = choice = best_of(candidates.decisions, score)
         if refinement_is_due(self.progress, self.refine_every or 0):
-            choice = refine(choice, score, self.agent.num_places, self.agent.active(state))
-        if choice.candidate >= len(candidates.places):
-            return choice, None
-        return choice, int(candidates.places[choice.candidate])
+            choice = refine(best, score, self.agent.num_places, self.agent.active(state))
+        refined = choice.candidate != best.candidate
+        return choice, int(candidates.places[best.candidate]), refined
 
-    def settle(self, state: ArrayLike, choice: Choice, place: int | None) -> None:
+    def settle(self, state: ArrayLike, choice: Choice, place: int, *, refined: bool) -> None:
         """Remember what was chosen and go on to the next frame; training steps may then be due."""
         self.agent.remember(state, choice.decision)
-        at_interval = self.agent.memory_counter % self.agent.training_interval == 0
-        self.due += at_interval or (self.learn_when_wrong and choice.candidate > 0)
+        wrong = self.learn_when_wrong and choice.candidate > 0
+        self.due += self.agent.training_is_due or wrong
         self.progress = advance(
-            self.progress, place or 0, place is None, self.adapt_every or 0, self.agent.net[-1]
+            self.progress, place, refined, self.adapt_every or 0, self.agent.net[-1]
         )
 
     def learn_due(self) -> None:
-        """Take the training steps that are due; only with `learn_later` any can be."""
+        """Take the training steps that are due; there are none unless `learn_later` is set."""
         while self.due > 0:
             self.due -= 1
             self.agent.learn()

@@ -14,7 +14,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
-from agent.passes import adam_rates, moments_of
+from agent.passes import all_own_and_trained, hyperparameters, moments_of
 from agent.scoring import Choice, Score
 from agent.validation import vector
 
@@ -35,7 +35,7 @@ class Fleet:
     Attributes:
         agents, device: the arguments.
         parameters: of each agent's network, one after the other as torch lists them `[B, P]`.
-        first, second: Adam's moments of them, likewise.
+        first_moments, second_moments: Adam's of them `[B, P]`.
         steps: how many training steps each agent has taken.
 
     Raises:
@@ -98,10 +98,10 @@ class Fleet:
         ):
             candidates = droo.agent.candidates(state, logits, droo.k, droo.mode)
             found.append(droo.choose(candidates, state, score))
-        for droo, state, (choice, place) in zip(self.agents, rows, found, strict=True):
-            droo.settle(state, choice, place)
+        for droo, state, (choice, place, refined) in zip(self.agents, rows, found, strict=True):
+            droo.settle(state, choice, place, refined=refined)
         self.learn_due([b for b, droo in enumerate(self.agents) if not droo.learn_later])
-        return [choice for choice, _ in found]
+        return [choice for choice, _, _ in found]
 
     def learn_due(self, which: Sequence[int] | None = None) -> None:
         """Take the training steps that are due, of all agents or of these."""
@@ -116,7 +116,7 @@ class Fleet:
 
         The fleet may go on; until the next `release`, the agents' own networks then stay behind.
         """
-        rows = (self.parameters, self.first, self.second)
+        rows = (self.parameters, self.first_moments, self.second_moments)
         for b, member in enumerate(self._members):
             parameters, first, second = (self._by_name(row[b].cpu()) for row in rows)
             for name, parameter in member.network.named_parameters():
@@ -138,8 +138,8 @@ class Fleet:
             second.append(torch.cat([each["exp_avg_sq"].flatten() for each in moments]))
             self.steps.append(float(moments[0]["step"]))
         self.parameters = torch.stack(parameters).to(self.device)
-        self.first = torch.stack(first).to(self.device)
-        self.second = torch.stack(second).to(self.device)
+        self.first_moments = torch.stack(first).to(self.device)
+        self.second_moments = torch.stack(second).to(self.device)
 
     def _by_name(self, row: Tensor) -> dict[str, Tensor]:
         """Return the parameters by name from one row `[P]`."""
@@ -169,12 +169,16 @@ class Fleet:
         gradients, losses = self._gradient(self.parameters[rows], states, decisions)
         self._adam(which, rows, gradients)
         for b, loss in zip(which, losses.tolist(), strict=True):
-            self._members[b].note(loss)
+            self._members[b].record_loss(loss)
 
     @torch.no_grad()
     def _adam(self, which: list[int], rows: Any, gradients: Tensor) -> None:
         """Take Adam's step, as torch would, with each agent's own settings and number of steps."""
-        parameters, first, second = self.parameters[rows], self.first[rows], self.second[rows]
+        parameters, first, second = (
+            self.parameters[rows],
+            self.first_moments[rows],
+            self.second_moments[rows],
+        )
         settings = []
         for i, b in enumerate(which):
             member = self._members[b]
@@ -182,7 +186,7 @@ class Fleet:
                 self.steps[b] = 0.0
                 first[i] = second[i] = 0.0
             self.steps[b] += 1
-            rate, beta1, beta2, eps, decay = adam_rates(member.optimizer, member.lr)
+            rate, beta1, beta2, eps, decay = hyperparameters(member.optimizer, member.lr)
             rate /= 1 - beta1 ** self.steps[b]
             root = math.sqrt(1 - beta2 ** self.steps[b])
             # The complements of the betas from here: single precision would not leave much of them.
@@ -192,7 +196,7 @@ class Fleet:
         gradients = gradients + decays * parameters
         first = keep1 * first + take1 * gradients
         second = keep2 * second + take2 * gradients * gradients
-        self.first[rows], self.second[rows] = first, second
+        self.first_moments[rows], self.second_moments[rows] = first, second
         self.parameters[rows] = parameters - rates * first / (second.sqrt() / roots + epsilons)
 
 
@@ -202,17 +206,17 @@ def _check_alike(members: list[MemoryDNN]) -> None:
     Raises:
         ValueError: if they cannot.
     """
-    if not members or len(set(map(id, members))) < len(members):
-        raise ValueError(f"agents must be distinct and at least one, got {len(members)}")
+    if not members:
+        raise ValueError("agents must be at least one, got none")
+    if len(set(map(id, members))) < len(members):
+        raise ValueError("agents must be distinct, got one twice")
     first = members[0]
     for member in members:
         for name in ("policy", "net", "features", "loss", "num_places", "batch_size"):
             ours, theirs = getattr(first, name), getattr(member, name)
             if ours != theirs:
                 raise ValueError(f"agents must have the same {name}, got {ours} and {theirs}")
-        parameters = dict(member.network.named_parameters(remove_duplicate=False))
-        plain = len(set(parameters.values())) == len(parameters)
-        if not plain or not all(p.requires_grad for p in parameters.values()):
+        if not all_own_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")
         if next(member.network.buffers(), None) is not None:
             raise ValueError("agents must have a policy without buffers, as batch norms have them")

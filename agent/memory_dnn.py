@@ -165,9 +165,9 @@ class MemoryDNN:
 
     @property
     def compiled_layers(self) -> tuple[Several, Several] | None:
-        """Weights and biases of each layer for `agent.mlp_kernels`; None if the policy is no MLP.
+        """Weights and biases of each layer for `agent.mlp_kernels`, on torch's own memory.
 
-        They are views of torch's memory, until that is replaced.
+        None unless the policy is an MLP whose passes are compiled.
         """
         return self._passes.layers() if isinstance(self._passes, Compiled) else None
 
@@ -185,6 +185,11 @@ class MemoryDNN:
     def memory_counter(self) -> int:
         """How many rows were ever written to the replay memory."""
         return self.replay.counter
+
+    @property
+    def training_is_due(self) -> bool:
+        """Whether a training step falls on the last row that was written."""
+        return self.memory_counter % self.training_interval == 0
 
     @property
     def cost(self) -> float | None:
@@ -216,7 +221,7 @@ class MemoryDNN:
             ValueError: if a shape differs, `h` is not finite or `m` is no decision.
         """
         self.remember(h, m)
-        if self.memory_counter % self.training_interval == 0:
+        if self.training_is_due:
             self.learn()
 
     def learn(self) -> None:
@@ -251,9 +256,9 @@ class MemoryDNN:
         if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
             self.optimizer = self._new_optimizer()
         self.optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        self.note(self._passes.step(self.optimizer, states, decisions))
+        self.record_loss(self._passes.step(self.optimizer, states, decisions))
 
-    def note(self, loss: float) -> None:
+    def record_loss(self, loss: float) -> None:
         """Count a training step, and keep its loss."""
         self.updates += 1
         self.cost_his.append(loss)

@@ -23,7 +23,8 @@ Several: TypeAlias = tuple[Floats, ...] | list[Floats]
 # The order of sums may change, and products be fused with them; NaN stays NaN.
 FAST = {"reassoc", "contract", "nsz"}
 
-kernel = numba.njit(cache=True, error_model="numpy", fastmath=FAST, nogil=True)
+# All in this one file: numba looks for changes in the file of the outermost kernel alone.
+kernel = numba.njit(cache=True, error_model="numpy", fastmath=FAST)
 
 
 @kernel
@@ -77,9 +78,10 @@ def padded(matrix: Floats) -> Floats:
 @kernel
 def add_product(a: Floats, b: Floats, out: Floats) -> None:
     """Add the product of a `[M, L]` and b `[L, B]` to `out`; M and L are multiples of 4."""
-    for i in range(0, a.shape[0] - a.shape[0] % 4, 4):  # so the compiler sees that i + 3 exists:
+    # The bounds tell the compiler that i + 3 and j + 3 exist, which halves the time.
+    for i in range(0, a.shape[0] - a.shape[0] % 4, 4):
         out0, out1, out2, out3 = out[i], out[i + 1], out[i + 2], out[i + 3]
-        for j in range(0, a.shape[1] - a.shape[1] % 4, 4):  # that halves the time
+        for j in range(0, a.shape[1] - a.shape[1] % 4, 4):
             b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
             a00, a01, a02, a03 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
             a10, a11, a12, a13 = a[i + 1, j], a[i + 1, j + 1], a[i + 1, j + 2], a[i + 1, j + 3]
@@ -156,13 +158,13 @@ def adam(
     first: Floats,
     second: Floats,
     step: float,
-    rates: tuple[float, float, float, float, float],
+    hyperparameters: tuple[float, float, float, float, float],
 ) -> None:
     """Take step number `step` of Adam with weight decay in place; all arrays are `[M, L]`.
 
-    `rates` are the learning rate, both betas, epsilon and the weight decay.
+    `hyperparameters` are the learning rate, both betas, epsilon and the weight decay.
     """
-    rate, beta1, beta2, epsilon, decay = rates
+    rate, beta1, beta2, epsilon, decay = hyperparameters
     keep1, take1 = np.float32(beta1), np.float32(1 - beta1)
     keep2, take2 = np.float32(beta2), np.float32(1 - beta2)
     eps, wd = np.float32(epsilon), np.float32(decay)
@@ -232,7 +234,7 @@ def train(
     weights: tuple[Several, Several, Several],
     biases: tuple[Several, Several, Several],
     step: float,
-    rates: tuple[float, float, float, float, float],
+    hyperparameters: tuple[float, float, float, float, float],
     states: Floats,
     decisions: Floats,
 ) -> float:
@@ -242,7 +244,7 @@ def train(
         weights: of each layer `[outputs, inputs]`; Adam's first moments of them; the second.
         biases: of each layer `[1, outputs]`; Adam's first moments of them; the second.
         step: how many steps there were, this one included.
-        rates: as for `adam`.
+        hyperparameters: as for `adam`.
         states: `[B, inputs]`.
         decisions: zeros and ones `[B, N]`.
     """
@@ -257,6 +259,8 @@ def train(
             of_bias[0, o] = delta[o].sum()
         if layer > 0:
             delta = pass_back(weights[0][layer], delta, given)
-        adam(weights[0][layer], gradient, weights[1][layer], weights[2][layer], step, rates)
-        adam(biases[0][layer], of_bias, biases[1][layer], biases[2][layer], step, rates)
+        adam(
+            weights[0][layer], gradient, weights[1][layer], weights[2][layer], step, hyperparameters
+        )
+        adam(biases[0][layer], of_bias, biases[1][layer], biases[2][layer], step, hyperparameters)
     return loss

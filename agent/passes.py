@@ -40,9 +40,14 @@ def fastest(policy: nn.Module, loss: Loss) -> Passes:
 def is_plain(policy: nn.Module) -> bool:
     """Whether no layer is there twice, no parameter is shared, and all are trained."""
     layers = [layer for _, layer in policy.named_modules(remove_duplicate=False)]
+    return len(set(layers)) == len(layers) and all_own_and_trained(policy)
+
+
+def all_own_and_trained(policy: nn.Module) -> bool:
+    """Whether no parameter is shared, and all are trained."""
     parameters = [p for _, p in policy.named_parameters(remove_duplicate=False)]
-    distinct = len(set(layers)) == len(layers) and len(set(parameters)) == len(parameters)
-    return distinct and all(parameter.requires_grad for parameter in parameters)
+    own = len(set(parameters)) == len(parameters)
+    return own and all(parameter.requires_grad for parameter in parameters)
 
 
 class Autograd:
@@ -132,8 +137,8 @@ class Compiled:
             _halves(self._second.of([moment["exp_avg_sq"] for moment in moments])),
             strict=True,
         )
-        rates = adam_rates(optimizer, float(optimizer.param_groups[0]["lr"]))
-        return mlp_kernels.train(weights, biases, float(steps[0]), rates, states, decisions)
+        settings = hyperparameters(optimizer, float(optimizer.param_groups[0]["lr"]))
+        return mlp_kernels.train(weights, biases, float(steps[0]), settings, states, decisions)
 
     def _tensors(self) -> list[Tensor]:
         """Return the weights, and then the biases."""
@@ -171,7 +176,7 @@ def _halves(arrays: list[Floats]) -> tuple[mlp_kernels.Several, mlp_kernels.Seve
     return tuple(arrays[:half]), tuple(arrays[half:])
 
 
-def adam_rates(
+def hyperparameters(
     optimizer: torch.optim.Adam, learning_rate: float
 ) -> tuple[float, float, float, float, float]:
     """Return the learning rate, both betas, epsilon and the weight decay."""

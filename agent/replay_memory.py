@@ -56,14 +56,14 @@ class ReplayMemory:
         Raises:
             ValueError: if nothing was written yet.
         """
-        return self.rows[self.draw(batch_size, len(self))]
+        return self.rows[self.draw(batch_size)]
 
-    def draw(self, batch_size: int, written: int) -> NDArray[np.int64]:
-        """Return the indices `[batch_size]` of a sample, where `written` rows are written.
+    def draw(self, batch_size: int) -> NDArray[np.int64]:
+        """Return the indices `[batch_size]` of a sample.
 
         Raises:
-            ValueError: if none is.
+            ValueError: if nothing was written yet.
         """
-        if written == 0:
+        if self.counter == 0:
             raise ValueError("the replay memory is empty: encode at least one decision first")
-        return self.rng.integers(written, size=batch_size)
+        return self.rng.integers(len(self), size=batch_size)

@@ -10,7 +10,7 @@ import torch
 from agent import DROO
 from benchmarks.common import Floats, ReportConfig, frames_of, new_agent, table
 from experiments.configs import DROOConfig, Preset
-from experiments.fleet_loop import new_fleet_columns, play_together
+from experiments.fleet_loop import play_together
 from experiments.frame_loop import compile_frames, new_columns, play
 
 SIZES = (2, 8, 64)
@@ -87,7 +87,7 @@ def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
 
 def fleet_frames(agents: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
     """Let agents play their frames together."""
-    for _ in play_together(agents, gains, {0: weights}, new_fleet_columns(*gains.shape), device):
+    for _ in play_together(agents, gains, {0: weights}, new_columns(*gains.shape), device):
         pass
 
 

@@ -22,7 +22,7 @@ from experiments import figures, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyConfig
 from experiments.frame_kernels import Columns
-from experiments.frame_loop import Played, compile_frames, new_columns, play
+from experiments.frame_loop import Played, compile_frames, new_columns, play, time_all
 from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
@@ -209,17 +209,12 @@ def record(
     """
     columns = new_columns(*gains.shape)
     compile_frames(droo, gains, weights_from[0])
-    decision_us = np.empty(len(gains))
-    costs: list[tuple[int, float]] = []
-    start, before = time.perf_counter(), 0
-    frames = play(droo, gains, weights_from, columns)
-    for played in with_progress(frames, columns, optimal_rate, progress=progress):
-        if played.cost is not None:
-            costs.append((played.frames, played.cost))
-        decision_us[before : played.frames] = played.decision_us
-        before = played.frames
-    seconds = time.perf_counter() - start
-    return history_of(columns, optimal_rate, costs), timing_of(seconds, decision_us)
+    playing = play(droo, gains, weights_from, columns)
+    timed = time_all(
+        with_progress(playing, columns, optimal_rate, progress=progress), 1, len(gains)
+    )
+    history = history_of(columns, optimal_rate, timed.costs[0])
+    return history, timing_of(timed.seconds, timed.decision_us)
 
 
 def history_of(
@@ -257,8 +252,8 @@ def with_progress(
     loss = math.nan
     with tqdm(total=len(optimal_rate), unit="frame", disable=_no_bar(progress)) as bar:
         for played in frames:
-            if played.cost is not None:
-                loss = played.cost
+            if played.costs[0]:
+                _, loss = played.costs[0][-1]
             if played.frames - bar.n >= every or played.frames == len(optimal_rate):
                 new = slice(bar.n, played.frames)
                 rate = columns.rate[new].sum() / (optimal_rate[new].sum() or 1)

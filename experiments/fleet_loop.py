@@ -2,18 +2,25 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import DROO, Fleet
+from agent import DROO, Fleet, MemoryDNN
 from agent.droo import Progress
-from agent.passes import adam_rates
+from agent.passes import hyperparameters
 from env import WPMECCritic
 from experiments import frame_kernels
-from experiments.frame_kernels import Columns, Networks, Problem
-from experiments.frame_loop import blocks, can_be_compiled, rules_of, states_of, weights_at, write
+from experiments.frame_kernels import Columns, Networks
+from experiments.frame_loop import (
+    Played,
+    can_be_compiled,
+    rules_of,
+    states_of,
+    stretches,
+    weights_at,
+    write_frame,
+)
 from experiments.frames import replay
 from experiments.simulation import check_features
 
@@ -22,35 +29,13 @@ Floats = NDArray[np.float64]
 ROUNDS = 32  # of frames and a training step, after which the agents wait for one another
 
 
-class PlayedTogether(NamedTuple):
-    """Some frames that a fleet has played.
-
-    Attributes:
-        frames: how many were played until now.
-        costs: of each agent, in which of these frames, from 1, it was trained, and the losses.
-        decision_us: how long an agent's decision took on average, the training step included.
-    """
-
-    frames: int
-    costs: list[list[tuple[int, float]]]
-    decision_us: float
-
-
-def new_fleet_columns(num_agents: int, num_frames: int, num_devices: int) -> Columns:
-    """Return room for what frames come to, each `[B, T]` or `[B, T, N]`."""
-    rate, own_rate = np.empty((2, num_agents, num_frames))
-    k, best_candidate, scored = np.empty((3, num_agents, num_frames), dtype=np.int64)
-    decision = np.empty((num_agents, num_frames, num_devices), dtype=np.int64)
-    return Columns(rate, own_rate, k, best_candidate, scored, decision)
-
-
 def play_together(
     droos: Sequence[DROO],
     gains: Floats,
     weights_from: Mapping[int, Floats],
     columns: Columns,
     device: str = "cpu",
-) -> Iterator[PlayedTogether]:
+) -> Iterator[Played]:
     """Play frames of wireless powered MEC with a fleet, in compiled code if that is possible.
 
     Args:
@@ -66,11 +51,11 @@ def play_together(
     Raises:
         ValueError: if the agents do not fit the frames, or cannot be a fleet.
         ArithmeticError: if training has driven the weights to non-finite values, or an allocation
-            could not be solved.
+            could not be solved. The agents are then somewhere in the midst of their frames.
     """
     fleet = Fleet(droos, device)
     compiled = fleet.device.type == "cpu" and can_be_compiled_together(droos, gains)
-    playing = play_compiled_together if compiled else play_frame_by_frame
+    playing = play_compiled_together if compiled else play_one_by_one_together
     try:
         yield from playing(fleet, gains, weights_from, columns)
     finally:
@@ -91,9 +76,9 @@ def can_be_compiled_together(droos: Sequence[DROO], gains: Floats) -> bool:
     )
 
 
-def play_frame_by_frame(
+def play_one_by_one_together(
     fleet: Fleet, gains: Floats, weights_from: Mapping[int, Floats], columns: Columns
-) -> Iterator[PlayedTogether]:
+) -> Iterator[Played]:
     """Do what `play_together` does with `Fleet.decide`, whatever the agents."""
     envs = [
         replay(of_agent, weights_from[0], droo.agent.features)
@@ -109,83 +94,106 @@ def play_frame_by_frame(
         decision_us = (time.perf_counter() - start) / len(envs) * 1e6
         for b, (env, choice) in enumerate(zip(envs, choices, strict=True)):
             _, reward, *_ = env.step(choice.decision)
-            write(of_agent(columns, b), t, reward, before[b][0], choice)
+            write_frame(columns_of(columns, b), t, reward, before[b][0], choice)
             if t + 1 in weights_from:
                 env.weights = weights_from[t + 1]
         costs = [
             [(t + 1, droo.agent.cost_his[-1])] if droo.agent.updates > updates else []
             for droo, (_, updates) in zip(fleet.agents, before, strict=True)
         ]
-        yield PlayedTogether(t + 1, costs, decision_us)
+        yield Played(t + 1, costs, decision_us)
 
 
 def play_compiled_together(
     fleet: Fleet, gains: Floats, weights_from: Mapping[int, Floats], columns: Columns
-) -> Iterator[PlayedTogether]:
+) -> Iterator[Played]:
     """Do what `play_together` does with `frame_kernels.play_fleet`."""
     agents = [droo.agent for droo in fleet.agents]
     first, rules = agents[0], rules_of(fleet.agents[0])
-    networks = Networks(
-        np.array(first.net),
-        fleet.parameters.numpy(),
-        fleet.first.numpy(),
-        fleet.second.numpy(),
-        np.array(fleet.steps),
-        np.array([adam_rates(agent.optimizer, agent.lr) for agent in agents]),
-    )
+    networks = networks_of(fleet)
     memory = np.stack([agent.memory for agent in agents])
     progress = np.array([droo.progress for droo in fleet.agents])
-    played = first.memory_counter
-    for begin, end in blocks(weights_from, gains.shape[1]):
-        critic = WPMECCritic(weights_at(weights_from, begin))
-        problem = Problem(gains[0], *critic.kernel_arguments)
-        features = first.features or ()
-        states = np.stack([states_of(features, each, weights_from, begin, end) for each in gains])
-        t = begin
-        while t < end:
-            start = time.perf_counter()
-            ends = round_ends(t, end, played, rules.training_interval)
-            # What is drawn depends on nothing but how many rows are written by then.
-            written = [min(played + each - t, first.memory_size) for each in ends]
-            trained = len(ends) - ((played + ends[-1] - t) % rules.training_interval > 0)
-            batches = np.empty((trained, len(agents), first.batch_size), dtype=np.int64)
-            for b, agent in enumerate(agents):
-                for r in range(trained):
-                    batches[r, b] = agent.replay.draw(first.batch_size, written[r])
-            losses = frame_kernels.play_fleet(
-                t,
-                np.array(ends),
-                networks,
-                np.ascontiguousarray(states[:, t - begin : ends[-1] - begin]),  # for fast kernels
-                gains,
-                problem,
-                memory,
-                played,
-                rules,
-                progress,
-                columns,
-                batches,
+    try:
+        for begin, end in stretches(weights_from, gains.shape[1]):
+            critic = WPMECCritic(weights_at(weights_from, begin))
+            states = np.stack(
+                [states_of(first.features or (), each, weights_from, begin, end) for each in gains]
             )
-            if np.isinf(losses).any():
-                raise ArithmeticError(
-                    f"a frame of agent {np.isinf(losses).any(axis=1).argmax()} failed: its policy "
-                    "diverged in training, or an allocation could not be solved; played alone it "
-                    "tells which"
+            t = begin
+            while t < end:
+                start, counter = time.perf_counter(), first.memory_counter
+                ends = round_ends(t, end, counter, rules.training_interval)
+                batches = draw_batches(agents, [each - t for each in ends])
+                losses = frame_kernels.play_fleet(
+                    t,
+                    np.array(ends),
+                    networks,
+                    np.ascontiguousarray(states[:, t - begin : ends[-1] - begin]),  # vectorizes
+                    gains,
+                    critic.kernel_arguments,
+                    memory,
+                    counter,
+                    rules,
+                    progress,
+                    columns,
+                    batches,
                 )
-            costs = [list(zip(ends, row, strict=False)) for row in losses[:, :trained].tolist()]
-            for agent, row in zip(agents, costs, strict=True):
-                for _, cost in row:
-                    agent.note(cost)
-            seconds = time.perf_counter() - start
-            frames = ends[-1] - t
-            yield PlayedTogether(ends[-1], costs, seconds / len(agents) / frames * 1e6)
-            played += frames
-            t = ends[-1]
-    fleet.steps = networks.steps.tolist()
-    for droo, rows, of_droo in zip(fleet.agents, memory, progress.tolist(), strict=True):
-        droo.agent.memory[:] = rows
-        droo.agent.replay.counter = played
-        droo.progress = Progress(*of_droo)
+                failed = np.isinf(losses).any(axis=1)
+                if failed.any():
+                    raise ArithmeticError(
+                        f"a frame of agent {failed.argmax()} failed: its policy diverged in "
+                        "training, or an allocation could not be solved; played alone it tells"
+                    )
+                costs = [
+                    list(zip(ends, of_agent, strict=False))
+                    for of_agent in losses[:, : len(batches)].tolist()
+                ]
+                for agent, of_agent in zip(agents, costs, strict=True):
+                    for _, cost in of_agent:
+                        agent.record_loss(cost)
+                us = (time.perf_counter() - start) * 1e6
+                yield Played(ends[-1], costs, us / len(agents) / (ends[-1] - t))
+                t = ends[-1]
+    finally:
+        fleet.steps = networks.steps.tolist()
+        for droo, rows, of_droo in zip(fleet.agents, memory, progress.tolist(), strict=True):
+            droo.agent.memory[:] = rows
+            droo.progress = Progress(*of_droo)
+
+
+def networks_of(fleet: Fleet) -> Networks:
+    """Return a fleet's networks for the kernel, which trains them in place."""
+    return Networks(
+        np.array(fleet.agents[0].agent.net),
+        fleet.parameters.numpy(),
+        fleet.first_moments.numpy(),
+        fleet.second_moments.numpy(),
+        np.array(fleet.steps),
+        np.array([hyperparameters(droo.agent.optimizer, droo.agent.lr) for droo in fleet.agents]),
+    )
+
+
+def draw_batches(agents: Sequence[MemoryDNN], frames: Sequence[int]) -> NDArray[np.int64]:
+    """Draw what to train on, and count the frames as played.
+
+    What is drawn depends on how many rows are written by then, and not on what is in them.
+
+    Args:
+        agents: B of them.
+        frames: how many will be played until the end of each round.
+
+    Returns:
+        Rows of the memories `[S, B, batch size]`, of the S rounds that end with a training step.
+    """
+    batches = []
+    counter = agents[0].memory_counter
+    for played in frames:
+        for agent in agents:
+            agent.replay.counter = counter + played
+        if agents[0].training_is_due:
+            batches.append([agent.replay.draw(agent.batch_size) for agent in agents])
+    shape = (len(batches), len(agents), agents[0].batch_size)
+    return np.array(batches, dtype=np.int64).reshape(shape)
 
 
 def round_ends(t: int, end: int, played: int, interval: int) -> list[int]:
@@ -201,6 +209,6 @@ def round_ends(t: int, end: int, played: int, interval: int) -> list[int]:
     return [min(each, end) for each in range(first, end + interval, interval)][:ROUNDS]
 
 
-def of_agent(columns: Columns, b: int) -> Columns:
+def columns_of(columns: Columns, b: int) -> Columns:
     """Return the columns of one agent, of those of a fleet."""
     return Columns(*(column[b] for column in columns))

@@ -1,12 +1,12 @@
 """The frame loop as one compiled kernel: agent and wireless powered MEC, from frame to frame.
 
-It does what `DROO.decide` and the environment do, with the same kernels, but never comes back to
-Python until a training step is due.
+It does what `DROO.decide` and the environment do, and never comes back to Python until a training
+step is due. Quantizer, critic and progress are the same code; only refinement is written again.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numba
 import numpy as np
@@ -30,14 +30,8 @@ refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due)
 
 DONE, TRAIN, FAILED = range(3)
 
-
-class Problem(NamedTuple):
-    """Wireless powered MEC; `wpmec_kernels.score` explains what is not its own."""
-
-    gains: Floats  # [T, N]
-    class_of: Ints
-    class_weights: Floats
-    constants: tuple[float, float, float]
+# WPMECCritic.kernel_arguments: class of each device, weight of each class, constants.
+Problem: TypeAlias = tuple[Ints, Floats, tuple[float, float, float]]
 
 
 class Rules(NamedTuple):
@@ -57,7 +51,7 @@ class Networks(NamedTuple):
     first_moments: NDArray[np.float32]  # [B, P]
     second_moments: NDArray[np.float32]  # [B, P]
     steps: Floats  # training steps until now [B]
-    rates: Floats  # as for mlp_kernels.adam [B, 5]
+    hyperparameters: Floats  # as for mlp_kernels.adam [B, 5]
 
 
 class Columns(NamedTuple):
@@ -115,10 +109,8 @@ def refine(
             for j in range(len(decision)):  # numba would take a second to compile this as slices
                 neighbours[i, j] = decision[j]
             neighbours[i, i] = 1 - decision[i]
-        error = wpmec_kernels.score(
-            gain, problem.class_of, problem.class_weights, problem.constants, neighbours, rewards
-        )
-        worst = max(worst, error)  # the gains are known to be good, or this was not called
+        error = wpmec_kernels.score(gain, *problem, neighbours, rewards)
+        worst = max(worst, error)
         best = int(rewards.argmax())
         scored += len(decision)
         if not rewards[best] - reward > 1e-12 * abs(reward):
@@ -133,6 +125,7 @@ def play(
     end: int,
     layers: tuple[mlp_kernels.Several, mlp_kernels.Several],
     states: NDArray[np.float32],
+    gains: Floats,
     problem: Problem,
     memory: NDArray[np.float32],
     counter: int,
@@ -147,7 +140,8 @@ def play(
         end: the frame to stop before.
         layers: weights and biases of the policy.
         states: of the frames from the first on `[end - first, inputs]`.
-        problem: gains of all frames.
+        gains: channel gains of all frames `[T, N]`.
+        problem: to score with.
         memory: rows of the replay memory.
         counter: how many rows were ever written to it.
         rules: how to play.
@@ -158,7 +152,7 @@ def play(
         The next frame; DONE, TRAIN if a training step is due before it, or FAILED if it cannot be
         played and nothing of it was done; and the progress.
     """
-    num_devices = problem.gains.shape[1]
+    num_devices = gains.shape[1]
     inputs = states.shape[1]
     decisions = np.empty((num_devices + 1, num_devices), np.int8)
     places = np.empty(num_devices + 1, np.int64)
@@ -168,19 +162,12 @@ def play(
         if not np.isfinite(logits.sum()):
             return t, FAILED, progress
         count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, places)
-        gain = problem.gains[t]
-        error = wpmec_kernels.score(
-            gain,
-            problem.class_of,
-            problem.class_weights,
-            problem.constants,
-            decisions[:count],
-            rewards,
-        )
+        gain = gains[t]
+        error = wpmec_kernels.score(gain, *problem, decisions[:count], rewards)
         best = int(rewards[:count].argmax())
         own_rate, reward, candidate = rewards[0], rewards[best], best
         decision, scored, refined = decisions[best].copy(), count, False
-        if refinement_is_due(progress, rules.refine_every):
+        if error >= 0.0 and refinement_is_due(progress, rules.refine_every):
             reward, more, found, error_too = refine(
                 gain, problem, decision, reward, decisions[:num_devices], rewards[:num_devices]
             )
@@ -199,8 +186,7 @@ def play(
         for i in range(num_devices):
             columns.decision[t, i] = row[inputs + i] = decision[i]
         counter += 1
-        place = 0 if refined else int(places[best])
-        progress = advance(progress, place, refined, rules.adapt_every, num_devices)
+        progress = advance(progress, int(places[best]), refined, rules.adapt_every, num_devices)
         if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
             return t + 1, TRAIN, progress
     return end, DONE, progress
@@ -229,7 +215,7 @@ def play_fleet(
         networks: of the agents.
         states: of the frames from the first on `[B, ends[-1] - first, inputs]`.
         gains: channel gains `[B, T, N]`.
-        problem: all but the gains.
+        problem: to score with.
         memory: rows of the replay memories `[B, M, inputs + N]`.
         counter: how many rows were ever written to each.
         rules: as for `play`; training falls on the ends of rounds alone.
@@ -241,8 +227,8 @@ def play_fleet(
         The losses `[B, R]`; NaN of rounds without training, infinity from a failed frame on.
     """
     # numba's parallel loops take no tuples in, so they are taken apart here and put together there.
-    widths, parameters, first_moments, second_moments, steps, rates = networks
-    _, class_of, class_weights, (snr_factor, local_factor, eps) = problem
+    widths, parameters, first_moments, second_moments, steps, settings = networks
+    class_of, class_weights, (snr_factor, local_factor, eps) = problem
     training_interval, adapt_every, refine_every, learn_when_wrong = rules
     rate, own_rate, k, best_candidate, scored, decision = columns
     losses = np.full((len(parameters), len(ends)), np.nan)
@@ -250,7 +236,6 @@ def play_fleet(
         weights, biases = layers_of(parameters[b], widths)
         weights1, biases1 = layers_of(first_moments[b], widths)
         weights2, biases2 = layers_of(second_moments[b], widths)
-        constants = (snr_factor, local_factor, eps)
         so_far = Progress(progress[b, 0], progress[b, 1], progress[b, 2], progress[b, 3])
         begin = first
         for r in range(len(ends)):
@@ -259,7 +244,8 @@ def play_fleet(
                 ends[r],
                 (weights, biases),
                 states[b, begin - first :],
-                Problem(gains[b], class_of, class_weights, constants),
+                gains[b],
+                (class_of, class_weights, (snr_factor, local_factor, eps)),
                 memory[b],
                 counter + begin - first,
                 Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
@@ -277,7 +263,13 @@ def play_fleet(
                     (weights, weights1, weights2),
                     (biases, biases1, biases2),
                     steps[b],
-                    (rates[b, 0], rates[b, 1], rates[b, 2], rates[b, 3], rates[b, 4]),
+                    (
+                        settings[b, 0],
+                        settings[b, 1],
+                        settings[b, 2],
+                        settings[b, 3],
+                        settings[b, 4],
+                    ),
                     rows[:, : widths[0]],
                     rows[:, widths[0] :],
                 )

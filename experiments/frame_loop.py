@@ -3,7 +3,7 @@
 import copy
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from agent.droo import Progress
 from env import WPMECCritic
 from env.features import parse, states
 from experiments import frame_kernels
-from experiments.frame_kernels import Columns, Problem, Rules
+from experiments.frame_kernels import Columns, Rules
 from experiments.frames import replay
 from experiments.simulation import simulate
 
@@ -25,25 +25,51 @@ BLOCK = 4096  # frames whose states are made at a time
 
 
 class Played(NamedTuple):
-    """Some frames that were played.
+    """Some frames that were played, by one agent or by B.
 
     Attributes:
         frames: how many were played until now.
-        cost: the training loss if a training step fell in the last of them, else None.
-        decision_us: how long a decision took on average, the training step included.
+        costs: of each agent, in which of these frames it was trained, from 1, and the losses.
+        decision_us: how long an agent's decision took on average, the training step included.
     """
 
     frames: int
-    cost: float | None
+    costs: list[list[tuple[int, float]]]
     decision_us: float
 
 
-def new_columns(num_frames: int, num_devices: int) -> Columns:
-    """Return room for what frames come to."""
-    rate, own_rate = np.empty((2, num_frames))
-    k, best_candidate, scored = np.empty((3, num_frames), dtype=np.int64)
-    decision = np.empty((num_frames, num_devices), dtype=np.int64)
-    return Columns(rate, own_rate, k, best_candidate, scored, decision)
+class Timed(NamedTuple):
+    """All that was played.
+
+    Attributes:
+        costs: as in `Played`.
+        decision_us: of each frame `[T]`.
+        seconds: of all.
+    """
+
+    costs: list[list[tuple[int, float]]]
+    decision_us: Floats
+    seconds: float
+
+
+def time_all(playing: Iterable[Played], num_agents: int, num_frames: int) -> Timed:
+    """Play to the end; return how long it took, and the losses on the way."""
+    costs: list[list[tuple[int, float]]] = [[] for _ in range(num_agents)]
+    decision_us = np.empty(num_frames)
+    start, before = time.perf_counter(), 0
+    for played in playing:
+        for so_far, new in zip(costs, played.costs, strict=True):
+            so_far.extend(new)
+        decision_us[before : played.frames] = played.decision_us
+        before = played.frames
+    return Timed(costs, decision_us, time.perf_counter() - start)
+
+
+def new_columns(*shape: int) -> Columns:
+    """Return room for what frames come to, for decisions `[T, N]`, or `[B, T, N]` of B agents."""
+    rate, own_rate = np.empty((2, *shape[:-1]))
+    k, best_candidate, scored = np.empty((3, *shape[:-1]), dtype=np.int64)
+    return Columns(rate, own_rate, k, best_candidate, scored, np.empty(shape, dtype=np.int64))
 
 
 def play(
@@ -94,8 +120,9 @@ def play_one_by_one(
     """Do what `play` does with `simulate`, whatever the agent."""
     env = replay(gains, weights_from[0], droo.agent.features)
     for t, frame in enumerate(simulate(droo, env, len(gains))):
-        write(columns, t, frame.reward, frame.k, frame.choice)
-        yield Played(t + 1, frame.cost, frame.decision_us)
+        write_frame(columns, t, frame.reward, frame.k, frame.choice)
+        costs = [] if frame.cost is None else [(t + 1, frame.cost)]
+        yield Played(t + 1, [costs], frame.decision_us)
         if t + 1 in weights_from:
             env.weights = weights_from[t + 1]
 
@@ -106,9 +133,8 @@ def play_compiled(
     """Do what `play` does with `frame_kernels.play`; `can_be_compiled` must hold."""
     agent = droo.agent
     rules = rules_of(droo)
-    for begin, end in blocks(weights_from, len(gains)):
+    for begin, end in stretches(weights_from, len(gains)):
         critic = WPMECCritic(weights_at(weights_from, begin))
-        problem = Problem(gains, *critic.kernel_arguments)
         of_block = states_of(agent.features or (), gains, weights_from, begin, end)
         t = begin
         while t < end:
@@ -120,7 +146,8 @@ def play_compiled(
                 end,
                 layers,
                 of_block[t - begin :],
-                problem,
+                gains,
+                critic.kernel_arguments,
                 agent.memory,
                 agent.memory_counter,
                 rules,
@@ -135,11 +162,11 @@ def play_compiled(
             if outcome == frame_kernels.TRAIN:
                 agent.learn()
             seconds = time.perf_counter() - start
-            cost = agent.cost if outcome == frame_kernels.TRAIN else None
-            yield Played(t, cost, seconds / (t - first) * 1e6)
+            costs = [(t, agent.cost_his[-1])] if outcome == frame_kernels.TRAIN else []
+            yield Played(t, [costs], seconds / (t - first) * 1e6)
 
 
-def write(columns: Columns, t: int, rate: float, k: int, choice: Choice) -> None:
+def write_frame(columns: Columns, t: int, rate: float, k: int, choice: Choice) -> None:
     """Write what a frame came to."""
     columns.rate[t], columns.own_rate[t] = rate, choice.own_reward
     columns.k[t], columns.best_candidate[t] = k, choice.candidate
@@ -156,8 +183,8 @@ def rules_of(droo: DROO) -> Rules:
     )
 
 
-def blocks(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:
-    """Return the ends of stretches of frames, none too long, in which weights do not change."""
+def stretches(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:
+    """Return begin and end of stretches of frames, none too long, that share their weights."""
     ends = {*weights_from, *range(0, num_frames, BLOCK), num_frames}
     return itertools.pairwise(sorted(ends))
 

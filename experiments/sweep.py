@@ -3,7 +3,7 @@
 `python -m experiments.sweep --help` lists its settings.
 """
 
-import time
+import copy
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from tqdm import tqdm
 from experiments import droo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
-from experiments.fleet_loop import new_fleet_columns, of_agent, play_together
+from experiments.fleet_loop import columns_of, play_together
+from experiments.frame_loop import new_columns, time_all
 from experiments.statistics import aligned, interval_text, number
 
 COLUMNS = {
@@ -101,22 +102,21 @@ def run_together(
         FileNotFoundError: if there is no such data file.
     """
     tasks = [droo.prepare(config, progress=False) for config in configs]
-    gains = np.stack([task.gains for task in tasks])
-    columns = new_fleet_columns(*gains.shape)
-    decision_us = np.empty(gains.shape[1])
-    costs: list[list[tuple[int, float]]] = [[] for _ in tasks]
-    start, before = time.perf_counter(), 0
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
-    for played in play_together(agents, gains, weights_from, columns, device):
-        for of_run, new in zip(costs, played.costs, strict=True):
-            of_run.extend(new)
-        decision_us[before : played.frames] = played.decision_us
-        before = played.frames
-    timing = droo.timing_of((time.perf_counter() - start) / len(tasks), decision_us)
+    gains = np.stack([task.gains for task in tasks])
+    trial = copy.deepcopy(agents)  # compiles everything
+    for _ in play_together(
+        trial, gains[:, :1], {0: weights_from[0]}, new_columns(*gains[:, :1].shape), device
+    ):
+        pass
+    columns = new_columns(*gains.shape)
+    playing = play_together(agents, gains, weights_from, columns, device)
+    timed = time_all(playing, len(tasks), gains.shape[1])
+    timing = droo.timing_of(timed.seconds / len(tasks), timed.decision_us)
     return [
         droo.save(
             task,
-            droo.history_of(of_agent(columns, b), task.optimal_rate, costs[b]),
+            droo.history_of(columns_of(columns, b), task.optimal_rate, timed.costs[b]),
             timing,
             draw=draw,
         )

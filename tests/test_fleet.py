@@ -14,7 +14,7 @@ from experiments import droo as experiment
 from experiments import fleet_loop, sweep
 from experiments.configs import SUITABLE, DROOConfig, PolicyName
 from experiments.droo import build
-from experiments.fleet_loop import new_fleet_columns, of_agent, play_together
+from experiments.fleet_loop import columns_of, play_together
 from experiments.frame_loop import new_columns, play
 from experiments.frames import apply_scenario, make_frames
 
@@ -50,9 +50,9 @@ def play_as_fleet(fleet: Fleet, frames: int) -> list[list[list[int]]]:
     decisions: list[list[list[int]]] = [[] for _ in envs]
     for _ in range(frames):
         choices = fleet.decide([env.state for env in envs], [env.score for env in envs])
-        for env, choice, of_agent_ in zip(envs, choices, decisions, strict=True):
+        for env, choice, of_one in zip(envs, choices, decisions, strict=True):
             env.step(choice.decision)
-            of_agent_.append(choice.decision.tolist())
+            of_one.append(choice.decision.tolist())
     return decisions
 
 
@@ -136,7 +136,7 @@ class WithBuffer(nn.Module):
         return logits
 
 
-def tied() -> DROO:
+def frozen() -> DROO:
     droo = new(0)
     next(droo.agent.model.parameters()).requires_grad_(False)
     return droo
@@ -153,7 +153,7 @@ BAD: dict[str, tuple[Callable[[], list[DROO]], str]] = {
     ),
     "gru": (lambda: [new(0, "gru"), new(1, "gru")], "torch can batch, got gru"),
     "buffers": (lambda: [DROO(MemoryDNN([N, N], policy=WithBuffer()))], "without buffers"),
-    "frozen": (lambda: [tied()], "all trained"),
+    "frozen": (lambda: [frozen()], "all trained"),
 }
 
 
@@ -205,12 +205,12 @@ def test_a_compiled_fleet_is_bit_for_bit_its_agents_alone(settings: dict[str, An
         columns = new_columns(*of_seed.shape)
         list(play(alone[-1], of_seed, weights_from, columns))
         expected.append(columns)
-    found = new_fleet_columns(3, 300, 6)
+    found = new_columns(3, 300, 6)
     assert fleet_loop.can_be_compiled_together(together, np.stack(gains))
     played = list(play_together(together, np.stack(gains), weights_from, found))
     assert played[-1].frames == 300
     for b, (ours, theirs) in enumerate(zip(together, alone, strict=True)):
-        for name, column in of_agent(found, b)._asdict().items():
+        for name, column in columns_of(found, b)._asdict().items():
             assert np.array_equal(column, expected[b]._asdict()[name]), name
         assert_equal_networks(ours, theirs, atol=0)
         assert ours.progress == theirs.progress
@@ -236,9 +236,7 @@ def test_a_frame_that_fails_stops_the_fleet() -> None:
     bad[12] = 1e200
     droos = [build(config, N, np.random.SeedSequence(seed)) for seed in range(2)]
     with pytest.raises(ArithmeticError, match="a frame of agent 1 failed"):
-        list(
-            play_together(droos, np.stack([gains, bad]), {0: weights}, new_fleet_columns(2, 20, N))
-        )
+        list(play_together(droos, np.stack([gains, bad]), {0: weights}, new_columns(2, 20, N)))
 
 
 @pytest.mark.parametrize("preset", ["published", "best"])

@@ -24,7 +24,7 @@ def everything(
     columns = new_columns(*gains.shape)
     played = list(play(droo, gains, weights_from, columns))
     assert played[-1].frames == len(gains)
-    costs = [(each.frames, each.cost) for each in played if each.cost is not None]
+    costs = [cost for each in played for cost in each.costs[0]]
     return columns._asdict() | {"costs": costs, "rng": droo.agent.replay.rng.random()}, droo
 
 
@@ -110,6 +110,17 @@ def test_compiled_frames_tell_what_fails(feature: str, match: str) -> None:
     gains[12] = 1e200
     with pytest.raises((ArithmeticError, ValueError), match=match):
         list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+
+
+@pytest.mark.parametrize("refine_every", [0, 8])
+def test_compiled_frames_refuse_bad_gains(refine_every: int) -> None:
+    config = DROOConfig(preset="published", num_devices=5, frames=20, refine_every=refine_every)
+    gains, weights = make_frames(config)
+    for bad in (-1e-6, np.nan):
+        droo = build(config, 5, np.random.SeedSequence(0))
+        gains[12, 3] = bad
+        with pytest.raises(ValueError, match=r"gain must be finite|finite in single precision"):
+            list(play(droo, gains, {0: weights}, new_columns(20, 5)))
 
 
 def test_compiled_frames_notice_a_policy_that_diverged() -> None:
