@@ -233,6 +233,7 @@ def play_fleet(
     rate, own_rate, k, best_candidate, scored, decision = columns
     losses = np.full((len(parameters), len(ends)), np.nan)
     for b in numba.prange(len(parameters)):
+        own = settings[b]
         weights, biases = layers_of(parameters[b], widths)
         weights1, biases1 = layers_of(first_moments[b], widths)
         weights2, biases2 = layers_of(second_moments[b], widths)
@@ -263,13 +264,7 @@ def play_fleet(
                     (weights, weights1, weights2),
                     (biases, biases1, biases2),
                     steps[b],
-                    (
-                        settings[b, 0],
-                        settings[b, 1],
-                        settings[b, 2],
-                        settings[b, 3],
-                        settings[b, 4],
-                    ),
+                    (own[0], own[1], own[2], own[3], own[4]),
                     rows[:, : widths[0]],
                     rows[:, widths[0] :],
                 )

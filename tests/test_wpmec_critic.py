@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from env import WPMECCritic, WPMECParameters, default_channel, default_weights
-from env.resource_allocation.wpmec_kernels import log_snr
+from env.resource_allocation.wpmec_solver_kernels import log_snr
 from tests import reference
 from tests.conftest import published
 

@@ -1,6 +1,6 @@
 """Kernels of wireless powered MEC: a bound on every decision, by a price of time.
 
-Symbols are those of `wpmec_kernels`, which solves the allocation behind one decision.
+Symbols are those of `wpmec_solver_kernels`, which solves the allocation behind one decision.
 """
 
 import math
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env.resource_allocation.jit import kernel
-from env.resource_allocation.wpmec_kernels import Floats, Ints, log_snr
+from env.resource_allocation.wpmec_kernels import Ints
+from env.resource_allocation.wpmec_solver_kernels import Floats, log_snr
 
 Decision = NDArray[np.int8]  # [N]: 0, 1 or UNDECIDED
 

@@ -1,6 +1,6 @@
 """Kernels of wireless powered MEC: the best decision, with a proof, by bound and branch.
 
-Symbols are those of `wpmec_kernels`; the bound is that of `wpmec_bound_kernels`.
+Symbols are those of `wpmec_solver_kernels`; the bound is that of `wpmec_bound_kernels`.
 """
 
 import heapq
@@ -20,14 +20,13 @@ from env.resource_allocation.wpmec_bound_kernels import (
 from env.resource_allocation.wpmec_kernels import (
     ACCEPTED,
     Decisions,
-    Floats,
     Ints,
     Sums,
     all_local,
     change,
-    log_snr,
     solve_sums,
 )
+from env.resource_allocation.wpmec_solver_kernels import Floats, log_snr
 
 LOW, HIGH, PRICE, BOUND = range(4)  # the columns of a node
 MIN_WIDTH, MIN_INSIDE = 0.2, 3  # relative width and breakpoints of an interval that is split

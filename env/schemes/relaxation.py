@@ -5,7 +5,7 @@ from scipy.optimize import minimize_scalar
 
 from env.resource_allocation.wpmec import WPMECCritic
 from env.resource_allocation.wpmec_bound_kernels import relaxation
-from env.resource_allocation.wpmec_kernels import log_snr
+from env.resource_allocation.wpmec_solver_kernels import log_snr
 from env.schemes.interface import Floats, Ints, WPMECFrameLike, critic_and_gain
 
 GRID = np.linspace(0.02, 0.98, 13)  # energy times among which the search starts
