@@ -46,6 +46,8 @@ class Fleet:
     def __init__(self, agents: Sequence[DROO], device: str | torch.device = "cpu") -> None:
         self.agents = list(agents)
         self.device = torch.device(device)
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device must be one that torch can use, got {device} without a GPU")
         self._members = members = [droo.agent for droo in self.agents]
         _check_alike(members)
         network = copy.deepcopy(members[0].network).to(self.device)

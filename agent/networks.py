@@ -103,7 +103,7 @@ class PerDevice(nn.Module):
         logits = self.logits(features.transpose(1, 2), active)
         if active is not None:
             logits = logits.reshape(*active.shape, self.layout.logits)
-            silent = torch.tensor(self.layout.silent, dtype=logits.dtype)
+            silent = torch.tensor(self.layout.silent, dtype=logits.dtype, device=logits.device)
             logits = torch.where(active[..., None], logits, silent)
         return self.layout.by_device(logits)
 

@@ -50,10 +50,12 @@ class ReportConfig:
         """Return how many frames or rounds to take where the whole report takes so many."""
         return max(3, full // 100) if self.quick else full
 
-    def command(self, section: SectionName) -> str:
-        """Return what reproduces a section."""
-        data = "" if self.data is None else f" --data {shlex.quote(str(self.data))}"
-        return f"python -m benchmarks.report {section}{data}{' --quick' * self.quick}"
+    def command(self, section: SectionName | None = None) -> str:
+        """Return what reproduces a section, or everything."""
+        words = ["python -m benchmarks.report"]
+        words += [] if section is None else [section]
+        words += [] if self.data is None else ["--data", shlex.quote(self.data.name)]
+        return " ".join([*words, *["--quick"] * self.quick])
 
 
 def main_settings(config: ReportConfig) -> DROOConfig:

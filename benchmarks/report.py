@@ -23,11 +23,17 @@ from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
 from benchmarks.runs import frames, latency, scaling
 
+INTRODUCTION = """\
+Printed by `{command}`; nothing is written by hand. Each section
+names the command that measures it alone. Ratios to *plain* are to `benchmarks/plain.py`, the
+published algorithms written plainly, measured in the same run. `make bench` times small parts
+beside one another."""
+
 
 def main(config: ReportConfig) -> None:
     """Print the sections, each as soon as it is measured."""
     torch.set_num_threads(1)  # as in every experiment: a second one only costs
-    print("# Speed\n\nMeasured by `python -m benchmarks.report`.")
+    print(f"# Speed\n\n{INTRODUCTION.format(command=config.command())}")
     if config.quick:
         print("\n**With `--quick`, so these figures mean nothing.**")
     for name in config.only or get_args(SectionName):

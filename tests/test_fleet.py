@@ -164,6 +164,21 @@ def test_what_cannot_be_a_fleet_is_refused(case: str) -> None:
         Fleet(agents())
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="got cuda without a GPU"):
+        Fleet([new(0)], device="cuda")
+
+
+@pytest.mark.parametrize("policy", ["mlp", "equivariant", "attention", "conv"])
+def test_no_policy_brings_tensors_of_another_device(policy: PolicyName) -> None:
+    # Tensors on "meta" have no numbers, but mixed with others they fail as those on a GPU would.
+    network = new(0, policy).agent.network.to("meta")
+    features, _ = SUITABLE[policy]
+    states = torch.zeros(3, len(features) * N, device="meta")
+    assert network(states).shape == (3, N)
+
+
 def test_bad_input_to_a_fleet_changes_nothing() -> None:
     fleet = Fleet([new(0), new(1)])
 
