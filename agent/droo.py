@@ -51,7 +51,7 @@ def advance(
     place = num_devices if refined else place
     idle = 0 if refined else progress.idle + 1
     frames, place = progress.frames + 1, max(progress.place, place)
-    if frames == adapt_every:
+    if 0 < adapt_every <= frames:
         return Progress(min(place + 2, num_devices), 0, 0, idle)
     return Progress(progress.k, frames, place, idle)
 
@@ -168,8 +168,8 @@ class DROO:
     def learn_due(self) -> None:
         """Take the training steps that are due; there are none unless `learn_later` is set."""
         while self.due > 0:
-            self.due -= 1
             self.agent.learn()
+            self.due -= 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, the agent included."""

@@ -24,11 +24,13 @@ class Fleet:
 
     Each agent keeps its own memory, random numbers, K and settings. What their networks compute is
     computed for all at once, by torch, on a copy of the parameters that is given back by `release`.
-    So every agent does what it would do alone, but for the rounding of sums.
+    So every agent does what it would do alone, but for the rounding of sums, and for a dropout in
+    a network of your own.
 
     Args:
         agents: of one policy, with the same shape of network, loss and batch size; seeds, learning
-            rates, training intervals, quantizers and problems may differ.
+            rates, training intervals, quantizers and problems may differ. Modules of your own must
+            be of one class, and compute the same from the same parameters.
         device: where the networks compute, as "cpu" or "cuda". Memories and critics stay with the
             processor.
 
@@ -120,6 +122,7 @@ class Fleet:
         """
         rows = (self.parameters, self.first_moments, self.second_moments)
         for b, member in enumerate(self._members):
+            member.renew_optimizer()
             parameters, first, second = (self._by_name(row[b].cpu()) for row in rows)
             for name, parameter in member.network.named_parameters():
                 parameter.data.copy_(parameters[name])
@@ -133,6 +136,7 @@ class Fleet:
         """Copy the agents' parameters and moments into one row each `[B, P]`."""
         parameters, first, second, self.steps = [], [], [], []
         for member in self._members:
+            member.renew_optimizer()
             own = list(member.network.parameters())
             moments = [moments_of(member.optimizer, parameter) for parameter in own]
             parameters.append(torch.cat([parameter.detach().flatten() for parameter in own]))
@@ -210,14 +214,19 @@ def _check_alike(members: list[MemoryDNN]) -> None:
     """
     if not members:
         raise ValueError("agents must be at least one, got none")
-    if len(set(map(id, members))) < len(members):
-        raise ValueError("agents must be distinct, got one twice")
+    if len({member.network for member in members}) < len(members):
+        raise ValueError("agents must be distinct, got one twice, or two with one network")
     first = members[0]
+    shapes = [(name, p.shape) for name, p in first.network.named_parameters()]
     for member in members:
         for name in ("policy", "net", "features", "loss", "num_places", "batch_size"):
             ours, theirs = getattr(first, name), getattr(member, name)
             if ours != theirs:
                 raise ValueError(f"agents must have the same {name}, got {ours} and {theirs}")
+        network = member.network
+        theirs = [(name, p.shape) for name, p in network.named_parameters()]
+        if type(network) is not type(first.network) or theirs != shapes:
+            raise ValueError(f"agents must have networks of one type and shape, got {network}")
         if not all_own_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")
         if next(member.network.buffers(), None) is not None:

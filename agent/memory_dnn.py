@@ -248,15 +248,28 @@ class MemoryDNN:
         """Take one Adam step on these examples; their loss before it goes to `cost`.
 
         Args:
-            states: `[B, inputs]`.
-            decisions: `[B, N]`.
+            states: `[B, inputs]`, single precision.
+            decisions: `[B, N]`, single precision.
+
+        Raises:
+            ValueError: if their shapes are others, or B is 0.
         """
-        known = self.optimizer.param_groups[0]["params"]
-        replaced = any(p is not q for p, q in zip(self.network.parameters(), known, strict=True))
-        if self.rebuild_optimizer or replaced:  # by load_state_dict(assign=True), say
-            self.optimizer = self._new_optimizer()
+        wanted = (len(states), self.net[0]), (len(states), self.net[-1])
+        if (states.shape, decisions.shape) != wanted or len(states) == 0:
+            raise ValueError(
+                f"states and decisions must have shapes [B, {self.net[0]}] and "
+                f"[B, {self.net[-1]}], got {list(states.shape)} and {list(decisions.shape)}"
+            )
+        self.renew_optimizer(rebuild=self.rebuild_optimizer)
         self.optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
         self.record_loss(self._passes.step(self.optimizer, states, decisions))
+
+    def renew_optimizer(self, *, rebuild: bool = False) -> None:
+        """Begin with a new optimizer if parameters were replaced, as load_state_dict(assign) does."""
+        known = self.optimizer.param_groups[0]["params"]
+        replaced = any(p is not q for p, q in zip(self.network.parameters(), known, strict=True))
+        if rebuild or replaced:
+            self.optimizer = self._new_optimizer()
 
     def record_loss(self, loss: float) -> None:
         """Count a training step, and keep its loss."""

@@ -179,7 +179,7 @@ class SweepConfig(DROOConfig):
     """Runs at a time, one process each; -1 takes all cores."""
     device: Literal["cpu", "cuda"] | None = None
     """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
-    By default each run is a process of its own."""
+    By default, and with a policy that holds a GRU, each run is a process of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +255,7 @@ class ScaledConfig:
     """Runs at a time, one process each; -1 takes all cores."""
     device: Literal["cpu", "cuda"] | None = None
     """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
-    By default each run is a process of its own."""
+    By default, and with a policy that holds a GRU, each run is a process of its own."""
     results: Path = Path("results")
     """Folder of all results; a study gets a folder of its own in it."""
 

@@ -1,5 +1,6 @@
 """The frames of several runs at once, their agents a fleet."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,6 +16,7 @@ from experiments.frame_kernels import Columns, Networks
 from experiments.frame_loop import (
     Played,
     can_be_compiled,
+    check_fits,
     rules_of,
     states_of,
     stretches,
@@ -27,6 +29,7 @@ from experiments.simulation import check_features
 Floats = NDArray[np.float64]
 
 ROUNDS = 32  # of frames and a training step, after which the agents wait for one another
+ONE_AT_A_TIME = threading.Lock()  # not all of numba's threading layers can be entered twice
 
 
 def play_together(
@@ -53,6 +56,8 @@ def play_together(
         ArithmeticError: if training has driven the weights to non-finite values, or an allocation
             could not be solved. The agents are then somewhere in the midst of their frames.
     """
+    for droo, of_agent in zip(droos, gains, strict=True):
+        check_fits(droo, of_agent, weights_from)
     fleet = Fleet(droos, device)
     compiled = fleet.device.type == "cpu" and can_be_compiled_together(droos, gains)
     playing = play_compiled_together if compiled else play_one_by_one_together
@@ -124,20 +129,21 @@ def play_compiled_together(
                 start, counter = time.perf_counter(), first.memory_counter
                 ends = round_ends(t, end, counter, rules.training_interval)
                 batches = draw_batches(agents, [each - t for each in ends])
-                losses = frame_kernels.play_fleet(
-                    t,
-                    np.array(ends),
-                    networks,
-                    np.ascontiguousarray(states[:, t - begin : ends[-1] - begin]),  # vectorizes
-                    gains,
-                    critic.kernel_arguments,
-                    memory,
-                    counter,
-                    rules,
-                    progress,
-                    columns,
-                    batches,
-                )
+                with ONE_AT_A_TIME:
+                    losses = frame_kernels.play_fleet(
+                        t,
+                        np.array(ends),
+                        networks,
+                        np.ascontiguousarray(states[:, t - begin : ends[-1] - begin]),  # vectorizes
+                        gains,
+                        critic.kernel_arguments,
+                        memory,
+                        counter,
+                        rules,
+                        progress,
+                        columns,
+                        batches,
+                    )
                 failed = np.isinf(losses).any(axis=1)
                 if failed.any():
                     raise ArithmeticError(

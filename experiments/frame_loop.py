@@ -91,8 +91,23 @@ def play(
         ArithmeticError: if training has driven the weights to non-finite values, or an allocation
             could not be solved.
     """
+    check_fits(droo, gains, weights_from)
     compiled = can_be_compiled(droo, gains)
     return (play_compiled if compiled else play_one_by_one)(droo, gains, weights_from, columns)
+
+
+def check_fits(droo: DROO, gains: Floats, weights_from: Mapping[int, Floats]) -> None:
+    """Check that frames have as many devices as the agent.
+
+    Raises:
+        ValueError: if they have not.
+    """
+    num_devices = droo.agent.net[-1]
+    for name, array in (("gains", gains), *(("weights", each) for each in weights_from.values())):
+        if array.shape[-1] != num_devices:
+            raise ValueError(
+                f"{name} must be those of the agent's {num_devices} devices, got {array.shape[-1]}"
+            )
 
 
 def can_be_compiled(droo: DROO, gains: Floats) -> bool:
@@ -101,6 +116,7 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
     return (
         droo.mode == "OP"
         and not droo.learn_later
+        and droo.due == 0
         and droo.agent.compiled_layers is not None
         and features is not None
         and ("active" not in features or bool((gains > 0).all()))

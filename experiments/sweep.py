@@ -19,6 +19,9 @@ from experiments.fleet_loop import columns_of, play_together
 from experiments.frame_loop import new_columns, time_all
 from experiments.statistics import aligned, interval_text, number
 
+NOT_BATCHED = ("gru", "bigru_attention")
+"""The policies that torch cannot compute for several agents at once."""
+
 COLUMNS = {
     "normalized_rate_test": "rate (test)",
     "own_normalized_rate_test": "own decision",
@@ -55,12 +58,8 @@ def run_all(
     """
     found = {config: results.find(config.results / droo.EXPERIMENT, config) for config in configs}
     todo = [config for config, folder in found.items() if folder is None]
-    if device is None:
-        groups = [[config] for config in todo]
-        tasks = [delayed(_run_alone)(config, draw=draw) for config in todo]
-    else:
-        groups = _alike(todo)
-        tasks = [delayed(run_together)(group, device, draw=draw) for group in groups]
+    groups = [[config] for config in todo] if device is None else _alike(todo)
+    tasks = [delayed(_run)(group, device, draw=draw) for group in groups]
     if len(groups) == 1:  # in this process, where a fleet may have all cores
         jobs = 1
     finished = Parallel(n_jobs=jobs, return_as="generator")(tasks)
@@ -72,8 +71,11 @@ def run_all(
     return [found[config] or new[config] for config in configs]
 
 
-def _run_alone(config: DROOConfig, *, draw: bool) -> list[Path]:
-    return [droo.run(config, progress=False, draw=draw)]
+def _run(configs: Sequence[DROOConfig], device: str | None, *, draw: bool) -> list[Path]:
+    """Run experiments that differ in their seeds alone, as a fleet if that is wanted and can be."""
+    if device is None or configs[0].policy in NOT_BATCHED:
+        return [droo.run(config, progress=False, draw=draw) for config in configs]
+    return run_together(configs, device, draw=draw)
 
 
 def _alike(configs: Sequence[DROOConfig]) -> list[list[DROOConfig]]:

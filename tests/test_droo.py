@@ -271,6 +271,16 @@ def test_learning_later_is_learning_when_told(every: int, tmp_path: Path) -> Non
     assert play(DROO.load(tmp_path / "droo"), 104, 300) == rewards[104:]
 
 
+def test_k_goes_on_adapting_when_the_window_is_shortened() -> None:
+    droo = new_droo(adapt_every=32)
+    for _ in range(20):
+        droo.decide(np.ones(N), prefer(0))
+    droo.adapt_every = 8
+    for _ in range(9):
+        droo.decide(np.ones(N), prefer(0))
+    assert droo.k == 2
+
+
 def test_an_unknown_mode_is_named() -> None:
     with pytest.raises(ValueError, match="mode must be one of OP, OPN, KNN, got 'XX'"):
         new_droo(mode="XX")

@@ -113,14 +113,25 @@ def test_compiled_frames_tell_what_fails(feature: str, match: str) -> None:
 
 
 @pytest.mark.parametrize("refine_every", [0, 8])
-def test_compiled_frames_refuse_bad_gains(refine_every: int) -> None:
-    config = DROOConfig(preset="published", num_devices=5, frames=20, refine_every=refine_every)
+@pytest.mark.parametrize("feature", ["gain", "log_gain"])
+def test_compiled_frames_refuse_negative_gains(feature: str, refine_every: int) -> None:
+    settings: dict[str, Any] = {"features": (feature,), "refine_every": refine_every}
+    config = DROOConfig(preset="published", num_devices=5, frames=20, **settings)
     gains, weights = make_frames(config)
-    for bad in (-1e-6, np.nan):
-        droo = build(config, 5, np.random.SeedSequence(0))
-        gains[12, 3] = bad
-        with pytest.raises(ValueError, match=r"gain must be finite|finite in single precision"):
-            list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+    gains[12, 3] = -1e-6
+    droo = build(config, 5, np.random.SeedSequence(0))
+    with pytest.raises(ValueError, match="gain must be finite and in"):
+        list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+
+
+def test_frames_of_other_devices_are_refused() -> None:
+    config = DROOConfig(preset="published", num_devices=5, frames=20)
+    gains, weights = make_frames(config)
+    droo = build(config, 5, np.random.SeedSequence(0))
+    with pytest.raises(ValueError, match="gains must be those of the agent's 5 devices, got 4"):
+        play(droo, gains[:, :4], {0: weights}, new_columns(20, 4))
+    with pytest.raises(ValueError, match="weights must be those of the agent's 5 devices, got 2"):
+        play(droo, gains, {0: weights[:2]}, new_columns(20, 5))
 
 
 def test_compiled_frames_notice_a_policy_that_diverged() -> None:

@@ -185,6 +185,29 @@ def test_torch_goes_on_where_compiled_training_ends() -> None:
         np.testing.assert_allclose(ours, torchs, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["bce", "quadratic"])
+@pytest.mark.parametrize(
+    ("states", "decisions"),
+    [((16, 3), (16, 4)), ((16, 4), (16, 40)), ((16, 4), (15, 4)), ((0, 4), (0, 4)), ((4,), (4,))],
+)
+def test_training_on_other_shapes_is_refused(
+    loss: str, states: tuple[int, ...], decisions: tuple[int, ...]
+) -> None:
+    agent = MemoryDNN(NET, loss=loss, seed=0)
+    with pytest.raises(ValueError, match="states and decisions must have shapes"):
+        agent.train_on(np.ones(states, np.float32), np.ones(decisions, np.float32))
+    assert agent.updates == 0
+
+
+def test_another_optimizer_is_asked_itself() -> None:
+    agents = [MemoryDNN(NET, batch_size=16, seed=0) for _ in range(2)]
+    agents[1]._passes = Autograd(agents[1].network, binary_cross_entropy)
+    for agent in agents:
+        agent.optimizer = torch.optim.AdamW(agent.network.parameters(), 0.01, weight_decay=1.0)
+        encode_random(agent, 100)
+    assert equal(weights(agents[0]), weights(agents[1]))
+
+
 def test_compiled_training_takes_any_weights_torch_loads() -> None:
     # As load_state_dict(assign=True) may bring them: other memory, other strides.
     agent, other = MemoryDNN(NET, seed=0), MemoryDNN(NET, seed=0)

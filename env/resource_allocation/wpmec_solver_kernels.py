@@ -27,7 +27,7 @@ from env.resource_allocation.jit import kernel
 Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-9  # of v, relative; the value errs by the square of it
-MAX_ITERATIONS = 200  # 4 to 8 are needed; bisection alone would take about 60
+MAX_ITERATIONS = 200  # 3 to 6 are needed; bisection alone would take about 60
 
 
 @kernel
