@@ -265,7 +265,7 @@ class MemoryDNN:
         self.record_loss(self._passes.step(self.optimizer, states, decisions))
 
     def renew_optimizer(self, *, rebuild: bool = False) -> None:
-        """Begin with a new optimizer if parameters were replaced, as load_state_dict(assign) does."""
+        """Begin a new optimizer if parameters were replaced, as by load_state_dict(assign=True)."""
         known = self.optimizer.param_groups[0]["params"]
         replaced = any(p is not q for p, q in zip(self.network.parameters(), known, strict=True))
         if rebuild or replaced:
