@@ -14,7 +14,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
-from agent.passes import all_own_and_trained, hyperparameters, moments_of
+from agent.passes import all_own_and_trained, hyperparameters, is_plain_adam, moments_of
 from agent.scoring import Choice, Score
 from agent.validation import vector
 
@@ -227,6 +227,8 @@ def _check_alike(members: list[MemoryDNN]) -> None:
         theirs = [(name, p.shape) for name, p in network.named_parameters()]
         if type(network) is not type(first.network) or theirs != shapes:
             raise ValueError(f"agents must have networks of one type and shape, got {network}")
+        if not is_plain_adam(member.optimizer):
+            raise ValueError("agents must have the Adam that they were made with")
         if not all_own_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")
         if next(member.network.buffers(), None) is not None:

@@ -126,7 +126,7 @@ class Compiled:
 
     def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
-        if not _is_plain_adam(optimizer):  # the caller has replaced or changed it
+        if not is_plain_adam(optimizer):  # the caller has replaced or changed it
             return Autograd(self._network, binary_cross_entropy).step(optimizer, states, decisions)
         tensors = self._tensors()
         moments = [moments_of(optimizer, tensor) for tensor in tensors]
@@ -178,7 +178,7 @@ def _halves(arrays: list[Floats]) -> tuple[mlp_kernels.Several, mlp_kernels.Seve
     return tuple(arrays[:half]), tuple(arrays[half:])
 
 
-def _is_plain_adam(optimizer: torch.optim.Adam) -> bool:
+def is_plain_adam(optimizer: torch.optim.Adam) -> bool:
     """Whether the kernel's Adam does what this optimizer does."""
     groups = optimizer.param_groups
     changed = groups[0]["amsgrad"] or groups[0]["maximize"]

@@ -162,6 +162,12 @@ def with_one_shared() -> DROO:
     return own(module)[0]
 
 
+def with_another_optimizer() -> DROO:
+    droo = new(0)
+    droo.agent.optimizer = torch.optim.AdamW(droo.agent.network.parameters())
+    return droo
+
+
 BAD: dict[str, tuple[Callable[[], list[DROO]], str]] = {
     "none": (list, "at least one"),
     "twice": (lambda: [new(0)] * 2, "distinct"),
@@ -174,6 +180,7 @@ BAD: dict[str, tuple[Callable[[], list[DROO]], str]] = {
     "gru": (lambda: [new(0, "gru"), new(1, "gru")], "torch can batch, got gru"),
     "buffers": (lambda: [DROO(MemoryDNN([N, N], policy=WithBuffer()))], "without buffers"),
     "frozen": (lambda: [frozen()], "all trained"),
+    "optimizers": (lambda: [with_another_optimizer()], "Adam that they were made with"),
     "shared": (lambda: [with_one_shared()], "none shared"),
     "one network": (lambda: own(*[Own()] * 2), "one network"),
     "types": (lambda: own(Own(), nn.Linear(N, N)), "of one type"),
