@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.quantization import Decisions
 
+LEAST_GAIN = 1e-12
+"""Of refinement, relative: more than rounding, or equal decisions might be exchanged for ever."""
+
 Score = Callable[[Decisions], ArrayLike]
 
 
@@ -47,7 +50,7 @@ def best_of(candidates: Decisions, score: Score) -> Choice:
 def refine(
     choice: Choice, score: Score, num_places: int, active: NDArray[np.bool_] | None = None
 ) -> Choice:
-    """Change the one device whose change earns most, as long as one earns more, by 1e-12 of it.
+    """Change the one device whose change earns most, as long as one earns more by `LEAST_GAIN`.
 
     Args:
         choice: where to start.
@@ -65,8 +68,7 @@ def refine(
         rewards = rewards_of(changed, score)
         best, scored = int(rewards.argmax()), choice.num_candidates
         choice = choice._replace(num_candidates=scored + len(changed))
-        # By more than rounding: else equal decisions might be exchanged for ever.
-        if not rewards[best] - choice.reward > 1e-12 * abs(choice.reward):
+        if not rewards[best] - choice.reward > LEAST_GAIN * abs(choice.reward):
             return choice
         choice = choice._replace(
             decision=changed[best], reward=float(rewards[best]), candidate=scored + best

@@ -1,11 +1,10 @@
 """What the sections of `python -m benchmarks.report` share: settings, runs, timing, Markdown."""
 
-import copy
 import math
 import shlex
 import time
 import timeit
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,20 +16,18 @@ from numpy.typing import NDArray
 
 from agent import DROO
 from experiments.configs import DROOConfig
-from experiments.droo import build
+from experiments.droo import agent_seed, build
 from experiments.frame_kernels import Columns
-from experiments.frame_loop import Played, new_columns, play
+from experiments.frame_loop import Player, compile_frames, new_columns, play
 from experiments.frames import make_frames, split_frames
 
 Floats = NDArray[np.float64]
-Player = Callable[[DROO, Floats, Mapping[int, Floats], Columns], Iterator[Played]]
 
 SectionName = Literal[
     "machine", "frames", "floor", "parts", "fleet", "scaling", "latency", "startup", "memory"
 ]
 
 ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds
-WARM_UP = 20  # frames, some of which train: everything is compiled afterwards
 RUNS = 3  # of the same frames, of which the fastest counts
 
 
@@ -95,8 +92,7 @@ def frames_of(settings: DROOConfig) -> tuple[Floats, Floats]:
 
 def new_agent(settings: DROOConfig, num_devices: int) -> DROO:
     """Return the agent of a run, as `experiments.droo.run` builds it."""
-    _, for_agent = np.random.SeedSequence(settings.seed).spawn(2)  # the first is the channel's
-    return build(settings, num_devices, for_agent)
+    return build(settings, num_devices, agent_seed(settings.seed))
 
 
 def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Columns, DROO]:
@@ -107,9 +103,7 @@ def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Columns
     gains, weights = frames_of(settings)
     num_frames, num_devices = gains.shape
     droo = new_agent(settings, num_devices)
-    trial, room = copy.deepcopy(droo), new_columns(min(WARM_UP, num_frames), num_devices)
-    for _ in player(trial, gains[:WARM_UP], {0: weights}, room):
-        trial.agent.learn()  # for there may be too few of them
+    compile_frames(droo, gains, weights, player)
     columns = new_columns(num_frames, num_devices)
     played = player(droo, gains, {0: weights}, columns)
     return timed(each.frames for each in played), columns, droo

@@ -10,7 +10,7 @@ import torch
 from agent import DROO
 from benchmarks.common import Floats, ReportConfig, frames_of, new_agent, table
 from experiments.configs import DROOConfig, Preset
-from experiments.fleet_loop import play_together
+from experiments.fleet_loop import compile_fleet, play_together
 from experiments.frame_loop import compile_frames, new_columns, play
 
 SIZES = (2, 8, 64)
@@ -80,8 +80,7 @@ def play_alone(agents: Sequence[DROO], gains: Floats, weights: Floats) -> None:
 def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
     """Return the frames a second of a fleet."""
     agents, gains, weights = members(preset, frames, size)
-    warm_up, _, _ = members(preset, frames, size)
-    fleet_frames(warm_up, gains[:, :20], weights, device)  # compiles, and lets torch import more
+    compile_fleet(agents, gains, weights, device)
     return frames_a_second(lambda: fleet_frames(agents, gains, weights, device), gains)
 
 

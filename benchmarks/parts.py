@@ -82,11 +82,7 @@ def training_steps(agent: MemoryDNN) -> tuple[Call, Call]:
     optimizer = torch.optim.Adam(network.parameters(), agent.lr, weight_decay=1e-4, fused=True)
     passes = Autograd(network, binary_cross_entropy)
 
-    def by_torch() -> object:
-        batch = agent.replay.sample(agent.batch_size)
-        return passes.step(optimizer, batch[:, : agent.net[0]], batch[:, agent.net[0] :])
-
-    return agent.learn, by_torch
+    return agent.learn, lambda: passes.step(optimizer, *agent.sample())
 
 
 def quantizers() -> dict[str, Call]:

@@ -169,17 +169,23 @@ class DROOConfig(PolicyConfig, FramesConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepConfig(DROOConfig):
+class RunsConfig:
+    """How several runs are spread."""
+
+    jobs: int = -1
+    """Runs at a time, or fleets, one process each; -1 takes all cores."""
+    device: Literal["cpu", "cuda"] | None = None
+    """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
+    By default, and with a policy that holds a GRU, each run is a process of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig(RunsConfig, DROOConfig):
     """The main experiment from several seeds, with intervals; runs that exist are not run again."""
 
     seed: tyro.conf.Suppress[int] = 0
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds, one run each."""
-    jobs: int = -1
-    """Runs at a time, one process each; -1 takes all cores."""
-    device: Literal["cpu", "cuda"] | None = None
-    """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
-    By default, and with a policy that holds a GRU, each run is a process of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +248,7 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaledConfig:
+class ScaledConfig(RunsConfig):
     """How much to run, and where to."""
 
     scale: Literal["smoke", "full"] = "full"
@@ -251,11 +257,6 @@ class ScaledConfig:
     """Time frames of a run; by default what the scale says."""
     seeds: tuple[int, ...] | None = None
     """Seeds, one run each of every setting; by default what the scale says."""
-    jobs: int = -1
-    """Runs at a time, one process each; -1 takes all cores."""
-    device: Literal["cpu", "cuda"] | None = None
-    """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
-    By default, and with a policy that holds a GRU, each run is a process of its own."""
     results: Path = Path("results")
     """Folder of all results; a study gets a folder of its own in it."""
 

@@ -86,11 +86,10 @@ def prepare(config: DROOConfig, *, progress: bool) -> Task:
     """Return a run's agent and frames; the errors are those of `run`."""
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
-    _, for_agent = np.random.SeedSequence(config.seed).spawn(2)  # the first is the channel's
     gains, weights = make_frames(config)
     gains, test_frames = split_frames(gains, config)
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    droo = build(config, len(weights), for_agent)
+    droo = build(config, len(weights), agent_seed(config.seed))
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )
@@ -113,6 +112,12 @@ def save(task: Task, history: History, timing: Mapping[str, float], *, draw: boo
             figures.save_figures({"DROO": history}, folder)
 
     return results.save(config.results / EXPERIMENT, task.came_from, history, summary, write_more)
+
+
+def agent_seed(seed: int) -> np.random.SeedSequence:
+    """Return the agent's stream of a run's seed; the first stream is the channel's."""
+    _, for_agent = np.random.SeedSequence(seed).spawn(2)
+    return for_agent
 
 
 def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:

@@ -1,5 +1,6 @@
 """The frames of several runs at once, their agents a fleet."""
 
+import copy
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,11 @@ from experiments.frame_loop import (
     Played,
     can_be_compiled,
     check_fits,
+    new_columns,
     rules_of,
     states_of,
     stretches,
-    weights_at,
+    weights_in,
     write_frame,
 )
 from experiments.frames import replay
@@ -65,6 +67,13 @@ def play_together(
         yield from playing(fleet, gains, weights_from, columns)
     finally:
         fleet.release()
+
+
+def compile_fleet(droos: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
+    """Do what `compile_frames` does for a fleet, with gains `[B, T, N]`, up to a training step."""
+    trial, first = copy.deepcopy(list(droos)), gains[:, : droos[0].agent.training_interval]
+    for _ in play_together(trial, first, {0: weights}, new_columns(*first.shape), device):
+        pass
 
 
 def can_be_compiled_together(droos: Sequence[DROO], gains: Floats) -> bool:
@@ -120,7 +129,7 @@ def play_compiled_together(
     progress = np.array([droo.progress for droo in fleet.agents])
     try:
         for begin, end in stretches(weights_from, gains.shape[1]):
-            critic = WPMECCritic(weights_at(weights_from, begin))
+            critic = WPMECCritic(weights_in(weights_from, begin))
             states = np.stack(
                 [states_of(first.features or (), each, weights_from, begin, end) for each in gains]
             )

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 import agent
 from agent import droo, mlp_kernels, quantization_kernels
 from agent.droo import Progress
+from agent.scoring import LEAST_GAIN
 from env.resource_allocation import jit, wpmec_kernels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _AGENT = Path(agent.__file__).parent
-_SOURCES = (Path(__file__), _AGENT / "droo.py", *sorted(_AGENT.glob("*_kernels.py")), *jit.SOURCES)
+_KERNELS = (*sorted(_AGENT.glob("*_kernels.py")), *jit.SOURCES)
+_SOURCES = (Path(__file__), _AGENT / "droo.py", _AGENT / "scoring.py", *_KERNELS)
 kernel = jit.kernel_of(*_SOURCES)
 fleet_kernel = jit.kernel_of(*_SOURCES, parallel=True)
 
@@ -89,7 +91,7 @@ def refine(
     neighbours: NDArray[np.int8],
     rewards: Floats,
 ) -> tuple[float, int, int, float]:
-    """Change the one device whose change earns most, as long as one earns more, by 1e-12 of it.
+    """Do what `agent.scoring.refine` does, with the kernel that scores.
 
     Args:
         gain: channel gains `[N]`.
@@ -113,7 +115,7 @@ def refine(
         worst = max(worst, error)
         best = int(rewards.argmax())
         scored += len(decision)
-        if not rewards[best] - reward > 1e-12 * abs(reward):
+        if not rewards[best] - reward > LEAST_GAIN * abs(reward):
             return reward, scored, found, worst
         reward, found = rewards[best], scored - len(decision) + best
         decision[best] = 1 - decision[best]

@@ -3,15 +3,16 @@
 import copy
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agent import DROO, Choice
 from agent.droo import Progress
+from agent.validation import vector
 from env import WPMECCritic
 from env.features import parse, states
 from experiments import frame_kernels
@@ -36,6 +37,10 @@ class Played(NamedTuple):
     frames: int
     costs: list[list[tuple[int, float]]]
     decision_us: float
+
+
+Player: TypeAlias = Callable[[DROO, Floats, Mapping[int, Floats], Columns], Iterator[Played]]
+"""What `play` is, and those that it chooses from."""
 
 
 class Timed(NamedTuple):
@@ -123,10 +128,19 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
     )
 
 
-def compile_frames(droo: DROO, gains: Floats, weights: Floats) -> None:
-    """Play the first frame with a copy of the agent, and learn: all is compiled afterwards."""
+def compile_frames(
+    droo: DROO, gains: Floats, weights: Floats, player: Player | None = None
+) -> None:
+    """Play the first frame with a copy of the agent, and learn: all is compiled afterwards.
+
+    Args:
+        droo: the agent.
+        gains: channel gains `[T, N]`.
+        weights: of the devices `[N]`.
+        player: `play`, if None, or one of those that it chooses from.
+    """
     trial, columns = copy.deepcopy(droo), new_columns(1, gains.shape[1])
-    for _ in play(trial, gains[:1], {0: weights}, columns):
+    for _ in (player or play)(trial, gains[:1], {0: weights}, columns):
         trial.agent.learn()
 
 
@@ -150,7 +164,7 @@ def play_compiled(
     agent = droo.agent
     rules = rules_of(droo)
     for begin, end in stretches(weights_from, len(gains)):
-        critic = WPMECCritic(weights_at(weights_from, begin))
+        critic = WPMECCritic(weights_in(weights_from, begin))
         of_block = states_of(agent.features or (), gains, weights_from, begin, end)
         t = begin
         while t < end:
@@ -205,9 +219,10 @@ def stretches(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[t
     return itertools.pairwise(sorted(ends))
 
 
-def weights_at(weights_from: Mapping[int, Floats], t: int) -> Floats:
-    """Return the weights `[N]` of a frame."""
-    return weights_from[max(first for first in weights_from if first <= t)]
+def weights_in(weights_from: Mapping[int, Floats], frames: ArrayLike) -> Floats:
+    """Return the weights of frames: `[N]` of one, `[T, N]` of T."""
+    each: Floats = np.array(list(weights_from.values()))
+    return each[np.searchsorted(list(weights_from), frames, side="right") - 1]
 
 
 def states_of(
@@ -224,9 +239,6 @@ def states_of(
     """
     parsed = parse(features)
     earliest = max(0, begin - max(age for _, age in parsed))
-    weights = np.stack([weights_at(weights_from, t) for t in range(earliest, end)])
+    weights = weights_in(weights_from, np.arange(earliest, end))
     found = states(parsed, gains[earliest:end], weights)[begin - earliest :]
-    largest = np.abs(found).max()
-    if not largest <= np.finfo(np.float32).max:
-        raise ValueError(f"states must be finite in single precision, got {largest} in magnitude")
-    return found.astype(np.float32)
+    return vector("states", found.ravel(), found.size).reshape(found.shape)

@@ -3,7 +3,6 @@
 `python -m experiments.sweep --help` lists its settings.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from tqdm import tqdm
 from experiments import droo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
-from experiments.fleet_loop import columns_of, play_together
+from experiments.fleet_loop import columns_of, compile_fleet, play_together
 from experiments.frame_loop import new_columns, time_all
 from experiments.statistics import aligned, interval_text, number
 
@@ -106,11 +105,7 @@ def run_together(
     tasks = [droo.prepare(config, progress=False) for config in configs]
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
     gains = np.stack([task.gains for task in tasks])
-    trial = copy.deepcopy(agents)  # compiles everything
-    for _ in play_together(
-        trial, gains[:, :1], {0: weights_from[0]}, new_columns(*gains[:, :1].shape), device
-    ):
-        pass
+    compile_fleet(agents, gains, weights_from[0], device)
     columns = new_columns(*gains.shape)
     playing = play_together(agents, gains, weights_from, columns, device)
     timed = time_all(playing, len(tasks), gains.shape[1])
