@@ -28,16 +28,20 @@ def order_preserving(
         decisions: out, `[min(k, N + 1), N]` at least.
         places: out, which threshold each candidate is from, from 0 `[min(k, N + 1)]` at least.
     """
-    nearest = np.argsort(np.abs(values - center), kind="mergesort")  # stable
+    distances = np.abs(values - center)
+    nearest = np.argsort(distances, kind="mergesort")  # stable
     count = 1
     places[0] = 0
     for i in range(len(values)):
         decisions[0, i] = values[i] > center
     for place in range(1, min(k, len(values) + 1)):
-        threshold = values[nearest[place - 1]]
+        device = nearest[place - 1]
+        threshold = values[device]
         known = False
-        for earlier in nearest[: place - 1]:
-            known |= values[earlier] == threshold
+        for earlier in nearest[: place - 1][::-1]:  # those as near: no other is equal
+            if known or distances[earlier] != distances[device]:
+                break
+            known = values[earlier] == threshold
         if known:
             continue
         # Equation 9: the device at the threshold changes sides, with all beyond it.
