@@ -1,10 +1,11 @@
 """The problems: they simulate and score, and know nothing of learning.
 
-Importing this package registers `WPMEC-v0` with Gymnasium.
+Importing this package registers `WPMEC-v0` and `QueueingMEC-v0` with Gymnasium.
 """
 
 import gymnasium
 
+from env.arrivals import ArrivalModel, ExponentialArrivals, PoissonBatches, RecordedArrivals
 from env.channel import (
     BlockFading,
     ChannelModel,
@@ -16,19 +17,39 @@ from env.channel import (
     rayleigh,
     rician,
 )
+from env.queueing_mec import QueueingMEC, default_queueing_channel, default_queueing_weights
+from env.resource_allocation.queueing import (
+    MyopicCritic,
+    QueueingAllocation,
+    QueueingCritic,
+    QueueingFrame,
+    QueueingParameters,
+)
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
 from env.wpmec import WirelessPoweredMEC, default_weights
 
 __all__ = [
     "Allocation",
+    "ArrivalModel",
     "BlockFading",
     "ChannelModel",
+    "ExponentialArrivals",
+    "MyopicCritic",
+    "PoissonBatches",
+    "QueueingAllocation",
+    "QueueingCritic",
+    "QueueingFrame",
+    "QueueingMEC",
+    "QueueingParameters",
+    "RecordedArrivals",
     "RecordedChannel",
     "WPMECCritic",
     "WPMECFrame",
     "WPMECParameters",
     "WirelessPoweredMEC",
     "default_channel",
+    "default_queueing_channel",
+    "default_queueing_weights",
     "default_weights",
     "jakes_correlation",
     "linear_placement",
@@ -38,3 +59,4 @@ __all__ = [
 ]
 
 gymnasium.register(id="WPMEC-v0", entry_point="env.wpmec:WirelessPoweredMEC")
+gymnasium.register(id="QueueingMEC-v0", entry_point="env.queueing_mec:QueueingMEC")

@@ -143,16 +143,12 @@ def rician(
     return BlockFading(average_gain, line_of_sight, correlation)
 
 
-class RecordedChannel:
-    """Recorded gains `[T, N]`, frame after frame; after the last comes the first again.
+class Recording:
+    """Recorded numbers `[T, N]`, frame after frame; after the last comes the first again."""
 
-    Raises:
-        ValueError: if `gains` has another shape, or an entry is negative, NaN or infinite.
-    """
-
-    def __init__(self, gains: ArrayLike) -> None:
-        self.gains = in_range("gains", gains, 0, math.inf, ("T", "N")).copy()
-        self.num_devices = self.gains.shape[1]
+    def __init__(self, name: str, values: ArrayLike) -> None:
+        self._values = in_range(name, values, 0, math.inf, ("T", "N")).copy()
+        self.num_devices = self._values.shape[1]
         self._next = 0
 
     def reset(self) -> None:
@@ -160,10 +156,21 @@ class RecordedChannel:
         self._next = 0
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
-        """Return the gains `[num_frames, N]` of the next frames; `rng` is not used."""
-        frames = np.arange(self._next, self._next + num_frames) % len(self.gains)
-        self._next = (self._next + num_frames) % len(self.gains)
-        return self.gains[frames]
+        """Return what is recorded of the next frames `[num_frames, N]`; `rng` is not used."""
+        frames = np.arange(self._next, self._next + num_frames) % len(self._values)
+        self._next = (self._next + num_frames) % len(self._values)
+        return self._values[frames]
+
+
+class RecordedChannel(Recording):
+    """Recorded gains `[T, N]`, frame after frame; after the last comes the first again.
+
+    Raises:
+        ValueError: if `gains` has another shape, or an entry is negative, NaN or infinite.
+    """
+
+    def __init__(self, gains: ArrayLike) -> None:
+        super().__init__("gains", gains)
 
 
 def default_channel(num_devices: int) -> BlockFading:

@@ -1,6 +1,5 @@
 """Wireless powered mobile-edge computing as a Gymnasium environment."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
-from env.features import FEATURES, parse
+from env.features import WPMEC_FEATURES, Observer
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import check_shape, positive_int
 
@@ -108,15 +107,10 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
                 )
         self.num_devices = num_devices
         self.action_space = MultiBinary(num_devices)
-        self.features = tuple(features)
-        self._features = parse(self.features)
-        lowest = -np.inf if any(name == "log_gain" for name, _ in self._features) else 0.0
+        self._observer = Observer(features, WPMEC_FEATURES)
+        self.features = self._observer.features
         size = len(self.features) * num_devices
-        self.observation_space = Box(lowest, np.inf, (size,), np.float64)
-        frames = 1 + max(age for _, age in self._features)
-        self._gains: deque[Floats] = deque(maxlen=frames)  # newest last
-        self._weights: deque[Floats] = deque(maxlen=frames)
-        self._state: Floats | None = None  # of the coming frame, once it was asked for
+        self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
 
     @property
     def weights(self) -> Floats:
@@ -132,9 +126,8 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     def weights(self, weights: ArrayLike) -> None:
         check_shape("weights", np.asarray(weights), (self.num_devices,))
         self.critic = WPMECCritic(weights, self.critic.parameters)
-        if self._weights:
-            self._weights[-1] = self.critic.weights
-            self._state = None
+        if self._observer:
+            self._observer.replace(self.gain, self.critic.weights)
 
     @property
     def gain(self) -> Floats:
@@ -143,9 +136,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        if not self._gains:
-            raise RuntimeError("call reset() first: there is no frame yet")
-        return self._gains[-1]
+        return self._observer.frame[0]
 
     @property
     def state(self) -> Floats:
@@ -154,11 +145,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        if not self._gains:
-            raise RuntimeError("call reset() first: there is no frame yet")
-        if self._state is None:  # `step` returns it, and who changes weights reads it again
-            self._state = np.concatenate([self._feature(*feature) for feature in self._features])
-        return self._state.copy()
+        return self._observer.state
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -166,8 +153,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """Start anew; `seed` makes the channel repeatable. `options` is not used."""
         super().reset(seed=seed, options=options)
         self.channel.reset()
-        self._gains.clear()
-        self._weights.clear()
+        self._observer.clear()
         self._next_frame()
         return self.state, {"channel_gain": self.gain.copy()}
 
@@ -213,10 +199,4 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     def _next_frame(self) -> None:
         gain = self.channel.sample(self.np_random, 1)[0]
         gain.flags.writeable = False  # it is handed out; a frame does not change
-        self._gains.append(gain)
-        self._weights.append(self.weights)
-        self._state = None
-
-    def _feature(self, name: str, age: int) -> Floats:
-        past = -1 - min(age, len(self._gains) - 1)
-        return FEATURES[name](self._gains[past], self._weights[past])
+        self._observer.add(gain, self.weights)

@@ -14,7 +14,7 @@ from agent import DROO, Choice
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
-from env.features import parse, states
+from env.features import WPMEC_FEATURES, parse, states
 from experiments import frame_kernels
 from experiments.frame_kernels import Columns, Rules
 from experiments.frames import replay
@@ -237,8 +237,8 @@ def states_of(
     Raises:
         ValueError: if one is not finite in single precision.
     """
-    parsed = parse(features)
-    earliest = max(0, begin - max(age for _, age in parsed))
+    oldest = max(age for _, age in parse(features, WPMEC_FEATURES))
+    earliest = max(0, begin - oldest)
     weights = weights_in(weights_from, np.arange(earliest, end))
-    found = states(parsed, gains[earliest:end], weights)[begin - earliest :]
+    found = states(features, WPMEC_FEATURES, gains[earliest:end], weights)[begin - earliest :]
     return vector("states", found.ravel(), found.size).reshape(found.shape)

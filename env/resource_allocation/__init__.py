@@ -1,1 +1,1 @@
-"""The critics: resource allocation behind a binary decision, a pair of files per problem."""
+"""The critics: the resource allocation behind a binary decision, and the kernels that find it."""

@@ -14,11 +14,19 @@ from env.schemes.exact import (
 from env.schemes.fixed import all_local, all_offloading, random_offloading
 from env.schemes.interface import Frame, Scheme, WPMECFrameLike
 from env.schemes.local_search import coordinate_descent, greedy
+from env.schemes.queueing import (
+    LyapunovOptimum,
+    QueueingFrameLike,
+    lyapunov_exact,
+    lyapunov_optimum,
+)
 from env.schemes.relaxation import linear_relaxation
 
 __all__ = [
     "CertifiedDecision",
     "Frame",
+    "LyapunovOptimum",
+    "QueueingFrameLike",
     "Scheme",
     "WPMECFrameLike",
     "all_local",
@@ -29,6 +37,8 @@ __all__ = [
     "full_enumeration",
     "greedy",
     "linear_relaxation",
+    "lyapunov_exact",
+    "lyapunov_optimum",
     "optimum",
     "random_offloading",
 ]

@@ -1,0 +1,86 @@
+"""Arrival models: how much new data each device gets, from frame to frame, in Mbit."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from env.channel import Recording
+from env.validation import in_range
+
+Arrivals = NDArray[np.float64]
+
+
+class ArrivalModel(Protocol):
+    """What an environment asks of arrivals: those of the next frames, and a fresh start."""
+
+    num_devices: int
+
+    def reset(self) -> None:
+        """Forget every frame so far."""
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
+        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
+
+
+class _Independent:
+    """Arrivals that are independent from frame to frame."""
+
+    def __init__(self, mean: ArrayLike) -> None:
+        self.mean = in_range("mean", mean, 0, math.inf, ("N",)).copy()
+        self.num_devices = len(self.mean)
+
+    def reset(self) -> None:
+        """Do nothing: no frame depends on another."""
+
+
+class ExponentialArrivals(_Independent):
+    """Exponential arrivals, as in the LyDROO paper.
+
+    Args:
+        mean: Mbit a frame `[N]`.
+
+    Raises:
+        TypeError: if `mean` holds no real numbers.
+        ValueError: if it is no vector, or an entry is negative, NaN or infinite.
+    """
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
+        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
+        return rng.exponential(self.mean, (num_frames, self.num_devices))
+
+
+class PoissonBatches(_Independent):
+    """Batches of equal size, as many in a frame as Poisson's distribution says.
+
+    Args:
+        mean: Mbit a frame `[N]`.
+        batch: size of a batch, Mbit.
+
+    Raises:
+        TypeError: if an argument holds no real numbers.
+        ValueError: if `mean` is no vector, an entry is negative, NaN or infinite, or `batch` is not
+            positive and finite.
+    """
+
+    def __init__(self, mean: ArrayLike, batch: float = 1.0) -> None:
+        super().__init__(mean)
+        self.batch = float(in_range("batch", batch, 0, math.inf, (), open_low=True))
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
+        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
+        batches = rng.poisson(self.mean / self.batch, (num_frames, self.num_devices))
+        return np.asarray(self.batch * batches, dtype=np.float64)
+
+
+class RecordedArrivals(Recording):
+    """Recorded arrivals `[T, N]`, Mbit; after the last frame comes the first again.
+
+    Raises:
+        TypeError: if `arrivals` holds no real numbers.
+        ValueError: if it has another shape, or an entry is negative, NaN or infinite.
+    """
+
+    def __init__(self, arrivals: ArrayLike) -> None:
+        super().__init__("arrivals", arrivals)

@@ -1,0 +1,286 @@
+"""Multi-slot mobile-edge computing with data and energy queues as a Gymnasium environment."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, MultiBinary
+from numpy.typing import ArrayLike, NDArray
+
+from env.arrivals import ArrivalModel, ExponentialArrivals
+from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
+from env.features import QUEUEING_FEATURES, Observer
+from env.resource_allocation.queueing import (
+    MyopicCritic,
+    QueueingAllocation,
+    QueueingCritic,
+    QueueingParameters,
+)
+from env.validation import in_range, positive_int
+
+Floats = NDArray[np.float64]
+
+MEAN_ARRIVAL = 3.0  # Mbit a frame
+
+
+def default_queueing_weights(num_devices: int) -> Floats:
+    """Return the LyDROO code's weights `[N]`: 1.5, 1, 1.5, 1, ..."""
+    return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.5, 1.0)
+
+
+def default_queueing_channel(num_devices: int) -> BlockFading:
+    """Return the LyDROO paper's channel: 120 m to 255 m, Rician fading, independent frames."""
+    distance = linear_placement(num_devices, 120.0, 255.0)
+    return rician(path_loss_gain(distance, exponent=3.0), line_of_sight=0.3)
+
+
+class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
+    """Multi-slot mobile-edge computing with data queues and energy budgets (LyDROO, problem P4).
+
+    ## Description
+    Each device has a queue of data to compute, into which new data arrive in every frame of 1 s,
+    and a budget of energy that it may use on average. A virtual energy queue tells how far it is
+    over that. In every frame a device computes locally or offloads. The environment allocates
+    processor frequencies, transmit powers and the frame's time in the best way for the decision
+    taken: that which weighs what is computed against energy by the two queues (Lyapunov drift plus
+    penalty), so that in the long run data queues stay short and the budgets are kept. The decision
+    is the agent's.
+
+    ## Action space
+    `MultiBinary(N)`: 0, device i computes locally; 1, device i offloads.
+
+    ## Observation space
+    `Box(-inf, inf, (F N,))`, from 0 unless `log_gain` is among the features: the state, F features
+    of the N devices in the coming frame, one after the other.
+
+    | index | observation | unit |
+    |---|---|---|
+    | f N + i | feature f of device i | 1 |
+
+    | feature | |
+    |---|---|
+    | `gain` | channel gain, times 1e10 |
+    | `data_queue` | data queue in Mbit, over 1e4 |
+    | `energy_queue` | virtual energy queue, over 1e4 |
+    | `log_gain` | natural logarithm of `gain`, at least -14 |
+    | `log_data_queue` | ln(1 + data queue in Mbit) |
+    | `log_energy_queue` | ln(1 + virtual energy queue) |
+    | `weight` | weight |
+    | `active` | 1 if the device has a gain, else 0 |
+    | `gain@1`, ... | any of them, one or more frames ago; before the first, that of the first |
+
+    The first three, which are the default, are the published state.
+
+    ## Reward
+    The frame's objective: the sum of (Q + V w) r - c Y e over the devices, Mbit^2. With
+    `allocation` "myopic" the weighted sum of the rates r, Mbit.
+
+    ## Start
+    The first frame's gains, drawn from the channel model, and empty queues, or those that `reset`
+    has among its options.
+
+    ## Queues
+    After a frame Q becomes max(Q - r + A, 0), with the arrivals A, and Y becomes
+    max(Y + nu (e - e_max), 0).
+
+    ## End
+    Never; `gymnasium.make("QueueingMEC-v0", max_episode_steps=...)` truncates.
+
+    ## Info
+    `channel_gain`, `data_queue` (Mbit) and `energy_queue`, [N] each: of the coming frame. After a
+    step, of the frame just carried out, [N] each: `rate` (Mbit), `energy` (J), `frequency`
+    (cycles/s), `offload_time` (s), `power` (W) and `arrival` (Mbit).
+
+    Args:
+        num_devices: N; None takes it from `channel`, `arrivals` or `weights`, or else 10.
+        weights: `[N]`, positive; None takes 1.5, 1, 1.5, 1, ...
+        channel: where the gains come from; None takes Rician fading at 120 m to 255 m.
+        arrivals: where the new data come from; None takes exponential ones, 3 Mbit on average. Two
+            environments must share neither channel nor arrivals, which keep their state.
+        parameters: the constants; None takes the paper's.
+        features: what the state tells of each device.
+        allocation: "lyapunov"; or "myopic", to compute as much as can be in each frame by itself,
+            within the energy that is left of the budgets of all frames so far.
+
+    Raises:
+        TypeError: if `num_devices` is not an integer.
+        ValueError: if `num_devices`, `weights`, `channel` and `arrivals` do not agree on N, N < 1,
+            or there is no such feature or allocation.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
+
+    def __init__(
+        self,
+        num_devices: int | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        channel: ChannelModel | None = None,
+        arrivals: ArrivalModel | None = None,
+        parameters: QueueingParameters | None = None,
+        features: Sequence[str] = ("gain", "data_queue", "energy_queue"),
+        allocation: Literal["lyapunov", "myopic"] = "lyapunov",
+    ) -> None:
+        sizes = {
+            "channel": None if channel is None else channel.num_devices,
+            "arrivals": None if arrivals is None else arrivals.num_devices,
+            "weights": None if weights is None else np.size(weights),
+        }
+        given = [size for size in (num_devices, *sizes.values()) if size is not None]
+        n = positive_int("num_devices", given[0] if given else 10)
+        for name, size in sizes.items():
+            if size not in (None, n):
+                raise ValueError(f"{name} must have num_devices = {n} entries, got {size}")
+        if allocation not in ("lyapunov", "myopic"):
+            raise ValueError(f"allocation must be lyapunov or myopic, got {allocation!r}")
+        self.num_devices = n
+        self.channel = default_queueing_channel(n) if channel is None else channel
+        self.arrivals = (
+            ExponentialArrivals(np.full(n, MEAN_ARRIVAL)) if arrivals is None else arrivals
+        )
+        kind = QueueingCritic if allocation == "lyapunov" else MyopicCritic
+        self.critic: QueueingCritic | MyopicCritic = kind(
+            default_queueing_weights(n) if weights is None else weights, parameters
+        )
+        self.action_space = MultiBinary(n)
+        self._observer = Observer(features, QUEUEING_FEATURES)
+        self.features = self._observer.features
+        size = len(self.features) * n
+        self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
+        self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
+
+    @property
+    def weights(self) -> Floats:
+        """Weights `[N]` of the devices."""
+        return self.critic.weights
+
+    @property
+    def parameters(self) -> QueueingParameters:
+        """The constants."""
+        return self.critic.parameters
+
+    @property
+    def gain(self) -> Floats:
+        """Channel gains `[N]` of the coming frame, read-only.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._observer.frame[0]
+
+    @property
+    def data_queue(self) -> Floats:
+        """Data queues Q `[N]` at the start of the coming frame, Mbit, read-only.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._observer.frame[1]
+
+    @property
+    def energy_queue(self) -> Floats:
+        """Virtual energy queues Y `[N]` at the start of the coming frame, read-only.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._observer.frame[2]
+
+    @property
+    def state(self) -> Floats:
+        """The state `[F N]` of the coming frame, as `reset` and `step` return it.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._observer.state
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start anew; `seed` makes channel and arrivals repeatable.
+
+        Args:
+            seed: of the random numbers.
+            options: `data_queue` (Mbit) and `energy_queue`, `[N]` each: the queues to start with.
+
+        Raises:
+            TypeError: if a queue holds no real numbers.
+            ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is
+                another option. Nothing has changed then.
+        """
+        n, options = self.num_devices, options or {}
+        queues = {name: np.zeros(n) for name in ("data_queue", "energy_queue")}
+        for name, values in options.items():
+            if name not in queues:
+                raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
+            queues[name] = in_range(name, values, 0, math.inf, (n,)).copy()
+        super().reset(seed=seed, options=options)
+        self.channel.reset()
+        self.arrivals.reset()
+        self._observer.clear()
+        self._energy_left[:] = self.parameters.energy_budget
+        self._next_frame(**queues)
+        return self.state, self._info()
+
+    def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
+        """Carry out a decision `[N]` and move on to the next frame.
+
+        Raises:
+            ValueError: if the decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        done = self.allocate(action)
+        arrival = self.arrivals.sample(self.np_random, 1)[0]
+        # Rounding may leave a little less than nothing.
+        data_queue = np.maximum(self.data_queue - done.rate + arrival, 0.0)
+        scale, budget = self.parameters.energy_queue_scale, self.parameters.energy_budget
+        energy_queue = np.maximum(self.energy_queue + scale * (done.energy - budget), 0.0)
+        self._energy_left = np.maximum(self._energy_left - done.energy, 0.0) + budget
+        self._next_frame(data_queue, energy_queue)
+        info = self._info() | {
+            "rate": done.rate,
+            "energy": done.energy,
+            "frequency": done.frequency,
+            "offload_time": done.offload_time,
+            "power": done.power,
+            "arrival": arrival,
+        }
+        return self.state, done.objective, False, False, info
+
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the reward `[K]` that each decision `[K, N]` would earn in the coming frame.
+
+        Raises:
+            ValueError: if a decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        return self.critic.score(*self._frame(), decisions)
+
+    def allocate(self, decision: ArrayLike) -> QueueingAllocation:
+        """Return how a decision `[N]` would best be carried out in the coming frame.
+
+        Raises:
+            ValueError: if the decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        return self.critic.allocate(*self._frame(), decision)
+
+    def _frame(self) -> tuple[Floats, Floats, Floats]:
+        """Return what the critic wants to know."""
+        gain, data_queue, energy_queue, _ = self._observer.frame
+        myopic = isinstance(self.critic, MyopicCritic)
+        return gain, data_queue, self._energy_left if myopic else energy_queue
+
+    def _next_frame(self, data_queue: Floats, energy_queue: Floats) -> None:
+        gain = self.channel.sample(self.np_random, 1)[0]
+        for array in (gain, data_queue, energy_queue):
+            array.flags.writeable = False  # they are handed out; a frame does not change
+        self._observer.add(gain, data_queue, energy_queue, self.weights)
+
+    def _info(self) -> dict[str, Any]:
+        names = ("channel_gain", "data_queue", "energy_queue")
+        frame = (self.gain, self.data_queue, self.energy_queue)
+        return {name: array.copy() for name, array in zip(names, frame, strict=True)}

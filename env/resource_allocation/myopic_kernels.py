@@ -1,0 +1,214 @@
+"""Kernels of multi-slot MEC with energy budgets: the most that this frame alone can compute.
+
+The myopic problem (LyDROO, Section V) maximises sum w r of one frame, where a device may spend a
+budget B of energy. A price of time mu separates the devices. With the symbols of
+`queueing_kernels`, one that offloads first takes the time B / P_max at full power, if that earns
+w eps t_max > mu a second, and then more time at less power, p = B / time, as long as
+
+    t + e^-t - 1 > mu / (w eps)
+
+but no more than its queue takes. The load falls with mu, and jumps where w eps t_max = mu.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.resource_allocation.jit import kernel
+from env.resource_allocation.queueing_kernels import (
+    BAD_FRAME,
+    NOT_BINARY,
+    SOLVED,
+    Constants,
+    Floats,
+    Ints,
+    frame_is_valid,
+    is_binary,
+)
+from env.resource_allocation.wpmec_solver_kernels import log_snr
+
+PRECISION = 1e-15  # of the price, relative
+
+
+class Spenders(NamedTuple):
+    """What a frame is to each device, whatever is decided, `[N]` each.
+
+    Attributes:
+        frequency: the most for computing locally, cycles/s.
+        snr: g, signal-to-noise ratio a watt.
+        limit: the price of time up to which it offloads.
+        least_nats: t where the queue is empty.
+        most_nats: t_max.
+        scale: the time that it takes is `scale / (e^t - 1)`.
+        worth: w eps.
+    """
+
+    frequency: Floats
+    snr: Floats
+    limit: Floats
+    least_nats: Floats
+    most_nats: Floats
+    scale: Floats
+    worth: Floats
+
+
+@kernel
+def nats_of_share(share: float) -> float:
+    """Solve t / (e^t - 1) = share for t > 0, where 0 < share < 1."""
+    low, high = 0.0, 2.0 * (1.0 - math.log(share))
+    while high - low > 1e-15 * high:
+        t = 0.5 * (low + high)
+        if t <= low or t >= high:
+            break
+        if t > share * math.expm1(t):
+            low = t
+        else:
+            high = t
+    return high
+
+
+@kernel
+def describe(frame: Floats, weights: Floats, constants: Constants) -> Spenders:
+    """Return what a frame is to each device; the arguments are those of `score`."""
+    gain, data, budget = frame
+    rows = np.zeros((7, len(gain)))
+    eps = constants.rate_per_nat
+    for i in range(len(gain)):
+        affordable = np.cbrt(budget[i] / constants.energy_coefficient)
+        needed = data[i] / constants.bits_per_cycle
+        snr = gain[i] / constants.noise_power
+        most_nats = math.log1p(snr * constants.max_power)
+        full_time = budget[i] / constants.max_power
+        rows[0, i] = min(needed, constants.max_frequency, affordable)
+        rows[1, i], rows[4, i], rows[6, i] = snr, most_nats, weights[i] * eps
+        if most_nats > 0.0 and data[i] > 0.0 and budget[i] > 0.0:
+            rows[2, i] = weights[i] * eps * most_nats
+            if data[i] <= eps * most_nats * full_time:
+                rows[3, i] = most_nats
+                rows[5, i] = data[i] / (eps * most_nats) * math.expm1(most_nats)
+            else:
+                share = data[i] / (eps * snr * budget[i])
+                rows[3, i] = nats_of_share(share) if share < 1.0 else 0.0
+                rows[5, i] = snr * budget[i]
+    return Spenders(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+
+
+@kernel
+def nats_at(spenders: Spenders, i: int, price: float) -> float:
+    """Return the nats a second at which a device would offload at this price of time."""
+    most: float = spenders.most_nats[i]
+    best: float = max(log_snr(price / spenders.worth[i]), spenders.least_nats[i])
+    return min(best, most)
+
+
+@kernel
+def load_at(spenders: Spenders, decision: Ints | NDArray[np.int8], price: float) -> float:
+    """Return how much of the frame those that offload take at a price of time."""
+    load = 0.0
+    for i in range(len(decision)):
+        if decision[i] == 1 and price < spenders.limit[i]:
+            load += spenders.scale[i] / math.expm1(nats_at(spenders, i, price))
+    return load
+
+
+@kernel
+def time_price(spenders: Spenders, decision: Ints | NDArray[np.int8]) -> float:
+    """Return the price of time, the load being at most 1 at it and more below it, or 0."""
+    high = 0.0
+    for i in range(len(decision)):
+        if decision[i] == 1:
+            high = max(high, spenders.limit[i])
+    low = 1e-15 * high  # where the load is not above 1 there, what time is left earns nothing
+    if high == 0.0 or load_at(spenders, decision, low) <= 1.0:
+        return low
+    while high > low * (1.0 + PRECISION):
+        price = math.sqrt(low * high)
+        if price <= low or price >= high:
+            break
+        if load_at(spenders, decision, price) > 1.0:
+            low = price
+        else:
+            high = price
+    return high
+
+
+@kernel
+def score(
+    frame: Floats,
+    weights: Floats,
+    constants: Constants,
+    decisions: Ints | NDArray[np.int8],
+    values: Floats,
+) -> int:
+    """Write the most that each decision `[K, N]` can compute, weighted, into `values` [K], Mbit.
+
+    Args:
+        frame: gains h, data queues Q (Mbit) and budgets B (J) of the devices `[3, N]`.
+        weights: w `[N]`.
+        constants: of the problem.
+        decisions: zeros and ones.
+        values: out.
+
+    Returns:
+        SOLVED, or what is wrong: NOT_BINARY or BAD_FRAME.
+    """
+    if not frame_is_valid(frame):
+        return BAD_FRAME
+    spenders = describe(frame, weights, constants)
+    for k in range(len(decisions)):
+        if not is_binary(decisions[k]):
+            return NOT_BINARY
+        price = time_price(spenders, decisions[k])
+        value = price
+        for i in range(len(weights)):
+            if decisions[k, i] == 0:
+                value += weights[i] * spenders.frequency[i] * constants.bits_per_cycle
+            elif price < spenders.limit[i]:
+                t = nats_at(spenders, i, price)
+                value += spenders.scale[i] / math.expm1(t) * (spenders.worth[i] * t - price)
+        values[k] = value
+    return SOLVED
+
+
+@kernel
+def allocate(
+    frame: Floats,
+    weights: Floats,
+    constants: Constants,
+    decision: Ints,
+    allocation: Floats,
+) -> tuple[float, float, int]:
+    """Write the best allocation of one decision; arguments as in `queueing_kernels.allocate`.
+
+    Returns the weighted sum, Mbit, the price of time, and what `score` returns.
+    """
+    values = np.empty(1)
+    outcome = score(frame, weights, constants, decision.reshape(1, -1), values)
+    if outcome != SOLVED:
+        return 0.0, 0.0, outcome
+    rate, energy, frequency, time, power = allocation
+    allocation[:] = 0.0
+    _, data, budget = frame
+    spenders = describe(frame, weights, constants)
+    price = time_price(spenders, decision)
+    left = 1.0 - load_at(spenders, decision, price)
+    for i in range(len(data)):
+        if decision[i] == 0:
+            f = frequency[i] = spenders.frequency[i]
+            rate[i] = f * constants.bits_per_cycle
+            energy[i] = constants.energy_coefficient * f * f * f
+        elif price * (1.0 - 1e-12) < spenders.limit[i]:
+            t = spenders.most_nats[i]  # of one at its limit, which gets what time is left
+            time[i] = min(left, spenders.scale[i] / math.expm1(t))
+            if price < spenders.limit[i]:
+                t = nats_at(spenders, i, price)
+                time[i] = spenders.scale[i] / math.expm1(t)
+            else:
+                left -= time[i]
+            rate[i] = constants.rate_per_nat * t * time[i]
+            power[i] = min(math.expm1(t) / spenders.snr[i], constants.max_power)
+            energy[i] = power[i] * time[i]
+        rate[i], energy[i] = min(rate[i], data[i]), min(energy[i], budget[i])
+    return values[0], price, SOLVED

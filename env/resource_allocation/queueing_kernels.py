@@ -1,0 +1,400 @@
+"""Kernels of multi-slot MEC with queues: the allocation behind a decision, a fractional knapsack.
+
+For given decisions the frame's problem (LyDROO, Section IV-B) is convex, and one price of time
+separates its devices. Per device, with data queue Q, virtual energy queue Y and gain h, write
+
+    a = Q + V w,   y = c Y,   g = h / N0,   eps = W / (v_u ln 2),   t = ln(1 + g p)
+
+for its worth of a bit, its price of energy, its signal-to-noise ratio a watt, its rate a nat and
+the nats a second that power p gives. At the price mu of time a bit costs
+
+    c(mu) = min_t ((e^t - 1) y / g + mu) / (eps t),   0 < t <= t_max = ln(1 + g P_max)
+
+whose minimum lies where e^t (t - 1) + 1 = mu g / y, or at t_max. The device offloads all of its
+queue while c(mu) < a, in the time Q / (eps t); that is up to the price
+
+    limit = max_t a eps t - (e^t - 1) y / g.
+
+The load, the sum of these times, falls with mu. Either it is 1 somewhere between two limits, or it
+jumps across 1 at one, whose device is then served in part; if there is too little to do, mu is 0.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.resource_allocation.jit import kernel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Decision = NDArray[np.int8] | Ints  # [N]
+
+TOLERANCE = 1e-12  # of the load; the value errs by the square of it
+MAX_ITERATIONS = 100  # 3 to 8 are needed
+
+NOT_BINARY, BAD_FRAME, UNSOLVED, SOLVED = -1, -2, -3, 0
+
+
+class Constants(NamedTuple):
+    """The physical constants in the kernels' units: Mbit, s, J, W; a frame lasts a second.
+
+    Attributes:
+        tradeoff: V.
+        energy_price: c, price of a joule over Y.
+        bits_per_cycle: Mbit a cycle, 1e-6 / phi.
+        max_frequency: cycles/s.
+        energy_coefficient: kappa, J s^2.
+        rate_per_nat: eps, Mbit/s.
+        noise_power: N0, W.
+        max_power: W.
+    """
+
+    tradeoff: float
+    energy_price: float
+    bits_per_cycle: float
+    max_frequency: float
+    energy_coefficient: float
+    rate_per_nat: float
+    noise_power: float
+    max_power: float
+
+
+class Devices(NamedTuple):
+    """What a frame is to each device, whatever is decided, `[N]` each.
+
+    Attributes:
+        worth: a, of a Mbit.
+        energy_price: y, of a joule.
+        data: Q, Mbit.
+        snr: g, signal-to-noise ratio a watt.
+        most_nats: t_max.
+        capped: up to which price of time t is below t_max.
+        frequency: the best for computing locally, cycles/s.
+        local: what that is worth.
+    """
+
+    worth: Floats
+    energy_price: Floats
+    data: Floats
+    snr: Floats
+    most_nats: Floats
+    capped: Floats
+    frequency: Floats
+    local: Floats
+
+
+@kernel
+def marginal(t: float) -> float:
+    """Return e^t (t - 1) + 1, to the last digits."""
+    if t < 0.05:  # the power series, where the terms cancel
+        rest = 1 / 144 + t * (1 / 840 + t * (1 / 5760 + t / 45360))
+        return t * t * (0.5 + t * (1 / 3 + t * (1 / 8 + t * (1 / 30 + t * rest))))
+    return math.exp(t) * (t - 1.0) + 1.0
+
+
+@kernel
+def nats(u: float) -> float:
+    """Solve e^t (t - 1) + 1 = u for t >= 0, to the last digits."""
+    p = math.sqrt(2.0 * u)
+    if u < 0.3:  # the series of Lambert's W about its branch point
+        t = p * (1.0 - p * (1 / 3 - p * (11 / 72 - p * 43 / 540)))
+    else:  # an approximation of it that is good within a percent (Winitzki, 2003)
+        log = math.log1p((u - 1.0) / math.e)
+        t = 1.0 + log * (1.0 - math.log1p(log) / (2.0 + log))
+    if t == 0.0:
+        return 0.0
+    for _ in range(2):  # Halley: three times the digits at each step
+        slope = t * math.exp(t)
+        step = (marginal(t) - u) / slope
+        t -= step / (1.0 - 0.5 * step * (1.0 + t) / t)
+    return t
+
+
+@kernel
+def limit_price(
+    worth: float, energy_price: float, snr: float, most_nats: float, rate_per_nat: float
+) -> float:
+    """Return the price of time up to which a device offloads, where a Mbit has this worth."""
+    earned = worth * rate_per_nat
+    if snr <= 0.0 or earned * snr <= energy_price:
+        return 0.0
+    t = most_nats
+    if energy_price > 0.0:
+        t = min(t, math.log(earned * snr / energy_price))
+    return earned * t - energy_price * math.expm1(t) / snr
+
+
+@kernel
+def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
+    """Return what a frame is to each device; the arguments are those of `score`."""
+    gain, data, energy_queue = frame
+    n = len(gain)
+    rows = np.empty((8, n))
+    for i in range(n):
+        worth = data[i] + constants.tradeoff * weights[i]
+        price = constants.energy_price * energy_queue[i]
+        snr = gain[i] / constants.noise_power
+        most_nats = math.log1p(snr * constants.max_power)
+        frequency = min(data[i] / constants.bits_per_cycle, constants.max_frequency)
+        cube = 3.0 * constants.energy_coefficient * price
+        best = worth * constants.bits_per_cycle
+        if best < cube * frequency * frequency:
+            frequency = math.sqrt(best / cube)
+        local = frequency * (best - price * constants.energy_coefficient * frequency**2)
+        capped = marginal(most_nats) * price / snr if snr > 0.0 else 0.0
+        rows[0, i], rows[1, i], rows[2, i], rows[3, i] = worth, price, data[i], snr
+        rows[4, i], rows[5, i], rows[6, i], rows[7, i] = most_nats, capped, frequency, local
+    return Devices(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
+
+
+@kernel
+def limits_of(devices: Devices, constants: Constants) -> Floats:
+    """Return the price of time up to which each device offloads `[N]`; 0 where it never does."""
+    limits = np.zeros(len(devices.data))
+    for i in range(len(limits)):
+        if devices.data[i] > 0.0:
+            limits[i] = limit_price(
+                devices.worth[i],
+                devices.energy_price[i],
+                devices.snr[i],
+                devices.most_nats[i],
+                constants.rate_per_nat,
+            )
+    return limits
+
+
+@kernel
+def nats_at(devices: Devices, i: int, price: float) -> float:
+    """Return the nats a second at which a device would offload at this price of time."""
+    most: float = devices.most_nats[i]
+    if price >= devices.capped[i]:
+        return most
+    return min(most, nats(price * devices.snr[i] / devices.energy_price[i]))
+
+
+@kernel
+def load_at(
+    devices: Devices, served: Ints, price: float, rate_per_nat: float
+) -> tuple[float, float]:
+    """Return how much of the frame some devices take at a price of time, and -d(load)/d(price)."""
+    load, slope = 0.0, 0.0
+    for i in served:
+        t = nats_at(devices, i, price)
+        time = devices.data[i] / (rate_per_nat * t)
+        load += time
+        if price < devices.capped[i]:
+            slope += time * devices.snr[i] / (devices.energy_price[i] * t * t * math.exp(t))
+    return load, slope
+
+
+@kernel
+def balance(
+    devices: Devices, served: Ints, low: float, high: float, rate_per_nat: float
+) -> tuple[float, bool]:
+    """Return the price of time, from low to high, at which some devices fill the frame.
+
+    The load is at most 1 at the high price, and not below 1 at the low one, unless that is 0: then
+    the price is 0 if the frame cannot be filled. The logarithm of the load is convex in that of the
+    price, so that Newton's steps from below the root come up to it and never pass it.
+
+    Also returns whether the price was found.
+    """
+    price = low
+    for i in served:  # at this price the device alone would fill the frame
+        t = devices.data[i] / rate_per_nat
+        price = max(price, marginal(t) * devices.energy_price[i] / devices.snr[i])
+    if price == 0.0:
+        return 0.0, True
+    for _ in range(MAX_ITERATIONS):
+        load, slope = load_at(devices, served, price, rate_per_nat)
+        if load <= 1.0 + TOLERANCE or price >= high:
+            return price, True
+        price = min(price * math.exp(math.log(load) * load / (slope * price)), high)
+    return price, False
+
+
+@kernel
+def fill(
+    devices: Devices, limits: Floats, wanted: Ints, rate_per_nat: float
+) -> tuple[float, int, int, bool]:
+    """Fill the frame with devices that offload.
+
+    Args:
+        devices: of the frame.
+        limits: the price of time up to which each offloads `[N]`.
+        wanted: those that are to offload, from the largest limit down; all limits are positive.
+        rate_per_nat: eps.
+
+    Returns:
+        The price of time; how many devices are served in full, the first of `wanted`; the device
+        that is served in part, -1 if none; and whether the price was found.
+    """
+    # Of the first `few` devices the load at the limit of the next is less than 1 ...
+    few, many = 0, len(wanted)
+    while few < many:
+        middle = (few + many + 1) // 2
+        last = limits[wanted[middle - 1]]
+        load, _ = load_at(devices, wanted[: middle - 1], last, rate_per_nat)
+        if load < 1.0:
+            few = middle
+        else:
+            many = middle - 1
+    if few == 0:
+        return 0.0, 0, -1, True
+    # ... so the price is at most the limit of the last of them.
+    last = wanted[few - 1]
+    load, _ = load_at(devices, wanted[:few], limits[last], rate_per_nat)
+    if load >= 1.0:
+        return limits[last], few - 1, last, True
+    low = limits[wanted[few]] if few < len(wanted) else 0.0
+    price, found = balance(devices, wanted[:few], low, limits[last], rate_per_nat)
+    return price, few, -1, found
+
+
+@kernel
+def value_of(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> float:
+    """Return what offloading is worth, where these devices are served in full at a price of time.
+
+    The time that they leave is worth its price, since whoever fills it gains just that.
+    """
+    value, load = 0.0, 0.0
+    for i in served:
+        t = nats_at(devices, i, price)
+        time = devices.data[i] / (rate_per_nat * t)
+        power = math.expm1(t) / devices.snr[i]
+        value += devices.worth[i] * devices.data[i] - devices.energy_price[i] * power * time
+        load += time
+    return value + price * (1.0 - load)
+
+
+@kernel
+def choose(decision: Decision, order: Ints, limits: Floats, wanted: Ints) -> int:
+    """Write who is to offload, from the largest limit down, into `wanted`; return how many are."""
+    count = 0
+    for i in order:
+        if decision[i] == 1 and limits[i] > 0.0:
+            wanted[count] = i
+            count += 1
+    return count
+
+
+@kernel
+def is_binary(decision: Decision) -> bool:
+    """Whether a decision holds zeros and ones only."""
+    for choice in decision:  # noqa: SIM110 (numba has no generators)
+        if choice not in (0, 1):
+            return False
+    return True
+
+
+@kernel
+def frame_is_valid(frame: Floats) -> bool:
+    """Whether gains and queues are finite and none is negative."""
+    for value in frame.flat:  # noqa: SIM110 (numba has no generators)
+        if not 0.0 <= value < math.inf:
+            return False
+    return True
+
+
+@kernel
+def score(
+    frame: Floats,
+    weights: Floats,
+    constants: Constants,
+    decisions: Ints | NDArray[np.int8],
+    values: Floats,
+) -> int:
+    """Write the best objective of each decision `[K, N]` into `values` [K].
+
+    Args:
+        frame: gains h, data queues Q (Mbit) and energy queues Y of the devices `[3, N]`.
+        weights: w `[N]`.
+        constants: of the problem.
+        decisions: zeros and ones.
+        values: out.
+
+    Returns:
+        SOLVED, or what is wrong: NOT_BINARY, BAD_FRAME or UNSOLVED.
+    """
+    if not frame_is_valid(frame):
+        return BAD_FRAME
+    devices = describe(frame, weights, constants)
+    limits = limits_of(devices, constants)
+    order = np.argsort(-limits)
+    wanted = np.empty(len(limits), np.int64)
+    outcome = SOLVED
+    for k in range(len(decisions)):
+        if not is_binary(decisions[k]):
+            return NOT_BINARY
+        value = 0.0
+        for i in range(len(limits)):
+            if decisions[k, i] == 0:
+                value += devices.local[i]
+        count = choose(decisions[k], order, limits, wanted)
+        price, few, _, found = fill(devices, limits, wanted[:count], constants.rate_per_nat)
+        if not found:
+            outcome = UNSOLVED
+        values[k] = value + value_of(devices, wanted[:few], price, constants.rate_per_nat)
+    return outcome
+
+
+@kernel
+def allocate(
+    frame: Floats,
+    weights: Floats,
+    constants: Constants,
+    decision: Ints,
+    allocation: Floats,
+) -> tuple[float, float, int]:
+    """Write the best allocation of one decision.
+
+    Args:
+        frame: as for `score`.
+        weights: likewise.
+        constants: of the problem.
+        decision: zeros and ones `[N]`.
+        allocation: out, `[5, N]`: rate, energy, frequency, offloading time and power.
+
+    Returns:
+        The objective, the price of time, and what `score` returns.
+    """
+    if not is_binary(decision):
+        return 0.0, 0.0, NOT_BINARY
+    if not frame_is_valid(frame):
+        return 0.0, 0.0, BAD_FRAME
+    data = frame[1]
+    rate, energy, frequency, time, power = allocation
+    allocation[:] = 0.0
+    devices = describe(frame, weights, constants)
+    objective = 0.0
+    for i in range(len(data)):
+        if decision[i] == 0:
+            f = devices.frequency[i]
+            frequency[i] = f
+            rate[i] = min(f * constants.bits_per_cycle, data[i])
+            energy[i] = constants.energy_coefficient * f * f * f
+            objective += devices.local[i]
+
+    limits = limits_of(devices, constants)
+    wanted = np.empty(len(data), np.int64)
+    count = choose(decision, np.argsort(-limits), limits, wanted)
+    eps = constants.rate_per_nat
+    price, few, part, found = fill(devices, limits, wanted[:count], eps)
+    objective += value_of(devices, wanted[:few], price, eps)
+    load, _ = load_at(devices, wanted[:few], price, eps)
+    for i in wanted[:few]:
+        # Rounding, and the tolerance, may have filled more than the frame.
+        time[i] = data[i] / (eps * nats_at(devices, i, price)) / max(1.0, load)
+        rate[i] = data[i]
+        nats_sent = data[i] / (eps * time[i])
+        power[i] = min(math.expm1(nats_sent) / devices.snr[i], constants.max_power)
+        energy[i] = power[i] * time[i]
+    if part >= 0:
+        t = nats_at(devices, part, price)
+        time[part] = max(0.0, 1.0 - load)
+        rate[part] = min(eps * t * time[part], data[part])
+        power[part] = min(math.expm1(t) / devices.snr[part], constants.max_power)
+        energy[part] = power[part] * time[part]
+    return objective, price, SOLVED if found else UNSOLVED
