@@ -113,20 +113,6 @@ def nats(u: float) -> float:
 
 
 @kernel
-def limit_price(
-    worth: float, energy_price: float, snr: float, most_nats: float, rate_per_nat: float
-) -> float:
-    """Return the price of time up to which a device offloads, where a Mbit has this worth."""
-    earned = worth * rate_per_nat
-    if snr <= 0.0 or earned * snr <= energy_price:
-        return 0.0
-    t = most_nats
-    if energy_price > 0.0:
-        t = min(t, math.log(earned * snr / energy_price))
-    return earned * t - energy_price * math.expm1(t) / snr
-
-
-@kernel
 def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
     """Return what a frame is to each device; the arguments are those of `score`."""
     gain, data, energy_queue = frame
@@ -149,20 +135,32 @@ def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
     return Devices(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
 
 
+class Offers(NamedTuple):
+    """Up to which price of time devices offload, `[N]` each.
+
+    Attributes:
+        limits: these prices; 0 of a device that never does.
+        times: how long each takes at that price, s, which is the least.
+    """
+
+    limits: Floats
+    times: Floats
+
+
 @kernel
-def limits_of(devices: Devices, constants: Constants) -> Floats:
-    """Return the price of time up to which each device offloads `[N]`; 0 where it never does."""
-    limits = np.zeros(len(devices.data))
-    for i in range(len(limits)):
-        if devices.data[i] > 0.0:
-            limits[i] = limit_price(
-                devices.worth[i],
-                devices.energy_price[i],
-                devices.snr[i],
-                devices.most_nats[i],
-                constants.rate_per_nat,
-            )
-    return limits
+def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
+    """Return up to which price of time each device offloads, its Mbits having this worth `[N]`."""
+    limits, times = np.zeros(len(worth)), np.zeros(len(worth))
+    for i in range(len(worth)):
+        earned, y, g = worth[i] * rate_per_nat, devices.energy_price[i], devices.snr[i]
+        t = devices.most_nats[i]
+        if devices.data[i] > 0.0 and t > 0.0 and earned * g > y:
+            if y > 0.0:
+                t = min(t, math.log(earned * g / y))
+            limit = earned * t - y * math.expm1(t) / g
+            if limit > 0.0:
+                limits[i], times[i] = limit, devices.data[i] / (rate_per_nat * t)
+    return Offers(limits, times)
 
 
 @kernel
@@ -174,99 +172,134 @@ def nats_at(devices: Devices, i: int, price: float) -> float:
     return min(most, nats(price * devices.snr[i] / devices.energy_price[i]))
 
 
+class Served(NamedTuple):
+    """Devices that offload all of their queues, at a price of time.
+
+    Attributes:
+        load: how much of the frame they take.
+        slope: how much that falls with the price, -d(load)/d(price).
+        value: what that is worth.
+    """
+
+    load: float
+    slope: float
+    value: float
+
+
 @kernel
-def load_at(
-    devices: Devices, served: Ints, price: float, rate_per_nat: float
-) -> tuple[float, float]:
-    """Return how much of the frame some devices take at a price of time, and -d(load)/d(price)."""
-    load, slope = 0.0, 0.0
+def serve(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> Served:
+    """Return what it comes to that these devices offload all of their queues."""
+    load, slope, value = 0.0, 0.0, 0.0
     for i in served:
-        t = nats_at(devices, i, price)
-        time = devices.data[i] / (rate_per_nat * t)
+        t, data = nats_at(devices, i, price), devices.data[i]
+        y, g = devices.energy_price[i], devices.snr[i]
+        growth = math.expm1(t)  # SNR
+        time = data / (rate_per_nat * t)
         load += time
+        value += devices.worth[i] * data - y * growth / g * time
         if price < devices.capped[i]:
-            slope += time * devices.snr[i] / (devices.energy_price[i] * t * t * math.exp(t))
-    return load, slope
+            slope += time * g / (y * t * t * (growth + 1.0))
+    return Served(load, slope, value)
+
+
+@kernel
+def newton(price: float, served: Served) -> float:
+    """Return the price at which the load is 1 if its logarithm is linear in that of the price."""
+    if served.slope == 0.0:
+        return 0.0
+    return price * math.exp(math.log(served.load) * served.load / (served.slope * price))
 
 
 @kernel
 def balance(
-    devices: Devices, served: Ints, low: float, high: float, rate_per_nat: float
-) -> tuple[float, bool]:
-    """Return the price of time, from low to high, at which some devices fill the frame.
+    devices: Devices, wanted: Ints, low: float, high: float, at_high: Served, rate_per_nat: float
+) -> tuple[float, Served, bool]:
+    """Find the price of time, from low to high, at which some devices fill the frame.
 
     The load is at most 1 at the high price, and not below 1 at the low one, unless that is 0: then
     the price is 0 if the frame cannot be filled. The logarithm of the load is convex in that of the
-    price, so that Newton's steps from below the root come up to it and never pass it.
+    price: a step of Newton's from above the root ends below it, and those that follow come up to it
+    and never pass it.
 
-    Also returns whether the price was found.
+    Returns the price, what it comes to there, and whether it was found.
     """
-    price = low
-    for i in served:  # at this price the device alone would fill the frame
+    price = max(low, newton(high, at_high))
+    for i in wanted:  # at this price the device alone would fill the frame
         t = devices.data[i] / rate_per_nat
         price = max(price, marginal(t) * devices.energy_price[i] / devices.snr[i])
-    if price == 0.0:
-        return 0.0, True
     for _ in range(MAX_ITERATIONS):
-        load, slope = load_at(devices, served, price, rate_per_nat)
-        if load <= 1.0 + TOLERANCE or price >= high:
-            return price, True
-        price = min(price * math.exp(math.log(load) * load / (slope * price)), high)
-    return price, False
+        served = serve(devices, wanted, price, rate_per_nat)
+        if served.load <= 1.0 + TOLERANCE or price >= high:
+            return price, served, True
+        price = min(newton(price, served), high)
+    return price, served, False
+
+
+class Filled(NamedTuple):
+    """How a frame is filled with devices that offload.
+
+    Attributes:
+        price: of time.
+        few: how many devices are served in full, those with the largest limits.
+        part: the device that is served in part, -1 if none is.
+        load: how much of the frame those served in full take.
+        value: of what all offload.
+        found: whether the price was found.
+    """
+
+    price: float
+    few: int
+    part: int
+    load: float
+    value: float
+    found: bool
 
 
 @kernel
-def fill(
-    devices: Devices, limits: Floats, wanted: Ints, rate_per_nat: float
-) -> tuple[float, int, int, bool]:
+def filled(price: float, few: int, part: int, served: Served, found: bool) -> Filled:
+    """Put together how a frame is filled.
+
+    Time that is left is worth its price, since that is what its user gains by it.
+    """
+    value = served.value + price * (1.0 - served.load)
+    return Filled(price, few, part, served.load, value, found)
+
+
+@kernel
+def fill(devices: Devices, offers: Offers, wanted: Ints, rate_per_nat: float) -> Filled:
     """Fill the frame with devices that offload.
 
     Args:
         devices: of the frame.
-        limits: the price of time up to which each offloads `[N]`.
+        offers: up to which price of time each offloads.
         wanted: those that are to offload, from the largest limit down; all limits are positive.
         rate_per_nat: eps.
-
-    Returns:
-        The price of time; how many devices are served in full, the first of `wanted`; the device
-        that is served in part, -1 if none; and whether the price was found.
     """
-    # Of the first `few` devices the load at the limit of the next is less than 1 ...
-    few, many = 0, len(wanted)
+    limits, times = offers.limits, offers.times
+    few, many, least = 0, 0, 0.0
+    while many < len(wanted) and least < 1.0:
+        least += times[wanted[many]]
+        many += 1
+    # Find the last device at whose limit those before it leave some time. It is seldom far from the
+    # first that makes `least` exceed the frame.
+    served, middle = Served(0.0, 0.0, 0.0), many
     while few < many:
-        middle = (few + many + 1) // 2
-        last = limits[wanted[middle - 1]]
-        load, _ = load_at(devices, wanted[: middle - 1], last, rate_per_nat)
-        if load < 1.0:
-            few = middle
+        tried = serve(devices, wanted[: middle - 1], limits[wanted[middle - 1]], rate_per_nat)
+        if tried.load < 1.0:
+            few, served = middle, tried
         else:
             many = middle - 1
+        middle = (few + many + 1) // 2
     if few == 0:
-        return 0.0, 0, -1, True
-    # ... so the price is at most the limit of the last of them.
+        return filled(0.0, 0, -1, served, True)
     last = wanted[few - 1]
-    load, _ = load_at(devices, wanted[:few], limits[last], rate_per_nat)
-    if load >= 1.0:
-        return limits[last], few - 1, last, True
+    high = limits[last]
+    if served.load + times[last] >= 1.0:
+        return filled(high, few - 1, last, served, True)
     low = limits[wanted[few]] if few < len(wanted) else 0.0
-    price, found = balance(devices, wanted[:few], low, limits[last], rate_per_nat)
-    return price, few, -1, found
-
-
-@kernel
-def value_of(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> float:
-    """Return what offloading is worth, where these devices are served in full at a price of time.
-
-    The time that they leave is worth its price, since whoever fills it gains just that.
-    """
-    value, load = 0.0, 0.0
-    for i in served:
-        t = nats_at(devices, i, price)
-        time = devices.data[i] / (rate_per_nat * t)
-        power = math.expm1(t) / devices.snr[i]
-        value += devices.worth[i] * devices.data[i] - devices.energy_price[i] * power * time
-        load += time
-    return value + price * (1.0 - load)
+    at_high = serve(devices, wanted[:few], high, rate_per_nat)
+    price, served, found = balance(devices, wanted[:few], low, high, at_high, rate_per_nat)
+    return filled(price, few, -1, served, found)
 
 
 @kernel
@@ -278,6 +311,28 @@ def choose(decision: Decision, order: Ints, limits: Floats, wanted: Ints) -> int
             wanted[count] = i
             count += 1
     return count
+
+
+@kernel
+def value_of(
+    decision: Decision,
+    devices: Devices,
+    offers: Offers,
+    order: Ints,
+    wanted: Ints,
+    constants: Constants,
+) -> tuple[float, bool]:
+    """Return what a decision `[N]` is worth, and whether its price of time was found.
+
+    `order` lists the devices from the largest limit down; `wanted` is room for `[N]`.
+    """
+    value = 0.0
+    for i in range(len(decision)):
+        if decision[i] == 0:
+            value += devices.local[i]
+    count = choose(decision, order, offers.limits, wanted)
+    done = fill(devices, offers, wanted[:count], constants.rate_per_nat)
+    return value + done.value, done.found
 
 
 @kernel
@@ -321,22 +376,16 @@ def score(
     if not frame_is_valid(frame):
         return BAD_FRAME
     devices = describe(frame, weights, constants)
-    limits = limits_of(devices, constants)
-    order = np.argsort(-limits)
-    wanted = np.empty(len(limits), np.int64)
+    offers = offers_of(devices, devices.worth, constants.rate_per_nat)
+    order = np.argsort(-offers.limits)
+    wanted = np.empty(len(order), np.int64)
     outcome = SOLVED
     for k in range(len(decisions)):
         if not is_binary(decisions[k]):
             return NOT_BINARY
-        value = 0.0
-        for i in range(len(limits)):
-            if decisions[k, i] == 0:
-                value += devices.local[i]
-        count = choose(decisions[k], order, limits, wanted)
-        price, few, _, found = fill(devices, limits, wanted[:count], constants.rate_per_nat)
+        values[k], found = value_of(decisions[k], devices, offers, order, wanted, constants)
         if not found:
             outcome = UNSOLVED
-        values[k] = value + value_of(devices, wanted[:few], price, constants.rate_per_nat)
     return outcome
 
 
@@ -377,24 +426,23 @@ def allocate(
             energy[i] = constants.energy_coefficient * f * f * f
             objective += devices.local[i]
 
-    limits = limits_of(devices, constants)
-    wanted = np.empty(len(data), np.int64)
-    count = choose(decision, np.argsort(-limits), limits, wanted)
     eps = constants.rate_per_nat
-    price, few, part, found = fill(devices, limits, wanted[:count], eps)
-    objective += value_of(devices, wanted[:few], price, eps)
-    load, _ = load_at(devices, wanted[:few], price, eps)
-    for i in wanted[:few]:
+    offers = offers_of(devices, devices.worth, eps)
+    wanted = np.empty(len(data), np.int64)
+    count = choose(decision, np.argsort(-offers.limits), offers.limits, wanted)
+    done = fill(devices, offers, wanted[:count], eps)
+    for i in wanted[: done.few]:
         # Rounding, and the tolerance, may have filled more than the frame.
-        time[i] = data[i] / (eps * nats_at(devices, i, price)) / max(1.0, load)
+        time[i] = data[i] / (eps * nats_at(devices, i, done.price)) / max(1.0, done.load)
         rate[i] = data[i]
         nats_sent = data[i] / (eps * time[i])
         power[i] = min(math.expm1(nats_sent) / devices.snr[i], constants.max_power)
         energy[i] = power[i] * time[i]
+    part = done.part
     if part >= 0:
-        t = nats_at(devices, part, price)
-        time[part] = max(0.0, 1.0 - load)
+        t = nats_at(devices, part, done.price)
+        time[part] = max(0.0, 1.0 - done.load)
         rate[part] = min(eps * t * time[part], data[part])
         power[part] = min(math.expm1(t) / devices.snr[part], constants.max_power)
         energy[part] = power[part] * time[part]
-    return objective, price, SOLVED if found else UNSOLVED
+    return objective + done.value, done.price, SOLVED if done.found else UNSOLVED

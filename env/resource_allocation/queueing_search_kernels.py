@@ -10,6 +10,8 @@ So the bound is the allocation of one decision, and the devices that it serves d
 only one that it serves in part does not. There the search branches.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,12 +23,11 @@ from env.resource_allocation.queueing_kernels import (
     Constants,
     Devices,
     Floats,
+    Offers,
     describe,
     fill,
     frame_is_valid,
-    limit_price,
-    limits_of,
-    value_of,
+    offers_of,
 )
 
 LOCAL, OFFLOAD, FREE = 0, 1, 2
@@ -35,20 +36,9 @@ GAP = 1e-11  # relative: a bound that is no further above the best decision is n
 
 
 @kernel
-def free_devices(devices: Devices, constants: Constants) -> tuple[Devices, Floats]:
-    """Return the devices as they are while free, their bits worth what they gain, and limits."""
-    worth, limits = devices.worth.copy(), np.zeros(len(devices.worth))
-    for i in range(len(worth)):
-        if devices.data[i] > 0.0:
-            worth[i] -= devices.local[i] / devices.data[i]
-            limits[i] = limit_price(
-                worth[i],
-                devices.energy_price[i],
-                devices.snr[i],
-                devices.most_nats[i],
-                constants.rate_per_nat,
-            )
-    free = Devices(
+def with_worth(devices: Devices, worth: Floats) -> Devices:
+    """Return the same devices whose Mbits have another worth `[N]`."""
+    return Devices(
         worth,
         devices.energy_price,
         devices.data,
@@ -58,26 +48,43 @@ def free_devices(devices: Devices, constants: Constants) -> tuple[Devices, Float
         devices.frequency,
         devices.local,
     )
-    return free, limits
+
+
+@kernel
+def gain_of(devices: Devices) -> Floats:
+    """Return what a Mbit gains by being offloaded instead of computed locally, at no cost `[N]`."""
+    gain = devices.worth.copy()
+    for i in range(len(gain)):
+        if devices.data[i] > 0.0:
+            gain[i] -= devices.local[i] / devices.data[i]
+    return gain
+
+
+class Sides(NamedTuple):
+    """A frame's devices as they are if they must offload, and if they may.
+
+    Attributes:
+        devices: of the frame.
+        forced: up to which price of time each offloads if it must.
+        gain: what a Mbit of each gains by that `[N]`.
+        free: up to which price of time it offloads of itself.
+    """
+
+    devices: Devices
+    forced: Offers
+    gain: Floats
+    free: Offers
 
 
 @kernel
 def bound(
-    choices: NDArray[np.int8],
-    devices: Devices,
-    limits: Floats,
-    free: Devices,
-    free_limits: Floats,
-    rate_per_nat: float,
+    choices: NDArray[np.int8], sides: Sides, rate_per_nat: float
 ) -> tuple[float, NDArray[np.int8], int, bool]:
     """Bound all decisions that agree with some choices.
 
     Args:
         choices: of each device LOCAL, OFFLOAD or FREE `[N]`.
-        devices: those that must offload.
-        limits: of these.
-        free: what `free_devices` returned, the same for those that may.
-        free_limits: likewise.
+        sides: of the frame.
         rate_per_nat: eps.
 
     Returns:
@@ -86,37 +93,28 @@ def bound(
         bound; and whether the price was found.
     """
     n = len(choices)
-    worth, of_node = free.worth.copy(), free_limits.copy()
+    worth, limits, times = sides.gain.copy(), sides.free.limits.copy(), sides.free.times.copy()
     decision, total = np.zeros(n, np.int8), 0.0
     for i in range(n):
         if choices[i] == OFFLOAD:
-            worth[i], of_node[i] = devices.worth[i], limits[i]
-            decision[i] = 1
+            worth[i], limits[i] = sides.devices.worth[i], sides.forced.limits[i]
+            times[i], decision[i] = sides.forced.times[i], 1
         else:
-            total += devices.local[i]
+            total += sides.devices.local[i]
             if choices[i] == LOCAL:
-                of_node[i] = 0.0
-    mixed = Devices(
-        worth,
-        devices.energy_price,
-        devices.data,
-        devices.snr,
-        devices.most_nats,
-        devices.capped,
-        devices.frequency,
-        devices.local,
-    )
-    order = np.argsort(-of_node)
+                limits[i] = 0.0
+    order = np.argsort(-limits)
     count = 0
-    while count < n and of_node[order[count]] > 0.0:
+    while count < n and limits[order[count]] > 0.0:
         count += 1
-    price, few, part, found = fill(mixed, of_node, order[:count], rate_per_nat)
-    total += value_of(mixed, order[:few], price, rate_per_nat)
-    for i in order[:few]:
+    devices = with_worth(sides.devices, worth)
+    done = fill(devices, Offers(limits, times), order[:count], rate_per_nat)
+    for i in order[: done.few]:
         decision[i] = 1
+    part = done.part
     if part >= 0 and choices[part] == OFFLOAD:
         part = -1  # to serve it in part is allowed
-    return total, decision, part, found
+    return total + done.value, decision, part, done.found
 
 
 @kernel
@@ -134,12 +132,12 @@ def branch_and_bound(
     """
     if not frame_is_valid(frame):
         return 0.0, 0.0, 0, BAD_FRAME
-    n = len(weights)
+    n, eps = len(weights), constants.rate_per_nat
     devices = describe(frame, weights, constants)
-    limits = limits_of(devices, constants)
-    free, free_limits = free_devices(devices, constants)
-    eps = constants.rate_per_nat
-
+    gain = gain_of(devices)
+    sides = Sides(
+        devices, offers_of(devices, devices.worth, eps), gain, offers_of(devices, gain, eps)
+    )
     # Depth first: a node on the stack has its choices and the bound of its parent.
     stack, bounds = np.full((n + 1, n), FREE, np.int8), np.full(n + 1, np.inf)
     depth, nodes, best, left = 1, 0, -1.0, 0.0
@@ -148,19 +146,19 @@ def branch_and_bound(
         depth -= 1
         if bounds[depth] <= best * (1.0 + GAP):
             continue
-        choices = stack[depth].copy()
         if nodes == max_nodes:
             left = max(left, bounds[depth])
             continue
         nodes += 1
-        value, suggested, part, found = bound(choices, devices, limits, free, free_limits, eps)
+        choices = stack[depth].copy()
+        value, suggested, part, found = bound(choices, sides, eps)
         if not found:
             outcome = UNSOLVED
         if value <= best * (1.0 + GAP):
             continue
         reached = value
         if part >= 0:  # what the suggestion earns: it alone remains
-            reached, _, _, _ = bound(suggested, devices, limits, free, free_limits, eps)
+            reached, _, _, _ = bound(suggested, sides, eps)
         if reached > best:
             best = reached
             decision[:] = suggested
