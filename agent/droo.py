@@ -4,13 +4,14 @@ import os
 from functools import partial
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
 from agent.quantization import Candidates, check_mode
-from agent.scoring import Choice, Score, best_of, refine
+from agent.scoring import Choice, Climb, Score, best_of, climbed, joined, refine
 from agent.validation import positive_int
 
 
@@ -71,6 +72,9 @@ class DROO:
             last `refine_every` tries, and else in every `refine_every`-th frame. So the labels are
             good from the first frame on, and no policy imitates its own poor decisions. None,
             as in the paper, never refines.
+        refine_from_local: refine not the best candidate alone, but also the decision that every
+            device computes locally, and take the better. Where devices crowd one another out,
+            single changes lead there more often to the optimum.
         learn_when_wrong: train in every frame in which another candidate than the policy's own
             rounded decision has won, besides every `training_interval` frames. So training backs
             off as the policy gets better.
@@ -78,7 +82,8 @@ class DROO:
             the decision is on its way to the devices: `decide` then never waits for training.
 
     Attributes:
-        agent, mode, adapt_every, refine_every, learn_when_wrong, learn_later: the arguments.
+        agent, mode, adapt_every, refine_every, refine_from_local, learn_when_wrong, learn_later:
+            the arguments.
         progress: what is kept from frame to frame, the current K in it.
         due: how many training steps `learn_due` has to take.
 
@@ -95,6 +100,7 @@ class DROO:
         num_candidates: int | None = None,
         adapt_every: int | None = 32,
         refine_every: int | None = None,
+        refine_from_local: bool = False,
         learn_when_wrong: bool = False,
         learn_later: bool = False,
     ) -> None:
@@ -111,6 +117,7 @@ class DROO:
         if refine_every is not None:
             refine_every = positive_int("refine_every", refine_every)
         self.refine_every = refine_every
+        self.refine_from_local = bool(refine_from_local)
         self.learn_when_wrong = bool(learn_when_wrong)
         self.learn_later = bool(learn_later)
         self.due = 0
@@ -120,7 +127,7 @@ class DROO:
         """The current K."""
         return self.progress.k
 
-    def decide(self, state: ArrayLike, score: Score) -> Choice:
+    def decide(self, state: ArrayLike, score: Score, climb: Climb | None = None) -> Choice:
         """Choose this frame's decision and learn from it, unless `learn_later`.
 
         Args:
@@ -128,6 +135,9 @@ class DROO:
             score: the critic: binary decisions `[K, N]` in, their rewards `[K]` out, larger is
                 better; minus infinity marks an infeasible decision. It is called once, and once
                 more for every step of a refinement.
+            climb: refines a decision `[N]` as `refine_every` tells, in the problem's own, faster
+                way: returns the refined one, its reward, and how many decisions were scored. None
+                refines with `score`.
 
         Returns:
             The best candidate and what is known of it.
@@ -135,11 +145,12 @@ class DROO:
         Raises:
             TypeError: if `state` holds no numbers.
             ArithmeticError: if training has driven the weights to non-finite values.
-            ValueError: if `state` has another shape or is not finite, or `score` returns another
-                shape, NaN, plus infinity, or no feasible candidate. Nothing is learned then.
+            ValueError: if `state` has another shape or is not finite, `score` returns another
+                shape, NaN, plus infinity, or no feasible candidate, or `climb` returns another
+                shape or a reward that is not finite. Nothing is learned then.
         """
         choice, place, refined = self.choose(
-            self.agent.propose(state, self.k, self.mode), state, score
+            self.agent.propose(state, self.k, self.mode), state, score, climb
         )
         self.settle(state, choice, place, refined=refined)
         if not self.learn_later:
@@ -147,14 +158,28 @@ class DROO:
         return choice
 
     def choose(
-        self, candidates: Candidates, state: ArrayLike, score: Score
+        self, candidates: Candidates, state: ArrayLike, score: Score, climb: Climb | None = None
     ) -> tuple[Choice, int, bool]:
         """Return the best of candidates, refined if it is time; its place; and whether it was."""
         best = choice = best_of(candidates.decisions, score)
         if refinement_is_due(self.progress, self.refine_every or 0):
-            choice = refine(best, score, self.agent.num_places, self.agent.active(state))
+            choice = self._refine(best, state, score, climb)
         refined = choice.candidate != best.candidate
         return choice, int(candidates.places[best.candidate]), refined
+
+    def _refine(self, best: Choice, state: ArrayLike, score: Score, climb: Climb | None) -> Choice:
+        """Return the best candidate refined and, if asked for, the better of it and one more."""
+        if climb is None:
+            places, active = self.agent.num_places, self.agent.active(state)
+            choice = refine(best, score, places, active)
+        else:
+            choice = joined(best, climbed(best.decision, climb))
+        if not self.refine_from_local:
+            return choice
+        local = np.zeros_like(best.decision)
+        if climb is None:
+            return joined(choice, refine(best_of(local[None], score), score, places, active))
+        return joined(choice, climbed(local, climb))
 
     def settle(self, state: ArrayLike, choice: Choice, place: int, *, refined: bool) -> None:
         """Remember what was chosen and go on to the next frame; training steps may then be due."""
@@ -178,6 +203,7 @@ class DROO:
             "mode": self.mode,
             "adapt_every": self.adapt_every,
             "refine_every": self.refine_every,
+            "refine_from_local": self.refine_from_local,
             "learn_when_wrong": self.learn_when_wrong,
             "learn_later": self.learn_later,
         }

@@ -1,5 +1,6 @@
 """Asking the critic: rewards of candidates, and refining the best of them."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,10 @@ LEAST_GAIN = 1e-12
 """Of refinement, relative: more than rounding, or equal decisions might be exchanged for ever."""
 
 Score = Callable[[Decisions], ArrayLike]
+
+Climb = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], float, int]]
+"""What `refine` does, done by the problem: from a decision `[N]` to one that no change of one
+device makes better, its reward, and how many decisions were scored."""
 
 
 class Choice(NamedTuple):
@@ -73,6 +78,33 @@ def refine(
         choice = choice._replace(
             decision=changed[best], reward=float(rewards[best]), candidate=scored + best
         )
+
+
+def climbed(decision: NDArray[np.int64], climb: Climb) -> Choice:
+    """Return what a problem's own `climb` makes of a decision `[N]`.
+
+    Raises:
+        ValueError: if it returns a decision of another shape, or a reward that is not finite.
+    """
+    found, reward, scored = climb(decision.copy())
+    found, reward = np.asarray(found, dtype=np.int64), float(reward)
+    if found.shape != decision.shape or not math.isfinite(reward):
+        raise ValueError(
+            f"climb must return a decision [{len(decision)}] and its finite reward, got "
+            f"{list(found.shape)} and {reward}"
+        )
+    return Choice(found, reward, scored - 1, scored, reward)
+
+
+def joined(choice: Choice, other: Choice) -> Choice:
+    """Return the better of two, the candidates of the other coming after those of the first."""
+    first = choice.num_candidates
+    choice = choice._replace(num_candidates=first + other.num_candidates)
+    if not other.reward - choice.reward > LEAST_GAIN * abs(choice.reward):
+        return choice
+    return choice._replace(
+        decision=other.decision, reward=other.reward, candidate=first + other.candidate
+    )
 
 
 def neighbours(

@@ -35,17 +35,25 @@ WPMEC_FEATURES: Known = {
 }
 """Of wireless powered MEC: functions of the channel gains and the weights."""
 
+OUTLOOK = ("log_price", "airtime", "ahead")
+"""The features of MEC with queues that its critic works out; see `QueueingCritic.outlook`."""
+
+LONGEST = 4.0  # frames: what takes longer is far from being offloaded
+
 QUEUEING_FEATURES: Known = {
     "gain": lambda gain, *_: gain * 1e10,
     "data_queue": lambda _, data_queue, *__: data_queue / 1e4,
-    "energy_queue": lambda _, __, energy_queue, ___: energy_queue / 1e4,
+    "energy_queue": lambda _, __, energy_queue, *___: energy_queue / 1e4,
     "log_gain": lambda gain, *_: _log(gain * 1e10),
     "log_data_queue": lambda _, data_queue, *__: np.log1p(data_queue),
-    "log_energy_queue": lambda _, __, energy_queue, ___: np.log1p(energy_queue),
-    "weight": lambda *frame: frame[-1],
+    "log_energy_queue": lambda _, __, energy_queue, *___: np.log1p(energy_queue),
+    "weight": lambda _, __, ___, weights, *____: weights,
     "active": lambda gain, *_: _active(gain),
+    "log_price": lambda *frame: np.log1p(frame[4]),
+    "airtime": lambda *frame: np.minimum(frame[5], LONGEST),
+    "ahead": lambda *frame: np.minimum(frame[6], LONGEST),
 }
-"""Of MEC with queues: functions of the channel gains, data and energy queues and the weights."""
+"""Of MEC with queues: functions of channel gains, data and energy queues, weights and outlook."""
 
 
 def parse(features: Sequence[str], known: Known) -> list[tuple[str, int]]:

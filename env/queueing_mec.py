@@ -1,7 +1,7 @@
 """Multi-slot mobile-edge computing with data and energy queues as a Gymnasium environment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
-from env.features import QUEUEING_FEATURES, Observer
+from env.features import OUTLOOK, QUEUEING_FEATURES, Observer
 from env.resource_allocation.queueing import (
+    Climb,
     MyopicCritic,
     QueueingAllocation,
     QueueingCritic,
@@ -69,6 +70,9 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     | `log_energy_queue` | ln(1 + virtual energy queue) |
     | `weight` | weight |
     | `active` | 1 if the device has a gain, else 0 |
+    | `log_price` | ln(1 + the price of time up to which it gains by offloading) |
+    | `airtime` | time in s that it would take at that price, at most 4 |
+    | `ahead` | sum of the airtimes of those with a higher price, at most 4 |
     | `gain@1`, ... | any of them, one or more frames ago; before the first, that of the first |
 
     The first three, which are the default, are the published state.
@@ -144,9 +148,12 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         self.critic: QueueingCritic | MyopicCritic = kind(
             default_queueing_weights(n) if weights is None else weights, parameters
         )
-        self.action_space = MultiBinary(n)
         self._observer = Observer(features, QUEUEING_FEATURES)
         self.features = self._observer.features
+        self._looks_ahead = any(feature.partition("@")[0] in OUTLOOK for feature in self.features)
+        if self._looks_ahead and allocation == "myopic":
+            raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
+        self.action_space = MultiBinary(n)
         size = len(self.features) * n
         self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
         self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
@@ -268,9 +275,21 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """
         return self.critic.allocate(*self._frame(), decision)
 
+    def climb(self, decision: ArrayLike) -> Climb:
+        """Return what local search makes of a decision `[N]`: see `QueueingCritic.climb`.
+
+        Raises:
+            TypeError: if the allocation is myopic.
+            ValueError: if the decision has another shape or is not binary.
+            RuntimeError: before the first `reset`.
+        """
+        if isinstance(self.critic, MyopicCritic):
+            raise TypeError("climb wants the allocation lyapunov, got myopic")
+        return self.critic.climb(self.gain, self.data_queue, self.energy_queue, decision)
+
     def _frame(self) -> tuple[Floats, Floats, Floats]:
         """Return what the critic wants to know."""
-        gain, data_queue, energy_queue, _ = self._observer.frame
+        gain, data_queue, energy_queue, *_ = self._observer.frame
         myopic = isinstance(self.critic, MyopicCritic)
         return gain, data_queue, self._energy_left if myopic else energy_queue
 
@@ -278,7 +297,11 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         gain = self.channel.sample(self.np_random, 1)[0]
         for array in (gain, data_queue, energy_queue):
             array.flags.writeable = False  # they are handed out; a frame does not change
-        self._observer.add(gain, data_queue, energy_queue, self.weights)
+        outlook: Iterable[Floats] = ()
+        if self._looks_ahead:
+            assert isinstance(self.critic, QueueingCritic)
+            outlook = self.critic.outlook(gain, data_queue, energy_queue)
+        self._observer.add(gain, data_queue, energy_queue, self.weights, *outlook)
 
     def _info(self) -> dict[str, Any]:
         names = ("channel_gain", "data_queue", "energy_queue")

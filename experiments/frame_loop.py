@@ -121,6 +121,7 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
     return (
         droo.mode == "OP"
         and not droo.learn_later
+        and not droo.refine_from_local
         and droo.due == 0
         and droo.agent.compiled_layers is not None
         and features is not None

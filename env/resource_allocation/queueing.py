@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from env.resource_allocation import myopic_kernels, queueing_kernels
+from env.resource_allocation import (
+    myopic_kernels,
+    queueing_kernels,
+    queueing_search_kernels,
+)
 from env.validation import binary, in_range, not_binary, real
 
 Floats = NDArray[np.float64]
@@ -86,6 +90,20 @@ class QueueingAllocation(NamedTuple):
     offload_time: Floats
     power: Floats
     time_price: float
+
+
+class Climb(NamedTuple):
+    """What local search came to.
+
+    Attributes:
+        decision: that no change of one device makes better `[N]`.
+        objective: its score.
+        scored: how many decisions were scored.
+    """
+
+    decision: NDArray[np.int64]
+    objective: float
+    scored: int
 
 
 class _Critic:
@@ -241,6 +259,42 @@ class QueueingCritic(_Critic):
         """Return the best allocation of one decision `[N]`; the rest is as for `score`."""
         return self._allocate(gain, data_queue, energy_queue, decision)
 
+    def climb(
+        self,
+        gain: ArrayLike,
+        data_queue: ArrayLike,
+        energy_queue: ArrayLike,
+        decision: ArrayLike,
+    ) -> Climb:
+        """Change the one device whose change earns most, again and again, until none earns more.
+
+        What `env.schemes.coordinate_descent` does, compiled; arguments and errors are those of
+        `score`, `decision` being where to start `[N]`.
+        """
+        climbed = binary("decision", decision, (self.num_devices,)).copy()
+        frame = self._frame(gain, data_queue, energy_queue)
+        objective, scored, outcome = queueing_search_kernels.climb(
+            frame, *self.kernel_arguments, climbed
+        )
+        if outcome != queueing_kernels.SOLVED:
+            raise self._failure(outcome, frame, "decision", climbed)
+        return Climb(climbed, objective, scored)
+
+    def outlook(self, gain: ArrayLike, data_queue: ArrayLike, energy_queue: ArrayLike) -> Floats:
+        """Return what the price of a frame's time means to each device by itself.
+
+        Returns:
+            `[3, N]`: the price up to which a device gains by offloading instead of computing
+            locally, 0 if it never does; the time that it would take at that price, s; and the sum
+            of the times of those that offload at a higher one.
+
+        Raises:
+            TypeError: if an argument holds no real numbers.
+            ValueError: if a shape differs, or an entry is negative, NaN or infinite.
+        """
+        frame = self.check_frame(gain, data_queue, energy_queue)
+        return queueing_search_kernels.outlook(frame, *self.kernel_arguments)
+
 
 class MyopicCritic(_Critic):
     """Scores binary decisions by what this frame alone computes, within budgets of energy.
@@ -331,3 +385,7 @@ class QueueingFrame:
     def allocate(self, decision: ArrayLike) -> QueueingAllocation:
         """Return the best allocation of a decision `[N]`: see `QueueingCritic.allocate`."""
         return self.critic.allocate(self.gain, self.data_queue, self.energy_queue, decision)
+
+    def climb(self, decision: ArrayLike) -> Climb:
+        """Return what local search makes of a decision `[N]`: see `QueueingCritic.climb`."""
+        return self.critic.climb(self.gain, self.data_queue, self.energy_queue, decision)

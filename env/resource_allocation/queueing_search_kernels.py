@@ -1,4 +1,4 @@
-"""Kernels of multi-slot MEC with queues: the optimal decision, by bound and branch.
+"""Kernels of multi-slot MEC with queues: the optimal decision, by bound and branch; local search.
 
 At a price of time mu every device is left to itself, which bounds all decisions. One that may do
 either is worth, with L for computing locally and the other symbols of `queueing_kernels`,
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from env.resource_allocation.jit import kernel
 from env.resource_allocation.queueing_kernels import (
     BAD_FRAME,
+    NOT_BINARY,
     SOLVED,
     UNSOLVED,
     Constants,
@@ -27,11 +28,14 @@ from env.resource_allocation.queueing_kernels import (
     describe,
     fill,
     frame_is_valid,
+    is_binary,
     offers_of,
+    value_of,
 )
 
 LOCAL, OFFLOAD, FREE = 0, 1, 2
 
+LEAST_GAIN = 1e-12  # of a step of `climb`, relative: more than rounding
 GAP = 1e-11  # relative: a bound that is no further above the best decision is not pursued
 
 
@@ -169,3 +173,55 @@ def branch_and_bound(
                 bounds[depth] = value
                 depth += 1
     return best, max(left, best), nodes, outcome
+
+
+@kernel
+def climb(
+    frame: Floats, weights: Floats, constants: Constants, decision: NDArray[np.int64]
+) -> tuple[float, int, int]:
+    """Change the one device whose change earns most, again and again, until none earns more.
+
+    The decision `[N]` is changed in place; the other arguments are those of `score`. Returns its
+    objective, how many decisions were scored, and what `score` returns.
+    """
+    if not is_binary(decision):
+        return 0.0, 0, NOT_BINARY
+    if not frame_is_valid(frame):
+        return 0.0, 0, BAD_FRAME
+    devices = describe(frame, weights, constants)
+    offers = offers_of(devices, devices.worth, constants.rate_per_nat)
+    order = np.argsort(-offers.limits)
+    wanted = np.empty(len(order), np.int64)
+    value, found = value_of(decision, devices, offers, order, wanted, constants)
+    scored, all_found = 1, found
+    while True:
+        best, changed = value + LEAST_GAIN * abs(value), -1
+        for i in range(len(decision)):
+            decision[i] = 1 - decision[i]
+            tried, found = value_of(decision, devices, offers, order, wanted, constants)
+            decision[i] = 1 - decision[i]
+            all_found = all_found and found
+            if tried > best:
+                best, changed = tried, i
+        scored += len(decision)
+        if changed < 0:
+            return value, scored, SOLVED if all_found else UNSOLVED
+        value = best
+        decision[changed] = 1 - decision[changed]
+
+
+@kernel
+def outlook(frame: Floats, weights: Floats, constants: Constants) -> Floats:
+    """Return what the price of time means to each device that decides by itself `[3, N]`.
+
+    Up to which price it offloads; the time that it takes at that price, s; and that of all devices
+    that offload at a higher one. The optimal decision is about to let those offload for whom the
+    last is below 1. The arguments are those of `score`, and not checked.
+    """
+    devices = describe(frame, weights, constants)
+    limits, times = offers_of(devices, gain_of(devices), constants.rate_per_nat)
+    seen, ahead = np.empty((3, len(limits))), 0.0
+    for i in np.argsort(-limits):
+        seen[0, i], seen[1, i], seen[2, i] = limits[i], times[i], ahead
+        ahead += times[i]
+    return seen
