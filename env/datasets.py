@@ -93,13 +93,29 @@ def read_gains(path: str | os.PathLike[str]) -> tuple[Floats, Floats | None]:
             finite numbers, or the weights are not N positive ones.
     """
     gain_name, weights_name = NAMES["gain"], NAMES["weights"]
-    found = _read(Path(path), [gain_name], [weights_name])
+    found = read_variables(Path(path), [gain_name], [weights_name])
     gains = in_range(f"{gain_name} of {path}", found[gain_name], 0, np.inf, ("T", "N"))
     weights = found.get(weights_name)
     if weights is not None:
         name, shape = f"{weights_name} of {path}", (gains.shape[1],)
         weights = in_range(name, weights.reshape(-1), 0, np.inf, shape, open_low=True)
     return gains, weights
+
+
+def read_recording(path: str | os.PathLike[str]) -> tuple[Floats, Floats]:
+    """Read channel gains and arrivals (Mbit) `[T, N]` of a .mat or .npz file.
+
+    They are its variables `input_h` and `data_arrival`, as LyDROO's result files have them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, lacks one of them, or they are not matrices of one shape of
+            non-negative, finite numbers.
+    """
+    found = read_variables(Path(path), ["input_h", "data_arrival"])
+    gains = in_range(f"input_h of {path}", found["input_h"], 0, np.inf, ("T", "N"))
+    name = f"data_arrival of {path}"
+    return gains, in_range(name, found["data_arrival"], 0, np.inf, gains.shape)
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -111,7 +127,7 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
     """
     optional = [NAMES[field] for field in OPTIONAL]
     required = [name for name in NAMES.values() if name not in optional]
-    variables = _read(Path(path), required, optional)
+    variables = read_variables(Path(path), required, optional)
     fields = {field: variables[name] for field, name in NAMES.items() if name in variables}
     for field in VECTORS & fields.keys():
         fields[field] = fields[field].reshape(-1)
@@ -171,7 +187,16 @@ def _check_suffix(path: Path) -> None:
         raise ValueError(f"{path} must end in .mat or .npz")
 
 
-def _read(path: Path, required: list[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+def read_variables(
+    path: Path, required: list[str], optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Return variables of a .mat or .npz file by name, those required and what there is of others.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, lacks one that is required, or holds one that is not of
+            numbers.
+    """
     names = [*required, *optional]
     _check_suffix(path)
     with path.open("rb") as file:

@@ -11,6 +11,7 @@ from experiments.configs import (
     CheckConfig,
     DatasetConfig,
     DROOConfig,
+    LyDROOConfig,
     PlotConfig,
     PretrainConfig,
     ReproduceConfig,
@@ -20,6 +21,7 @@ from experiments.configs import (
 Command = (
     Annotated[DROOConfig, tyro.conf.subcommand("run")]
     | Annotated[SweepConfig, tyro.conf.subcommand("sweep")]
+    | Annotated[LyDROOConfig, tyro.conf.subcommand("lydroo")]
     | Annotated[PlotConfig, tyro.conf.subcommand("plot")]
     | Annotated[DatasetConfig, tyro.conf.subcommand("dataset")]
     | Annotated[CheckConfig, tyro.conf.subcommand("check")]
@@ -31,6 +33,7 @@ Command = (
 MODULES: dict[type, str] = {
     DROOConfig: "experiments.droo",
     SweepConfig: "experiments.sweep",
+    LyDROOConfig: "experiments.lydroo",
     PlotConfig: "experiments.plot",
     DatasetConfig: "experiments.dataset",
     CheckConfig: "experiments.check",

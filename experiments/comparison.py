@@ -30,7 +30,7 @@ from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.frames import make_frames
 from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text, lack_text
-from experiments.study_figures import LEAST, Panel, save_against_n, shortfall
+from experiments.study_figures import LEAST, Panel, save_against, shortfall
 from experiments.study_folder import (
     collect,
     frames_of,
@@ -103,7 +103,7 @@ def compare(config: SizesConfig) -> Path:
 def draw(comparison: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved comparison into another folder; return the files."""
     rows = read_rows(comparison / "runs.csv", ("scheme", "num_devices", *PANELS))
-    return save_against_n(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
+    return save_against(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
 
 
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:

@@ -5,7 +5,7 @@ Nothing heavy is imported here, so that `droo --help` answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import tyro
 
@@ -33,6 +33,17 @@ SUITABLE: dict[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "bigru_attention": (PER_DEVICE, (32, 32)),
 }
 """The features and the hidden widths that suit each policy, unless others are asked for."""
+
+OUTLOOK = ("log_price", "airtime", "ahead")
+SUITABLE_FOR_QUEUES: dict[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "mlp": (("gain", "data_queue", "energy_queue"), (256, 128)),
+    "equivariant": (OUTLOOK, (16, 16)),
+    "attention": (OUTLOOK, (16, 16)),
+    "conv": (("gain", "data_queue", "energy_queue"), (32, 64)),
+    "gru": (("gain", "data_queue", "energy_queue"), (64, 64)),
+    "bigru_attention": (OUTLOOK, (16, 16)),
+}
+"""The same for MEC with queues."""
 
 
 def check_settings(config: object) -> None:
@@ -108,10 +119,12 @@ class PolicyConfig:
     rebuild_optimizer: bool = False
     """Start Adam anew at every training step, as the published code does."""
 
+    suitable: ClassVar = SUITABLE
+
     def __post_init__(self) -> None:
         """Fill in what suits the policy."""
         policy: PolicyName = self.policy or "equivariant"
-        features, hidden = SUITABLE[policy]
+        features, hidden = self.suitable[policy]
         fill_in(self, policy=policy, features=features, hidden=hidden)
 
 
@@ -166,6 +179,93 @@ class DROOConfig(PolicyConfig, FramesConfig):
         )
         FramesConfig.__post_init__(self)
         PolicyConfig.__post_init__(self)
+
+
+SchemeName = Literal["lydroo", "lycd", "exact", "myopic", "all-local", "all-offloading"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LyDROOConfig(PolicyConfig):
+    """LyDROO keeps data queues stable within energy budgets, or another scheme on its frames."""
+
+    num_devices: int | None = None
+    """Number of devices N; by default that of --data, else 10."""
+    frames: int | None = None
+    """Time frames of 1 s; by default all of --data, else 10,000."""
+    seed: int = 0
+    """Seed of everything random: channel, arrivals, and what an agent draws."""
+    data: Path | None = None
+    """Recorded channel gains and arrivals (.mat or .npz with input_h and data_arrival [T, N]), as
+    in the result.mat of a run; by default they are generated."""
+    scheme: SchemeName = "lydroo"
+    """Who decides: the agent; coordinate descent or the optimum of the same drift plus penalty; as
+    much as this frame alone can compute; or always the same."""
+    arrival_rate: float = 3.0
+    """lambda: mean arrivals of a device in a frame, Mbit. Not with --data."""
+    arrivals: Literal["exponential", "poisson"] = "exponential"
+    """Exponential arrivals, or Poisson many batches of 1 Mbit. Not with --data."""
+    weights: tuple[float, ...] | None = None
+    """Weight of each device; by default 1.5, 1, 1.5, 1, ..."""
+    tradeoff: float = 20.0
+    """V: what computing is worth against the queues."""
+    energy_budget: float = 0.08
+    """Energy that a device may use in a frame, on average, J."""
+    energy_reserve: float = 0.5
+    """Energy that a device sets aside at the start, J: its energy queue begins with nu times this,
+    and ends lower as a rule; then the budget holds over the whole run. 0 in the paper."""
+    max_power: float = 0.1
+    """Transmit power of a device at most, W."""
+    bandwidth: float = 2e6
+    """Hz, shared by all in time."""
+    line_of_sight: float = 0.3
+    """Power fraction of the line of sight: Rician fading, 0 is Rayleigh. Not with --data."""
+    correlation: float = 0.0
+    """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
+    preset: Preset = "best"
+    """What settings that are not given are: the best found, or the paper's: an mlp that sees the
+    scaled gains and queues, noisy quantizer, candidates are not refined, training falls at the
+    interval alone."""
+    quantizer: Literal["OP", "OPN", "KNN"] | None = None
+    """Order-preserving, noisy order-preserving or nearest neighbours. By default OP, published
+    OPN."""
+    num_candidates: int | None = None
+    """Candidates K at the start; by default N."""
+    adapt_every: int | None = 32
+    """Frames between updates of K; None leaves K as it is."""
+    refine_every: int | None = None
+    """Refine the best candidate, and computing locally, device by device, in every frame while that
+    helped in one of the last so many tries, else in every so many-th; 0 never. By default 1000,
+    published 0."""
+    training_interval: int = 20
+    """Frames between training steps."""
+    learn_when_wrong: bool | None = None
+    """Train also in every frame in which the policy's own decision did not win. By default True,
+    published False."""
+    results: Path = Path("results")
+    """Folder of all results; a run gets a folder of its own in it."""
+
+    suitable: ClassVar = SUITABLE_FOR_QUEUES
+
+    def __post_init__(self) -> None:
+        """Check the values, and fill in what the preset says."""
+        check_settings(self)
+        generated = LyDROOConfig.__dataclass_fields__
+        changed = [
+            name
+            for name in ("arrival_rate", "arrivals", "line_of_sight", "correlation")
+            if getattr(self, name) != generated[name].default
+        ]
+        if self.data is not None and changed:
+            raise ValueError(f"{changed[0]} describes generated frames: drop --data")
+        best = self.preset == "best"
+        fill_in(
+            self,
+            policy="equivariant" if best else "mlp",
+            quantizer="OP" if best else "OPN",
+            refine_every=1000 if best else 0,
+            learn_when_wrong=best,
+        )
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +397,12 @@ StudyName = Literal[
     "correlated_fading",
     "policies",
     "transfer",
+    "arrival_rate",
+    "tradeoff",
+    "energy_budget",
+    "queueing_sizes",
+    "largest_rate",
+    "queueing_policies",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,19 @@ from experiments.results import History
 
 Floats = NDArray[np.float64]
 Runs = Mapping[str, History]
+
+
+class Trained(Protocol):
+    """A run with training losses `[U]`, and the frames of these steps `[U]`, from 1."""
+
+    @property
+    def cost(self) -> Floats:
+        """The losses."""
+
+    @property
+    def cost_frame(self) -> NDArray[np.int64]:
+        """The frames."""
+
 
 STYLE: Any = {
     "axes.grid": True,
@@ -47,12 +60,10 @@ def draw_normalized_rate(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
     ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
     ax.set_ylim(lowest - 0.02 * (1 - lowest), 1 + 0.05 * (1 - lowest) + 1e-6)
-    return _finish(
-        ax, runs, f"Mean and range over {window} frames; 1 is the optimum", "lower right"
-    )
+    return finish(ax, runs, f"Mean and range over {window} frames; 1 is the optimum", "lower right")
 
 
-def draw_cost(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
+def draw_cost(runs: Mapping[str, Trained], ax: Axes, window: int = WINDOW) -> Axes:
     """Draw each run's training losses and their rolling mean."""
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
@@ -63,7 +74,7 @@ def draw_cost(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     scale = "log" if positive else "linear"
     ax.set(xlabel="Time frame", ylabel="Training loss", yscale=scale)
     title = f"Loss of each training step, and its mean over {window} steps"
-    return _finish(ax, runs, title, "upper right")
+    return finish(ax, runs, title, "upper right")
 
 
 def draw_k(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
@@ -79,7 +90,7 @@ def draw_k(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Number of candidates asked for, and its mean over {window} frames"
-    return _finish(ax, runs, title, "upper right")
+    return finish(ax, runs, title, "upper right")
 
 
 FIGURES = {
@@ -127,9 +138,13 @@ def rolling(values: Floats, window: int, reduce: Callable[..., Floats]) -> Float
     return reduce(sliding_window_view(padded, window), axis=1)
 
 
-def _finish(
-    ax: Axes, runs: Runs, title: str, legend_place: Literal["lower right", "upper right"]
+def finish(
+    ax: Axes,
+    runs: Mapping[str, object],
+    title: str,
+    legend_place: Literal["lower right", "upper right"],
 ) -> Axes:
+    """Put a title over Axes with frames below, and a legend in if there are several runs."""
     ax.set_title(title, loc="left")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")

@@ -6,7 +6,7 @@
 import importlib
 from pathlib import Path
 
-from experiments import figures, results
+from experiments import figures, queueing_figures, queueing_history, results
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
 
@@ -30,8 +30,19 @@ def draw(config: PlotConfig, output: Path) -> list[Path]:
     labels = config.labels or tuple(run.resolve().name for run in config.runs)
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
-    histories = {label: results.load(run) for label, run in zip(labels, config.runs, strict=True)}
-    return figures.save_figures(histories, output, config.window or figures.WINDOW)
+    labelled = dict(zip(labels, config.runs, strict=True))
+    with_queues = [(run / queueing_history.FILE).exists() for run in config.runs]
+    if not any(with_queues):
+        histories = {label: results.load(run) for label, run in labelled.items()}
+        return figures.save_figures(histories, output, config.window or figures.WINDOW)
+    if not all(with_queues):
+        raise ValueError("runs must be of one problem, with queues or without")
+    return queueing_figures.save_run(
+        {label: queueing_history.load(run) for label, run in labelled.items()},
+        queueing_figures.common_budget(config.runs),
+        output,
+        config.window or queueing_figures.WINDOW,
+    )
 
 
 if __name__ == "__main__":

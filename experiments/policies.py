@@ -11,7 +11,7 @@ from experiments import results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, PolicyName, SizesConfig
 from experiments.provenance import provenance
-from experiments.study_figures import Panel, save_against_n, shortfall
+from experiments.study_figures import Panel, save_against, shortfall
 from experiments.study_folder import (
     collect,
     frames_of,
@@ -72,7 +72,7 @@ def run(config: SizesConfig) -> Path:
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
     rows = read_rows(study / "runs.csv", ("policy", "num_devices", *PANELS))
-    return save_against_n(collect(rows, "policy", tuple(PANELS)), PANELS, output / "policies")
+    return save_against(collect(rows, "policy", tuple(PANELS)), PANELS, output / "policies")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from experiments.configs import DROOConfig
+from experiments.configs import DROOConfig, LyDROOConfig
 from experiments.provenance import MODIFIED, provenance
 
 Floats = NDArray[np.float64]
@@ -117,8 +117,6 @@ def save(
 ) -> Path:
     """Write a run into a new folder of `parent`, and return that.
 
-    Its name is the time with N and the seed.
-
     Args:
         parent: the experiment's folder.
         config: what `provenance` returned before the run.
@@ -126,11 +124,8 @@ def save(
         summary: what summary.json is to hold.
         write_more: called with the folder, to write what else belongs in it.
     """
-    name = run_name(summary["num_devices"], summary["seed"])
 
     def write(folder: Path) -> None:
-        write_json(folder / "config.json", config)
-        write_json(folder / "summary.json", summary)
         frames = {
             "frame": range(1, len(history.rate) + 1),
             "rate": history.rate.tolist(),
@@ -147,7 +142,26 @@ def save(
         write_csv(folder / "cost.csv", cost)
         write_more(folder)
 
-    return new_folder(parent, name, write)
+    return save_run(parent, config, summary, write)
+
+
+def save_run(
+    parent: Path,
+    config: dict[str, Any],
+    summary: dict[str, Any],
+    write_more: Callable[[Path], None],
+) -> Path:
+    """Write a run of any experiment into a new folder of `parent`, and return that.
+
+    Its name is the time with N and the seed; the arguments are those of `save`.
+    """
+
+    def write(folder: Path) -> None:
+        write_json(folder / "config.json", config)
+        write_json(folder / "summary.json", summary)
+        write_more(folder)
+
+    return new_folder(parent, run_name(summary["num_devices"], summary["seed"]), write)
 
 
 def run_name(num_devices: int, seed: int) -> str:
@@ -206,13 +220,19 @@ def load(run: Path) -> History:
     )
 
 
+def load_config(run: Path) -> dict[str, Any]:
+    """Read a run folder's config.json."""
+    config: dict[str, Any] = json.loads((run / "config.json").read_text())
+    return config
+
+
 def load_summary(run: Path) -> dict[str, Any]:
     """Read a run folder's summary.json."""
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
     return summary
 
 
-def find(parent: Path, config: DROOConfig) -> Path | None:
+def find(parent: Path, config: DROOConfig | LyDROOConfig) -> Path | None:
     """Return a run of these very settings, data, versions and commit in `parent`, if there is one.
 
     A run of a modified checkout is never taken for another.

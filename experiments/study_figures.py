@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -110,17 +111,27 @@ class Panel(NamedTuple):
     limits: Mapping[str, Any] = {}
 
 
-Metrics = Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
-"""label -> N -> metric -> a value per run"""
+Metrics = Mapping[str, Mapping[float, Mapping[str, Sequence[float]]]]
+"""label -> N, or what else was varied -> metric -> a value per run"""
+
+DEVICES = "Devices $N$"
 
 
-def save_against_n(values: Metrics, panels: Mapping[str, Panel], file: Path) -> list[Path]:
-    """Draw metrics against N side by side, as PNG and PDF.
+def save_against(
+    values: Metrics,
+    panels: Mapping[str, Panel],
+    file: Path,
+    varied: str = DEVICES,
+    limits: Mapping[str, Any] = MappingProxyType({}),
+) -> list[Path]:
+    """Draw metrics against N, or what else was varied, side by side, as PNG and PDF.
 
     Args:
         values: of the runs.
         panels: metric -> what to draw of it.
         file: of the figure, without suffix.
+        varied: what N is, for the axis.
+        limits: settings of all Axes.
     """
     with mpl.rc_context(STYLE):
         figure = Figure((2.4 * SIZE[0], SIZE[1] + 0.3), layout="constrained")
@@ -130,10 +141,59 @@ def save_against_n(values: Metrics, panels: Mapping[str, Panel], file: Path) -> 
                 label: {n: runs[metric] for n, runs in by_n.items()}
                 for label, by_n in values.items()
             }
-            draw_against_n(of_metric, ax, panel.convert)
-            ax.set(ylabel=panel.label, **panel.limits)
+            draw_against(of_metric, ax, panel.convert, apart=limits.get("xscale") != "log")
+            ax.set(xlabel=varied, ylabel=panel.label, **limits, **panel.limits)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=(len(values) + 1) // 2)
+        return save_figure(figure, file)
+
+
+def save_bars(values: Mapping[str, Sequence[float]], panel: Panel, file: Path) -> list[Path]:
+    """Draw the mean of each label's runs, with its 95 % interval, as PNG and PDF.
+
+    Args:
+        values: label -> a value per run.
+        panel: what is drawn.
+        file: of the figure, without suffix.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(SIZE, layout="constrained")
+        ax = figure.subplots()
+        for number, (label, runs) in enumerate(values.items()):
+            mean, low, high = panel.convert(mean_and_interval(runs))
+            error = ([mean - low], [high - mean])
+            ax.bar(label, mean, yerr=error, color=f"C{number}", capsize=3)
+            ax.annotate(f"{mean:.2f}", (number, high), ha="center", va="bottom")
+        ax.set(ylabel=panel.label, **panel.limits)
+        ax.grid(visible=False, axis="x")
+        ax.margins(y=0.1)
+        return save_figure(figure, file)
+
+
+def save_curves(curves: Mapping[str, Mapping[str, Floats]], file: Path) -> list[Path]:
+    """Draw curves against frames, each quantity in its own Axes, as PNG and PDF.
+
+    Args:
+        curves: quantity -> label -> frames, mean, lower and upper end `[4, P]`.
+        file: of the figure, without suffix.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure((2 * SIZE[0], 2 * SIZE[1]), layout="constrained")
+        labels = list(dict.fromkeys(label for by_label in curves.values() for label in by_label))
+        for ax, (quantity, by_label) in zip(
+            figure.subplots(2, 2).flat, curves.items(), strict=True
+        ):
+            for label, (frames, mean, low, high) in by_label.items():
+                color = f"C{labels.index(label)}"
+                ax.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
+                ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
+            if any((mean > 0).any() for _, mean, *_ in by_label.values()):
+                ax.set(yscale="log")
+            ax.set(xlabel="Time frame", ylabel=quantity)
+            ax.margins(x=0.01)
+            ax.xaxis.set_major_formatter("{x:,.0f}")
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=4)
         return save_figure(figure, file)
 
 
@@ -166,22 +226,26 @@ def save_transfer(
         return save_figure(figure, folder / "transfer")
 
 
-def draw_against_n(
-    values: Mapping[str, Mapping[int, ArrayLike]],
+def draw_against(
+    values: Mapping[str, Mapping[float, ArrayLike]],
     ax: Axes,
     convert: Callable[[Floats], Floats] = np.asarray,
+    *,
+    apart: bool = True,
 ) -> Axes:
-    """Draw the mean of each label's runs against N, with 95 % intervals.
+    """Draw the mean of each label's runs against N, or what else was varied, with 95 % intervals.
 
     Args:
         values: label -> N -> a value per run.
         ax: where to draw.
         convert: what to draw of a mean and the ends of its interval.
+        apart: draw the bars of the labels beside one another, not over one another.
     """
+    spread = max(max(by_n) - min(by_n) for by_n in values.values()) / 450 if apart else 0.0
     for number, (label, by_n) in enumerate(values.items()):
         found = convert(np.array([mean_and_interval(runs) for runs in by_n.values()]).T)
         mean, low, high = found[0], found.min(axis=0), found.max(axis=0)
-        shift = 0.1 * (number - (len(values) - 1) / 2)  # so that bars stay apart
+        shift = spread * (number - (len(values) - 1) / 2)
         ax.errorbar(
             np.array(list(by_n)) + shift,
             mean,
@@ -193,5 +257,5 @@ def draw_against_n(
             linewidth=1.2,
             label=label,
         )
-    ax.set(xlabel="Devices $N$")
+    ax.set(xlabel=DEVICES)
     return ax

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments import results
-from experiments.configs import DROOConfig, ScaledConfig
+from experiments.configs import ScaledConfig
 from experiments.statistics import aligned, lack, lack_text, mean_text
-from experiments.sweep import run_all
+from experiments.sweep import RunConfig, run_all
 
 Row = Mapping[str, Any]
 
@@ -39,9 +39,9 @@ def frames_of(config: ScaledConfig, full: int) -> int:
     return config.frames or (SMOKE_FRAMES if config.scale == "smoke" else full)
 
 
-def run_missing(name: str, config: ScaledConfig, runs: Sequence[DROOConfig]) -> list[Path]:
+def run_missing(name: str, config: ScaledConfig, runs: Sequence[RunConfig]) -> list[Path]:
     """Say how much a study runs, run what was not run yet, and return the run folders."""
-    print(f"{name}: {len(runs)} runs of {runs[0].frames:,} frames")
+    print(f"{name}: {len(runs)} runs of {runs[0].frames or 0:,} frames")
     return run_all(runs, config.jobs, device=config.device, draw=False)
 
 
@@ -128,13 +128,14 @@ def summary_table(
 
 
 def collect(
-    rows: Iterable[Row], label: str, metrics: Sequence[str]
-) -> dict[str, dict[int, dict[str, list[float]]]]:
-    """Return the runs' values by label, N and metric."""
-    collected: dict[str, dict[int, dict[str, list[float]]]] = {}
+    rows: Iterable[Row], label: str, metrics: Sequence[str], varied: str = "num_devices"
+) -> dict[str, dict[float, dict[str, list[float]]]]:
+    """Return the runs' values by label, by what was varied, and metric."""
+    collected: dict[str, dict[float, dict[str, list[float]]]] = {}
     for row in rows:
-        of_n = collected.setdefault(row[label], {})
-        values = of_n.setdefault(int(row["num_devices"]), {metric: [] for metric in metrics})
+        of_label, at = collected.setdefault(row[label], {}), float(row[varied])
+        at = int(at) if at.is_integer() else at
+        values = of_label.setdefault(at, {metric: [] for metric in metrics})
         for metric in metrics:
             values[metric].append(float(row[metric]))
     return collected

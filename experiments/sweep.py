@@ -3,20 +3,26 @@
 `python -m experiments.sweep --help` lists its settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from experiments import droo, results
+from experiments import droo, lydroo, results
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, SweepConfig
+from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
 from experiments.fleet_loop import columns_of, compile_fleet, play_together
 from experiments.frame_loop import new_columns, time_all
 from experiments.statistics import aligned, interval_text, number
+
+RunConfig = DROOConfig | LyDROOConfig
+
+EXPERIMENTS: Mapping[type, ModuleType] = {DROOConfig: droo, LyDROOConfig: lydroo}
+"""The experiment of each kind of settings."""
 
 NOT_BATCHED = ("gru", "bigru_attention")
 """The policies that torch cannot compute for several agents at once."""
@@ -41,9 +47,9 @@ def main(config: SweepConfig) -> None:
 
 
 def run_all(
-    configs: Sequence[DROOConfig], jobs: int = -1, *, device: str | None = None, draw: bool = True
+    configs: Sequence[RunConfig], jobs: int = -1, *, device: str | None = None, draw: bool = True
 ) -> list[Path]:
-    """Run the main experiment with each of these settings, and return the run folders.
+    """Run an experiment with each of these settings, and return the run folders.
 
     A run that exists is not run again. The runs are spread over processes by joblib: within
     `joblib.parallel_config("dask")` they go to a Dask cluster instead.
@@ -51,18 +57,21 @@ def run_all(
     Args:
         configs: the settings of each run.
         jobs: runs at a time, or fleets; -1 takes all cores.
-        device: where the networks of all runs that differ in their seeds alone compute, these runs
-            being a fleet; None for a process each.
+        device: where the networks of all runs of DROO that differ in their seeds alone compute,
+            these runs being a fleet; None for a process each.
         draw: whether to draw the figures of each run, which takes a second.
     """
-    found = {config: results.find(config.results / droo.EXPERIMENT, config) for config in configs}
+    found = {
+        config: results.find(config.results / EXPERIMENTS[type(config)].EXPERIMENT, config)
+        for config in configs
+    }
     todo = [config for config, folder in found.items() if folder is None]
     groups = [[config] for config in todo] if device is None else _alike(todo)
     tasks = [delayed(_run)(group, device, draw=draw) for group in groups]
     if len(groups) == 1:  # in this process, where a fleet may have all cores
         jobs = 1
     finished = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    new: dict[DROOConfig, Path] = {}
+    new: dict[RunConfig, Path] = {}
     with tqdm(total=len(todo), unit="run", disable=None) as bar:
         for group, folders in zip(groups, finished, strict=True):
             new |= dict(zip(group, folders, strict=True))
@@ -70,16 +79,18 @@ def run_all(
     return [found[config] or new[config] for config in configs]
 
 
-def _run(configs: Sequence[DROOConfig], device: str | None, *, draw: bool) -> list[Path]:
+def _run(configs: Sequence[RunConfig], device: str | None, *, draw: bool) -> list[Path]:
     """Run experiments that differ in their seeds alone, as a fleet if that is wanted and can be."""
-    if device is None or configs[0].policy in NOT_BATCHED:
-        return [droo.run(config, progress=False, draw=draw) for config in configs]
-    return run_together(configs, device, draw=draw)
+    of_droo = [config for config in configs if isinstance(config, DROOConfig)]
+    if device is None or not of_droo or configs[0].policy in NOT_BATCHED:
+        run = EXPERIMENTS[type(configs[0])].run
+        return [run(config, progress=False, draw=draw) for config in configs]
+    return run_together(of_droo, device, draw=draw)
 
 
-def _alike(configs: Sequence[DROOConfig]) -> list[list[DROOConfig]]:
+def _alike(configs: Sequence[RunConfig]) -> list[list[RunConfig]]:
     """Return the configs in groups that differ in their seeds alone."""
-    groups: dict[DROOConfig, list[DROOConfig]] = {}
+    groups: dict[RunConfig, list[RunConfig]] = {}
     for config in configs:
         groups.setdefault(replace(config, seed=0), []).append(config)
     return list(groups.values())

@@ -226,7 +226,7 @@ def test_study_figures_draw_on_the_axes_handed_in() -> None:
         study_figures.draw_shortfalls({"a": np.array([0.1, 0.2])}, Figure().subplots()).get_xscale()
         == "log"
     )
-    assert study_figures.draw_against_n({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
+    assert study_figures.draw_against({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
 
 
 def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path) -> None:

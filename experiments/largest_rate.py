@@ -1,0 +1,107 @@
+"""The largest arrival rate at which each scheme keeps all queues stable, by bisection.
+
+A rate is too large if some data queue grows by more than 1 % of what arrives, over the last half of
+the run. `python -m experiments.largest_rate --help` lists its settings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from experiments import lydroo, stability
+from experiments.cli import run_module
+from experiments.configs import LyDROOConfig, ScaledConfig
+from experiments.provenance import provenance
+from experiments.queueing_study import SCHEMES
+from experiments.statistics import aligned, interval_text
+from experiments.study_figures import Panel, save_bars
+from experiments.study_folder import frames_of, publish, read_rows, seeds_of, show
+
+FRAMES = 20_000
+SEEDS = 5
+LOW, HIGH = 0.1, 10.0  # Mbit a frame: all schemes are stable at the one, none is at the other
+PRECISION = 0.002  # relative
+
+
+def main(config: ScaledConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    show(run(config))
+
+
+def run(config: ScaledConfig) -> Path:
+    """Carry the study out, and return the folder with the table, the data and the figure."""
+    came_from = provenance(config)
+    frames = frames_of(config, FRAMES)
+    tasks = [
+        (label, LyDROOConfig(**{"frames": frames, "seed": seed} | dict(settings)))
+        for label, settings in SCHEMES.items()
+        for seed in seeds_of(config, SEEDS)
+    ]
+    print(f"largest_rate: {len(tasks)} searches by runs of {frames:,} frames")
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(largest_rate)(settings) for _, settings in tasks
+    )
+    rates = tqdm(found, total=len(tasks), unit="search", disable=None)
+    rows = [
+        {"decides": label, "seed": settings.seed, "largest_rate": rate}
+        for (label, settings), rate in zip(tasks, rates, strict=True)
+    ]
+    return publish("largest_rate", config, came_from, rows, table(rows), draw)
+
+
+def largest_rate(config: LyDROOConfig, low: float = LOW, high: float = HIGH) -> float:
+    """Return the largest arrival rate at which a scheme keeps data queues stable, Mbit a frame.
+
+    Channel and, but for their scale, arrivals are the same at all rates.
+
+    Args:
+        config: the run but for its arrival rate.
+        low: a rate at which they are.
+        high: a rate at which they are not.
+    """
+    while high > low * (1 + PRECISION):
+        rate = float(np.sqrt(low * high))
+        if is_stable(config, rate):
+            low = rate
+        else:
+            high = rate
+    return low
+
+
+def is_stable(config: LyDROOConfig, rate: float) -> bool:
+    """Whether no data queue grows by more than 1 % of what arrives, at this arrival rate."""
+    env, decider, frames = lydroo.prepare(replace(config, arrival_rate=rate))
+    history, _ = lydroo.record(env, decider, frames, config.energy_reserve, progress=False)
+    drifts = [stability.drift(queue).mean for queue in history.data_queue.T]
+    return max(drifts) <= stability.TOLERANCE * rate
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a table of the rates, means over seeds with 95 % intervals, and against the exact."""
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(row["decides"], []).append(row["largest_rate"])
+    lines = [["decides", "largest stable rate (Mbit a frame)", "over that of Exact"]]
+    for label, of_label in rates.items():
+        ratios = np.array(of_label) / rates["Exact"]
+        lines.append([label, interval_text(of_label), interval_text(ratios.tolist())])
+    return aligned(lines)
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    rows = read_rows(study / "runs.csv", ("decides", "largest_rate"))
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(row["decides"], []).append(float(row["largest_rate"]))
+    panel = Panel("Largest stable arrival rate (Mbit a frame)", limits={"ylim": (0, None)})
+    return save_bars(rates, panel, output / "largest_rate")
+
+
+if __name__ == "__main__":
+    run_module(ScaledConfig, main, "largest_rate")

@@ -1,0 +1,143 @@
+"""Which policy learns LyDROO's problem how fast: the published run, and what is done differently.
+
+The published network, with Adam as published and kept; a convolutional one; the policies that treat
+all devices alike; and what refining adds.
+`python -m experiments.queueing_policies --help` lists its settings.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments import queueing_history, results
+from experiments.cli import run_module
+from experiments.configs import LyDROOConfig, ScaledConfig
+from experiments.figures import rolling
+from experiments.provenance import provenance
+from experiments.queueing_history import QueueingHistory
+from experiments.queueing_study import FRAMES, table
+from experiments.statistics import mean_and_interval
+from experiments.study import POINTS
+from experiments.study_figures import save_curves
+from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
+
+Floats = NDArray[np.float64]
+
+SEEDS = 10
+WINDOW = 200  # frames of the curves' rolling means
+RAW = ("log_gain", "log_data_queue", "log_energy_queue", "weight")
+ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "MLP, Adam as published": {"preset": "published", "rebuild_optimizer": True},
+    "MLP": {"preset": "published"},
+    "Conv": {"preset": "published", "policy": "conv"},
+    "Equivariant, queues and gains": {"preset": "published", "features": RAW, **ALIKE},
+    "Equivariant, prices of time": {"preset": "published", **ALIKE, "hidden": (16, 16)},
+    "LyDROO here": {},
+    "Exact": {"scheme": "exact"},
+}
+CURVES = {
+    "data_queue": "Data queue (Mbit)",
+    "energy": "Energy (J a frame)",
+    "lack": "1 - objective / optimum",
+    "cost": "Training loss",
+}
+
+
+def main(config: ScaledConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    show(run(config))
+
+
+def run(config: ScaledConfig) -> Path:
+    """Run what was not run yet; return the folder with the table, the curves and the figure."""
+    came_from = provenance(config)
+    frames = frames_of(config, FRAMES)
+    tasks = [
+        (
+            label,
+            LyDROOConfig(**{"frames": frames, "seed": seed, **settings}, results=config.results),
+        )
+        for label, settings in SETTINGS.items()
+        for seed in seeds_of(config, SEEDS)
+    ]
+    folders = run_missing("queueing_policies", config, [settings for _, settings in tasks])
+    rows = [
+        {"decides": label, "varied": 10, **results.load_summary(folder), "run": folder.name}
+        for (label, _), folder in zip(tasks, folders, strict=True)
+    ]
+    of_label: dict[str, list[Path]] = {}
+    for (label, _), folder in zip(tasks, folders, strict=True):
+        of_label.setdefault(label, []).append(folder)
+    columns = curve_columns(of_label, frames)
+    return publish(
+        "queueing_policies",
+        config,
+        came_from,
+        rows,
+        table(rows, "N"),
+        draw,
+        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
+    )
+
+
+def curve_columns(folders: Mapping[str, Sequence[Path]], frames: int) -> dict[str, list[Any]]:
+    """Return the columns of curves.csv: rolling means, averaged over runs, with intervals."""
+    at = np.unique(np.linspace(min(WINDOW, frames), frames, POINTS).astype(np.int64))
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("setting", "curve", "frame", "mean", "low", "high")
+    }
+    for label, of_label in folders.items():
+        histories = [queueing_history.load(folder) for folder in of_label]
+        for curve in CURVES:
+            values = [curve_of(history, curve)[at - 1] for history in histories]
+            if np.isnan(values).all():
+                continue  # a scheme that does not learn has no loss
+            columns["setting"] += [label] * len(at)
+            columns["curve"] += [curve] * len(at)
+            columns["frame"] += at.tolist()
+            for name, found in zip(("mean", "low", "high"), mean_and_interval(values), strict=True):
+                columns[name] += found.tolist()
+    return columns
+
+
+def curve_of(history: QueueingHistory, curve: str) -> Floats:
+    """Return one of `CURVES` of a run, a rolling mean `[T]`; NaN where there is nothing yet."""
+    if curve == "data_queue":
+        values = history.data_queue.mean(axis=1)
+    elif curve == "energy":
+        values = history.energy.mean(axis=1)
+    elif curve == "lack":
+        values = 1 - history.normalized_objective
+    else:
+        values = np.full(len(history.objective), np.nan)
+        values[history.cost_frame - 1] = history.cost
+    with np.errstate(invalid="ignore"):
+        known = rolling(np.nan_to_num(values), WINDOW, np.nansum)
+        count = rolling((~np.isnan(values)).astype(np.float64), WINDOW, np.nansum)
+        mean: Floats = known / np.where(count > 0, count, np.nan)
+    return mean
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    names = ("setting", "curve", "frame", "mean", "low", "high")
+    columns = results.read_csv(study / "curves.csv", names)
+    numbers = np.array([columns[name] for name in names[2:]], dtype=np.float64)
+    setting, curve = np.array(columns["setting"]), np.array(columns["curve"])
+    curves = {
+        title: {
+            label: numbers[:, (setting == label) & (curve == name)]
+            for label in dict.fromkeys(columns["setting"])
+            if ((setting == label) & (curve == name)).any()
+        }
+        for name, title in CURVES.items()
+    }
+    return save_curves(curves, output / "queueing_policies")
+
+
+if __name__ == "__main__":
+    run_module(ScaledConfig, main, "queueing_policies")
