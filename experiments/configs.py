@@ -397,12 +397,12 @@ StudyName = Literal[
     "correlated_fading",
     "policies",
     "transfer",
+    "queueing_policies",
     "arrival_rate",
+    "largest_rate",
     "tradeoff",
     "energy_budget",
     "queueing_sizes",
-    "largest_rate",
-    "queueing_policies",
 ]
 
 

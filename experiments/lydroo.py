@@ -138,10 +138,13 @@ def make_frames(config: LyDROOConfig) -> tuple[Floats, Floats, Floats]:
     Of the streams that the seed spawns, channel, agent and arrivals have one each.
 
     Raises:
-        ValueError: if the data file is damaged or too short, or numbers of devices do not agree.
+        ValueError: if the data file is damaged, frames are too few to judge their stability or more
+            than recorded, or numbers of devices do not agree.
         FileNotFoundError: if there is no such data file.
     """
     num_devices = config.num_devices
+    if config.frames is not None and config.frames < stability.LEAST_FRAMES:
+        raise ValueError(f"frames must be at least {stability.LEAST_FRAMES}, got {config.frames}")
     if config.data is not None:
         gains, arrivals = read_recording(config.data)
         frames = config.frames or len(gains)

@@ -18,10 +18,10 @@ from experiments.configs import LyDROOConfig, ScaledConfig
 from experiments.figures import rolling
 from experiments.provenance import provenance
 from experiments.queueing_history import QueueingHistory
-from experiments.queueing_study import FRAMES, table
+from experiments.queueing_study import FRAMES, PANELS, table
 from experiments.statistics import mean_and_interval
 from experiments.study import POINTS
-from experiments.study_figures import save_curves
+from experiments.study_figures import Panel, save_curves
 from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
 
 Floats = NDArray[np.float64]
@@ -40,10 +40,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "Exact": {"scheme": "exact"},
 }
 CURVES = {
-    "data_queue": "Data queue (Mbit)",
-    "energy": "Energy (J a frame)",
-    "lack": "1 - objective / optimum",
-    "cost": "Training loss",
+    "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
+    "energy": PANELS["mean_energy"],
+    "normalized_objective": PANELS["normalized_objective"],
+    "cost": Panel("Training loss", limits={"yscale": "log"}),
 }
 
 
@@ -110,8 +110,8 @@ def curve_of(history: QueueingHistory, curve: str) -> Floats:
         values = history.data_queue.mean(axis=1)
     elif curve == "energy":
         values = history.energy.mean(axis=1)
-    elif curve == "lack":
-        values = 1 - history.normalized_objective
+    elif curve == "normalized_objective":
+        values = history.normalized_objective
     else:
         values = np.full(len(history.objective), np.nan)
         values[history.cost_frame - 1] = history.cost
@@ -129,14 +129,14 @@ def draw(study: Path, output: Path) -> list[Path]:
     numbers = np.array([columns[name] for name in names[2:]], dtype=np.float64)
     setting, curve = np.array(columns["setting"]), np.array(columns["curve"])
     curves = {
-        title: {
+        name: {
             label: numbers[:, (setting == label) & (curve == name)]
             for label in dict.fromkeys(columns["setting"])
             if ((setting == label) & (curve == name)).any()
         }
-        for name, title in CURVES.items()
+        for name in CURVES
     }
-    return save_curves(curves, output / "queueing_policies")
+    return save_curves(curves, CURVES, output / "queueing_policies")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ SCHEMES: Mapping[str, Mapping[str, Any]] = {
 }
 PANELS = {
     "steady_data_queue": Panel("Data queue, last half (Mbit)", limits={"yscale": "log"}),
-    "mean_energy": Panel("Energy (J a frame)", limits={"ylim": (0, None)}),
+    "mean_energy": Panel("Energy (J a frame)", limits={"ylim": (0, 0.13)}),
     "normalized_objective": Panel(
         "1 - objective / optimum", shortfall, {"yscale": "log", "ylim": (LEAST, 2.0)}
     ),
@@ -83,7 +83,9 @@ class QueueingStudy:
             {"decides": label, "varied": value, **results.load_summary(folder), "run": folder.name}
             for (label, value, _), folder in zip(tasks, folders, strict=True)
         ]
-        return publish(self.name, config, came_from, rows, table(rows, self.varied), self.draw)
+        return publish(
+            self.name, config, came_from, rows, table(rows, plain(self.varied)), self.draw
+        )
 
     def settings(self, config: ScaledConfig, label: str, value: float, seed: int) -> LyDROOConfig:
         """Return the settings of one run."""
@@ -141,3 +143,8 @@ def table(rows: Sequence[Mapping[str, Any]], varied: str) -> str:
             ]
         )
     return aligned(lines)
+
+
+def plain(label: str) -> str:
+    """Return a figure's label as a terminal shows it."""
+    return label.replace("$", "").replace("\\", "")

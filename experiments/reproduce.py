@@ -4,6 +4,7 @@
 """
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import get_args
 
@@ -11,6 +12,19 @@ from experiments.cli import run_module
 from experiments.configs import ReproduceConfig, ScaledConfig, SizesConfig, StudyConfig, StudyName
 
 SEVERAL_SIZES = ("comparison", "policies", "transfer")
+WITH_QUEUES = (
+    "queueing_policies",
+    "arrival_rate",
+    "largest_rate",
+    "tradeoff",
+    "energy_budget",
+    "queueing_sizes",
+)
+CONFIGS: Mapping[str, type[ScaledConfig]] = (
+    dict.fromkeys(get_args(StudyName), StudyConfig)
+    | dict.fromkeys(SEVERAL_SIZES, SizesConfig)
+    | dict.fromkeys(WITH_QUEUES, ScaledConfig)
+)
 
 
 def main(config: ReproduceConfig) -> None:
@@ -18,8 +32,7 @@ def main(config: ReproduceConfig) -> None:
     common = {field.name: getattr(config, field.name) for field in fields(ScaledConfig)}
     for name in config.only or get_args(StudyName):
         module = importlib.import_module(f"experiments.{name}")
-        config_type = SizesConfig if name in SEVERAL_SIZES else StudyConfig
-        module.main(config_type(**common))
+        module.main(CONFIGS[name](**common))
 
 
 if __name__ == "__main__":

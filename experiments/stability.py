@@ -18,6 +18,8 @@ VERDICTS = ("unstable", "undecided", "stable")  # the worst first
 BATCHES = 6
 """Few, so that each is long: queues near their capacity remember hundreds of frames."""
 
+LEAST_FRAMES = 4 * BATCHES
+
 TOLERANCE = 0.01
 """Of what comes into a queue: one that grows by less is stable for all that a run can tell."""
 
@@ -53,8 +55,8 @@ def drift(queue: ArrayLike, confidence: float = 0.95) -> Drift:
     """
     values = in_range("queue", queue, -math.inf, math.inf, ("T",))
     confidence = float(in_range("confidence", confidence, 0, 1, ()))
-    if len(values) < 4 * BATCHES:
-        raise ValueError(f"queue must have at least {4 * BATCHES} frames, got {len(values)}")
+    if len(values) < LEAST_FRAMES:
+        raise ValueError(f"queue must have at least {LEAST_FRAMES} frames, got {len(values)}")
     size = len(values) // 2 // BATCHES
     means = values[-size * BATCHES :].reshape(BATCHES, size).mean(axis=1)
     line = linregress(size * np.arange(BATCHES), means)
