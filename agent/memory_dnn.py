@@ -18,7 +18,7 @@ from agent import checkpoint
 from agent.losses import LOSSES
 from agent.mlp_kernels import Several
 from agent.networks import ACTIVE, Layout, build, check, with_probabilities
-from agent.passes import Compiled, fastest
+from agent.passes import CompiledMLP, fastest
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -169,7 +169,7 @@ class MemoryDNN:
 
         None unless the policy is an MLP whose passes are compiled.
         """
-        return self._passes.layers() if isinstance(self._passes, Compiled) else None
+        return self._passes.layers() if isinstance(self._passes, CompiledMLP) else None
 
     @property
     def num_parameters(self) -> int:

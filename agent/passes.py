@@ -1,5 +1,6 @@
 """The forward pass of one state and the training step of a batch: by torch, or compiled."""
 
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import numpy as np
@@ -7,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent import mlp_kernels
+from agent import equivariant_kernels, mlp_kernels
 from agent.losses import Loss, binary_cross_entropy
+from agent.mlp_kernels import Several
 from agent.networks import MLP, Equivariant
 
 Floats = NDArray[np.float32]
@@ -31,9 +33,9 @@ def fastest(policy: nn.Module, loss: Loss) -> Passes:
     """Return the fastest way there is for a policy and a loss."""
     # Not for subclasses, which may compute something else.
     if type(policy) is MLP and loss is binary_cross_entropy and is_plain(policy):
-        return Compiled(policy)
-    if type(policy) is Equivariant:
-        return EquivariantForward(policy, loss)
+        return CompiledMLP(policy)
+    if type(policy) is Equivariant and is_plain(policy):
+        return CompiledEquivariant(policy, loss)
     return Autograd(policy, loss)
 
 
@@ -77,81 +79,105 @@ class Autograd:
         return loss.item()
 
 
-class EquivariantForward(Autograd):
-    """The forward pass of an `Equivariant` by NumPy, in a fifth of the time; backward by torch."""
-
-    def __init__(self, policy: Equivariant, loss: Loss) -> None:
-        super().__init__(policy, loss)
-        self._equivariant = policy
-        self._encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
-
-    def forward(self, state: NDArray[np.float32]) -> Logits:
-        """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
-        policy = self._equivariant
-        features = state.reshape(len(policy.layout.features), -1)
-        seen = features[policy.inputs].T
-        for layer in self._encoder:
-            seen = np.maximum(seen @ _view(layer.weight).T + _view(layer.bias), 0)
-        ones = np.ones(features.shape[1], dtype=bool)
-        active = ones if policy.mask is None else features[policy.mask] > 0
-        there = seen[active]
-        context = there.sum(axis=0) / max(len(there), 1) @ _view(policy.context.weight).T
-        seen = np.maximum(seen @ _view(policy.own.weight).T + (context + _view(policy.own.bias)), 0)
-        logits: Logits = seen @ _view(policy.out.weight).T + _view(policy.out.bias)
-        if policy.mask is not None:
-            silent = np.array(policy.layout.silent, dtype=np.float32)
-            logits = np.where(active[:, None], logits, silent)
-        return logits[:, 0] if policy.layout.logits == 1 else logits
-
-
 class Compiled:
-    """The computations as compiled kernels on torch's memory, for an `MLP` and its cross-entropy.
+    """Base of the computations as compiled kernels on torch's memory.
 
     Args:
         network: the policy; the parameters stay its own, and the moments its optimizer's.
+        linears: its layers, in the order of the kernels.
+        loss: what torch minimizes where the kernels do not.
+        train: the kernel of a training step.
+        reading: what it is told last, of how a state is read.
     """
 
-    def __init__(self, network: MLP) -> None:
-        self._network = network
-        self._linears = [layer for layer in network if isinstance(layer, nn.Linear)]
+    def __init__(
+        self,
+        network: nn.Module,
+        linears: list[nn.Linear],
+        loss: Loss,
+        train: Callable[..., float],
+        *reading: int,
+    ) -> None:
+        self._linears, self._train, self._reading = linears, train, reading
+        self._by_torch = Autograd(network, loss)
         self._parameters, self._first, self._second, self._steps = (Views() for _ in range(4))
 
-    def layers(self) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+    def layers(self) -> tuple[Several, Several]:
         """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
-        return _halves(self._parameters.of(self._tensors()))
-
-    def forward(self, state: Floats) -> Logits:
-        """Return the logits `[N]` of one state `[inputs]`."""
-        return mlp_kernels.forward(*self.layers(), state)
+        return self._parameters.of(self._tensors())
 
     def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         if not is_plain_adam(optimizer):  # the caller has replaced or changed it
-            return Autograd(self._network, binary_cross_entropy).step(optimizer, states, decisions)
+            return self._by_torch.step(optimizer, states, decisions)
         tensors = self._tensors()
         moments = [moments_of(optimizer, tensor) for tensor in tensors]
-        steps = self._steps.of([moment["step"] for moment in moments])
+        _, steps = self._steps.of([moment["step"] for moment in moments])
         for step in steps:
             np.add(step, 1, out=step)
         weights, biases = zip(
-            _halves(self._parameters.of(tensors)),
-            _halves(self._first.of([moment["exp_avg"] for moment in moments])),
-            _halves(self._second.of([moment["exp_avg_sq"] for moment in moments])),
+            self._parameters.of(tensors),
+            self._first.of([moment["exp_avg"] for moment in moments]),
+            self._second.of([moment["exp_avg_sq"] for moment in moments]),
             strict=True,
         )
         settings = hyperparameters(optimizer, float(optimizer.param_groups[0]["lr"]))
-        return mlp_kernels.train(weights, biases, float(steps[0]), settings, states, decisions)
+        return self._train(
+            weights, biases, float(steps[0]), settings, states, decisions, *self._reading
+        )
 
     def _tensors(self) -> list[Tensor]:
         """Return the weights, and then the biases."""
         # Read from torch's own dictionary: this is done in every frame, and attributes are slow.
         own = [layer._parameters for layer in self._linears]
-        tensors = [each["weight"] for each in own] + [each["bias"] for each in own]
-        return cast(list[Tensor], tensors)
+        biases = [each["bias"] for each in own if each["bias"] is not None]
+        return cast(list[Tensor], [each["weight"] for each in own] + biases)
+
+
+class CompiledMLP(Compiled):
+    """The computations as compiled kernels, for an `MLP` and its cross-entropy."""
+
+    def __init__(self, network: MLP) -> None:
+        linears = [layer for layer in network if isinstance(layer, nn.Linear)]
+        super().__init__(network, linears, binary_cross_entropy, mlp_kernels.train)
+        self._network = network
+
+    def forward(self, state: Floats) -> Logits:
+        """Return the logits `[N]` of one state `[inputs]`."""
+        return mlp_kernels.forward(*self.layers(), state)
 
     def __reduce__(self) -> tuple[type, tuple[MLP]]:
         """Copy and pickle the network alone: copied views would be of other memory than it."""
-        return Compiled, (self._network,)
+        return CompiledMLP, (self._network,)
+
+
+class CompiledEquivariant(Compiled):
+    """The same for an `Equivariant`; by other losses than the cross-entropy, torch trains it."""
+
+    def __init__(self, policy: Equivariant, loss: Loss) -> None:
+        encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
+        linears = [*encoder, policy.own, policy.out, policy.context]
+        reading = len(policy.layout.features), -1 if policy.mask is None else policy.mask
+        super().__init__(policy, linears, loss, equivariant_kernels.train, *reading)
+        self._policy, self._loss = policy, loss
+        self._trains = loss is binary_cross_entropy and policy.layout.num_places == 2
+
+    def forward(self, state: Floats) -> Logits:
+        """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
+        logits = equivariant_kernels.forward(*self.layers(), state, *self._reading)
+        return logits[0] if len(logits) == 1 else logits.T
+
+    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
+        if not self._trains:
+            return self._by_torch.step(optimizer, states, decisions)
+        # Compiled once, whether a batch is part of wider rows or not.
+        batch = np.ascontiguousarray(states), np.ascontiguousarray(decisions)
+        return super().step(optimizer, *batch)
+
+    def __reduce__(self) -> tuple[type, tuple[Equivariant, Loss]]:
+        """Copy and pickle the policy alone, as `CompiledMLP` does."""
+        return CompiledEquivariant, (self._policy, self._loss)
 
 
 class Views:
@@ -159,23 +185,21 @@ class Views:
 
     def __init__(self) -> None:
         self._addresses: list[int] = []
-        self._arrays: list[Floats] = []
+        self._arrays: tuple[Several, Several] = ((), ())
 
-    def of(self, tensors: list[Tensor]) -> list[Floats]:
-        """Return an array of each tensor; a vector `[M]` becomes `[1, M]`."""
-        if [tensor.data_ptr() for tensor in tensors] != self._addresses:
+    def of(self, tensors: list[Tensor]) -> tuple[Several, Several]:
+        """Return the matrices as arrays, and the others; a vector `[M]` becomes `[1, M]`."""
+        if list(map(Tensor.data_ptr, tensors)) != self._addresses:
             # At first, and after load_state_dict(assign=True), say.
             for tensor in tensors:
                 tensor.data = tensor.data.contiguous()  # which it is, as a rule
             self._addresses = [tensor.data_ptr() for tensor in tensors]
             arrays = [_view(tensor) for tensor in tensors]
-            self._arrays = [array[None] if array.ndim == 1 else array for array in arrays]
+            matrices = [array for array in arrays if array.ndim == 2]
+            others = [array for array in arrays if array.ndim < 2]
+            rows = [array[None] if array.ndim == 1 else array for array in others]
+            self._arrays = tuple(matrices), tuple(rows)
         return self._arrays
-
-
-def _halves(arrays: list[Floats]) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
-    half = len(arrays) // 2
-    return tuple(arrays[:half]), tuple(arrays[half:])
 
 
 def is_plain_adam(optimizer: torch.optim.Adam) -> bool:

@@ -16,7 +16,7 @@ from torch import nn
 from agent import DROO, MemoryDNN
 from agent.losses import binary_cross_entropy
 from agent.networks import MLP, POLICIES, SILENT, Equivariant, Layout, build, initialize
-from agent.passes import Autograd, EquivariantForward, fastest
+from agent.passes import fastest
 
 FEATURES = ("gain", "weight", "active")
 ANY_N = ("equivariant", "attention", "bigru_attention")
@@ -178,23 +178,6 @@ def test_what_a_policy_has_learned_holds_for_other_numbers_of_devices() -> None:
         state = random_state(rng, 20)
         right.append((larger.decode(state)[0] == (state[:20] > state[20:40])).mean())
     assert np.mean(right) > 0.95
-
-
-@settings(max_examples=50)
-@given(st.integers(0, 2**32), st.integers(1, 12), st.booleans(), st.sampled_from([2, 4]))
-def test_the_equivariant_policy_in_numpy_is_the_one_in_torch(
-    seed: int, n: int, masked: bool, num_places: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    features = FEATURES if masked else FEATURES[:2]
-    policy = Equivariant((len(features) * n, 8, 6, n), Layout(n, features, num_places))
-    initialize(policy, torch.Generator().manual_seed(seed % 1000))
-    state = random_state(rng, n, rng.integers(0, 2, n).astype(np.float64))
-    given_state = state[: len(features) * n].astype(np.float32)
-    expected = Autograd(policy, binary_cross_entropy).forward(given_state)
-    found = EquivariantForward(policy, binary_cross_entropy).forward(given_state)
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_initial_parameters_are_drawn_as_torch_draws_them() -> None:
