@@ -1,12 +1,15 @@
 """Independent references: slow, plain, and written from the problem, not from the solver."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from mpmath import mp, mpf
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, lambertw
+
+from env import QueueingParameters
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,3 +102,150 @@ def best_rate_exactly(gain: Floats, weights: Floats, decision: Ints) -> float:
             y = snr(low, w[i])
             value += a * w[i] * eps * s[i] / y * mp.log1p(y)
         return float(value)
+
+
+# Multi-slot MEC with queues, from sections II to IV of the LyDROO paper. Data are in Mbit.
+
+
+def dual_minimum(
+    profit: Callable[[float], float], load: Callable[[float], float], high: float, length: float
+) -> float:
+    """min over mu of mu T + profit(mu), where the load falls with mu and is 0 at the high price."""
+    low = high * 1e-60
+    if high > 0 and load(low) > length:
+        for _ in range(110):
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if load(middle) > length else (low, middle)
+    else:
+        high = low
+    return high * length + profit(high)
+
+
+def queueing_objective(
+    frame: tuple[Floats, Floats, Floats],
+    weights: Floats,
+    decision: Ints,
+    parameters: QueueingParameters,
+    length: float = 1.0,
+) -> float:
+    """The value of problem P4 of LyDROO by bisection on the price of time; a frame has a length.
+
+    Each device maximises its profit over the nats a second t that it sends, and over its frequency.
+    """
+    c = parameters
+    worth = [float(x) for x in frame[1] + c.tradeoff * weights]
+    joule = [float(x) for x in c.energy_price * frame[2]]
+    data = [float(x) for x in frame[1]]
+    snr = [float(x) for x in frame[0] / (c.noise_density * c.bandwidth)]
+    eps = c.bandwidth / 1e6 / c.communication_overhead / math.log(2)
+    # At the least power a nat takes an energy of 1 / snr: where that costs more, nothing is sent.
+    off = [
+        i
+        for i in range(len(data))
+        if decision[i] and data[i] > 0 and worth[i] * eps * snr[i] > joule[i]
+    ]
+
+    def local(i: int) -> float:
+        most = min(c.max_frequency, data[i] * 1e6 * c.cycles_per_bit / length)
+        bit = worth[i] / c.cycles_per_bit / 1e6
+
+        def slope(f: float) -> float:
+            return bit - 3 * joule[i] * c.energy_coefficient * f**2
+
+        f = most if slope(most) >= 0 else brentq(slope, 0, most, xtol=1e-300, rtol=1e-15)
+        return length * float(bit * f - joule[i] * c.energy_coefficient * f**3)
+
+    def nats(i: int, price: float) -> float:
+        most = math.log1p(snr[i] * c.max_power)
+
+        def slope(t: float) -> float:  # of what a nat costs, times t^2
+            rise = t * math.exp(t) - math.expm1(t) if t > 1e-4 else t**2 / 2 + t**3 / 3 + t**4 / 8
+            return joule[i] / snr[i] * rise - price
+
+        if slope(most) <= 0:
+            return most
+        return float(brentq(slope, 0.0, most, xtol=1e-300, rtol=1e-14, maxiter=1000))
+
+    def offers(price: float) -> list[tuple[float, float]]:
+        """The time and profit of each device that offloads."""
+        found = []
+        for i in off:
+            t = nats(i, price)
+            time = data[i] / (eps * t)
+            profit = time * (worth[i] * eps * t - joule[i] * math.expm1(t) / snr[i] - price)
+            found.append((time, profit) if profit > 0 else (0.0, 0.0))
+        return found
+
+    offloading = dual_minimum(
+        lambda price: sum(profit for _, profit in offers(price)),
+        lambda price: sum(time for time, _ in offers(price)),
+        max((worth[i] * eps * math.log1p(snr[i] * c.max_power) for i in off), default=0.0),
+        length,
+    )
+    return offloading + sum(local(i) for i in range(len(data)) if not decision[i])
+
+
+def myopic_rate(
+    frame: tuple[Floats, Floats, Floats],
+    weights: Floats,
+    decision: Ints,
+    parameters: QueueingParameters,
+    length: float = 1.0,
+) -> float:
+    """The largest weighted sum of rates within energy budgets, by bisection on the time's price."""
+    c = parameters
+    gain, data, budget = ([float(x) for x in row] for row in frame)
+    weight = [float(x) for x in weights]
+    snr = [h / (c.noise_density * c.bandwidth) for h in gain]
+    eps = c.bandwidth / 1e6 / c.communication_overhead / math.log(2)
+    off = [
+        i for i in range(len(data)) if decision[i] and data[i] > 0 and snr[i] > 0 and budget[i] > 0
+    ]
+
+    def local(i: int) -> float:
+        f = min(c.max_frequency, math.cbrt(budget[i] / length / c.energy_coefficient))
+        return min(length * f / c.cycles_per_bit / 1e6, data[i])
+
+    def sent(i: int, time: float) -> float:
+        power = min(c.max_power, budget[i] / time)
+        return min(data[i], eps * time * math.log1p(snr[i] * power))
+
+    def best_time(i: int, price: float) -> float:
+        full = budget[i] / c.max_power  # as long as it can send at full power
+        most = eps * math.log1p(snr[i] * c.max_power)
+        if weight[i] * most <= price:
+            return 0.0
+        if most * full >= data[i]:
+            return data[i] / most
+
+        def slope(log_time: float) -> float:
+            z = snr[i] * budget[i] / math.exp(log_time)
+            rest = (
+                math.log1p(z) - z / (1 + z) if z > 1e-3 else z**2 * (0.5 - z * (2 / 3 - 0.75 * z))
+            )
+            return float(weight[i] * eps * rest - price)
+
+        def missing(log_time: float) -> float:
+            time = math.exp(log_time)
+            return data[i] - eps * time * math.log1p(snr[i] * budget[i] / time)
+
+        low = math.log(full)
+        if slope(low) <= 0:
+            return full
+        high = low + 300
+        time = float(brentq(slope, low, high, xtol=1e-14, rtol=1e-15)) if slope(high) < 0 else high
+        if missing(time) < 0:  # less is enough
+            time = float(brentq(missing, low, time, xtol=1e-14, rtol=1e-15))
+        return math.exp(time)
+
+    def profit(price: float) -> float:
+        times = [(i, best_time(i, price)) for i in off]
+        return sum(weight[i] * sent(i, t) - price * t for i, t in times if t > 0)
+
+    offloading = dual_minimum(
+        profit,
+        lambda price: sum(best_time(i, price) for i in off),
+        max((weight[i] * eps * math.log1p(snr[i] * c.max_power) for i in off), default=0.0),
+        length,
+    )
+    return offloading + sum(weight[i] * local(i) for i in range(len(data)) if not decision[i])
