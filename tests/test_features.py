@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from env import QueueingMEC, RecordedChannel, WirelessPoweredMEC
+from env import QueueingCritic, QueueingMEC, RecordedChannel, WirelessPoweredMEC
 from env.features import (
     MOST_FRAMES,
     QUEUEING_FEATURES,
@@ -47,6 +47,12 @@ def test_states_at_once_are_those_of_wireless_powered_mec(features: list[str], s
     assert (states(features, WPMEC_FEATURES, gains, weights) == np.array(seen)).all()
 
 
+def told(env: QueueingMEC) -> tuple[Floats, ...]:
+    """What the features of a frame of MEC with queues are functions of."""
+    frame = env.gain, env.data_queue, env.energy_queue
+    return *frame, env.weights, *QueueingCritic(env.weights).outlook(*frame)
+
+
 @settings(max_examples=60)
 @given(features=some(QUEUEING_FEATURES), seed=st.integers(0, 1000))
 def test_states_at_once_are_those_of_mec_with_queues(features: list[str], seed: int) -> None:
@@ -54,10 +60,10 @@ def test_states_at_once_are_those_of_mec_with_queues(features: list[str], seed: 
     gains = gains_of(rng, 1e-11)
     env = QueueingMEC(channel=RecordedChannel(gains), features=features)
     seen = [env.reset(seed=seed)[0]]
-    frames = [(env.gain, env.data_queue, env.energy_queue, env.weights)]
+    frames = [told(env)]
     for _ in range(1, T):
         seen.append(env.step(rng.integers(0, 2, N))[0])
-        frames.append((env.gain, env.data_queue, env.energy_queue, env.weights))
+        frames.append(told(env))
     columns = [np.array(column) for column in zip(*frames, strict=True)]
     assert (columns[0] == gains).all()
     assert (states(features, QUEUEING_FEATURES, *columns) == np.array(seen)).all()
@@ -67,13 +73,13 @@ def test_states_at_once_are_those_of_mec_with_queues(features: list[str], seed: 
 @given(features=some(QUEUEING_FEATURES), seed=st.integers(0, 1000))
 def test_an_observer_tells_the_states_at_once(features: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    frames = rng.exponential(1, (4, T, N))
+    frames = rng.exponential(1, (7, T, N))
     observer, expected = Observer(features, QUEUEING_FEATURES), rng.exponential(1, 0)
     assert not observer
     for _ in range(2):  # the second time after clearing
         observer.clear()
         for t in range(T):
-            observer.add(*rng.exponential(1, (4, N)))
+            observer.add(*rng.exponential(1, (7, N)))
             observer.replace(*frames[:, t])
             expected = states(features, QUEUEING_FEATURES, *frames[:, : t + 1])[t]
             assert (observer.state == expected).all()
@@ -87,6 +93,8 @@ def test_an_observer_tells_the_states_at_once(features: list[str], seed: int) ->
 def test_features_by_hand() -> None:
     frames = [np.array([[1e-10, 0.0], [2e-10, 1e-20]]), np.array([[0.0, 10.0], [20.0, 0.0]])]
     frames += [np.array([[500.0, 0.0], [0.0, 7.0]]), np.array([[1.5, 1.0], [1.5, 2.0]])]
+    frames += [np.array([[0.0, 3.0], [9.0, 0.0]]), np.array([[0.0, 5.0], [0.5, 0.0]])]
+    frames += [np.array([[5.0, 0.0], [0.0, 0.5]])]
     expected: dict[str, Any] = {
         "gain": [[1, 0], [2, 1e-10]],
         "data_queue": [[0, 1e-3], [2e-3, 0]],
@@ -96,6 +104,9 @@ def test_features_by_hand() -> None:
         "log_energy_queue": [[np.log(501), 0], [0, np.log(8)]],
         "weight": [[1.5, 1], [1.5, 2]],
         "active": [[1, 0], [1, 1]],
+        "log_price": [[0, np.log(4)], [np.log(10), 0]],
+        "airtime": [[0, 4], [0.5, 0]],
+        "ahead": [[4, 0], [0, 0.5]],
     }
     assert set(expected) == set(QUEUEING_FEATURES)
     for name, rows in expected.items():

@@ -143,14 +143,14 @@ def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_p
 
 
 def test_the_published_settings_learn_and_let_k_shrink(tmp_path: Path) -> None:
-    config = LyDROOConfig(preset="published", frames=2500, num_devices=5, results=tmp_path)
+    config = LyDROOConfig(preset="published", results=tmp_path)
     history = queueing_history.load(lydroo.run(config, progress=False, draw=False))
     assert (config.quantizer, config.hidden, config.training_interval) == ("OPN", (256, 128), 20)
     assert list(history.cost_frame[:3]) == [20, 40, 60]
-    assert history.k[0] == 5
-    assert history.k[-1000:].mean() < 4.5
+    assert history.k[0] == 10
+    assert history.k[-2000:].mean() < 7
     shortfall = 1 - history.normalized_objective
-    assert shortfall[-500:].mean() < 0.5 * shortfall[200:700].mean()
+    assert shortfall[-2000:].mean() < 0.5 * shortfall[:2000].mean()
 
 
 def test_a_published_run_can_be_replayed(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_wrong_settings_are_told(tmp_path: Path) -> None:
         ("--features", "height"): "features must be of gain,",
     }.items():
         done = command("experiments.lydroo", *arguments, "--results", tmp_path)
-        assert done.returncode == 1, arguments
+        assert done.returncode in {1, 2}, arguments
         assert message in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
     assert not any(tmp_path.iterdir())

@@ -26,10 +26,12 @@ from env.resource_allocation.queueing_kernels import (
     Ints,
     frame_is_valid,
     is_binary,
+    snr_a_watt,
 )
 from env.resource_allocation.wpmec_solver_kernels import log_snr
 
 PRECISION = 1e-15  # of the price, relative
+LEAST_PRICE = 1e-290  # over the largest
 
 
 class Spenders(NamedTuple):
@@ -78,7 +80,7 @@ def describe(frame: Floats, weights: Floats, constants: Constants) -> Spenders:
     for i in range(len(gain)):
         affordable = np.cbrt(budget[i] / constants.energy_coefficient)
         needed = data[i] / constants.bits_per_cycle
-        snr = gain[i] / constants.noise_power
+        snr = snr_a_watt(gain[i], constants)
         most_nats = math.log1p(snr * constants.max_power)
         full_time = budget[i] / constants.max_power
         rows[0, i] = min(needed, constants.max_frequency, affordable)
@@ -116,13 +118,13 @@ def load_at(spenders: Spenders, decision: Ints | NDArray[np.int8], price: float)
 @kernel
 def time_price(spenders: Spenders, decision: Ints | NDArray[np.int8]) -> float:
     """Return the price of time, the load being at most 1 at it and more below it, or 0."""
+    if load_at(spenders, decision, 0.0) <= 1.0:
+        return 0.0
     high = 0.0
     for i in range(len(decision)):
         if decision[i] == 1:
             high = max(high, spenders.limit[i])
-    low = 1e-15 * high  # where the load is not above 1 there, what time is left earns nothing
-    if high == 0.0 or load_at(spenders, decision, low) <= 1.0:
-        return low
+    low = LEAST_PRICE * high
     while high > low * (1.0 + PRECISION):
         price = math.sqrt(low * high)
         if price <= low or price >= high:

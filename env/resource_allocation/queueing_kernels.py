@@ -32,6 +32,7 @@ Ints = NDArray[np.int64]
 Decision = NDArray[np.int8] | Ints  # [N]
 
 TOLERANCE = 1e-12  # of the load; the value errs by the square of it
+LEAST_PRICE = 1e-290  # of time, but for 0
 MAX_ITERATIONS = 100  # 3 to 8 are needed
 
 NOT_BINARY, BAD_FRAME, UNSOLVED, SOLVED = -1, -2, -3, 0
@@ -113,6 +114,12 @@ def nats(u: float) -> float:
 
 
 @kernel
+def snr_a_watt(gain: float, constants: Constants) -> float:
+    """Return the signal-to-noise ratio that a watt gives, or the largest that can be used here."""
+    return min(gain / constants.noise_power, 1e280)
+
+
+@kernel
 def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
     """Return what a frame is to each device; the arguments are those of `score`."""
     gain, data, energy_queue = frame
@@ -121,7 +128,7 @@ def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
     for i in range(n):
         worth = data[i] + constants.tradeoff * weights[i]
         price = constants.energy_price * energy_queue[i]
-        snr = gain[i] / constants.noise_power
+        snr = snr_a_watt(gain[i], constants)
         most_nats = math.log1p(snr * constants.max_power)
         frequency = min(data[i] / constants.bits_per_cycle, constants.max_frequency)
         cube = 3.0 * constants.energy_coefficient * price
@@ -226,7 +233,10 @@ def balance(
     price = max(low, newton(high, at_high))
     for i in wanted:  # at this price the device alone would fill the frame
         t = devices.data[i] / rate_per_nat
-        price = max(price, marginal(t) * devices.energy_price[i] / devices.snr[i])
+        alone = marginal(t) * devices.energy_price[i] / devices.snr[i]
+        if devices.energy_price[i] > 0.0:
+            alone = max(alone, LEAST_PRICE)  # it underflows for next to no data
+        price = max(price, alone)
     for _ in range(MAX_ITERATIONS):
         served = serve(devices, wanted, price, rate_per_nat)
         if served.load <= 1.0 + TOLERANCE or price >= high:

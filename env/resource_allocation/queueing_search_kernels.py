@@ -160,18 +160,20 @@ def branch_and_bound(
             outcome = UNSOLVED
         if value <= best * (1.0 + GAP):
             continue
-        reached = value
-        if part >= 0:  # what the suggestion earns: it alone remains
-            reached, _, _, _ = bound(suggested, sides, eps)
-        if reached > best:
-            best = reached
+        if part < 0:
+            best = value
             decision[:] = suggested
-        if part >= 0:
-            for choice in (LOCAL, OFFLOAD):  # the last is looked at first
-                stack[depth] = choices
-                stack[depth, part] = choice
-                bounds[depth] = value
-                depth += 1
+            continue
+        for choice in (LOCAL, OFFLOAD):  # the last is looked at first
+            suggested[part] = choice
+            reached, _, _, _ = bound(suggested, sides, eps)  # of one decision: what it earns
+            if reached > best:
+                best = reached
+                decision[:] = suggested
+            stack[depth] = choices
+            stack[depth, part] = choice
+            bounds[depth] = value
+            depth += 1
     return best, max(left, best), nodes, outcome
 
 
