@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
-from env.features import OUTLOOK, QUEUEING_FEATURES, Observer
+from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, Observer
 from env.resource_allocation.queueing import (
     Climb,
     MyopicCritic,
@@ -157,6 +157,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         size = len(self.features) * n
         self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
         self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
+        self._coming: Floats | None = None  # the frame, as the critic wants it
 
     @property
     def weights(self) -> Floats:
@@ -264,7 +265,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             ValueError: if a decision has another shape or is not binary.
             RuntimeError: before the first `reset`.
         """
-        return self.critic.score(*self._frame(), decisions)
+        return self.critic.score_frame(self._frame, decisions)
 
     def allocate(self, decision: ArrayLike) -> QueueingAllocation:
         """Return how a decision `[N]` would best be carried out in the coming frame.
@@ -273,7 +274,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             ValueError: if the decision has another shape or is not binary.
             RuntimeError: before the first `reset`.
         """
-        return self.critic.allocate(*self._frame(), decision)
+        return self.critic.allocate_frame(self._frame, decision)
 
     def climb(self, decision: ArrayLike) -> Climb:
         """Return what local search makes of a decision `[N]`: see `QueueingCritic.climb`.
@@ -285,22 +286,30 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         """
         if isinstance(self.critic, MyopicCritic):
             raise TypeError("climb wants the allocation lyapunov, got myopic")
-        return self.critic.climb(self.gain, self.data_queue, self.energy_queue, decision)
+        return self.critic.climb_frame(self._frame, decision)
 
-    def _frame(self) -> tuple[Floats, Floats, Floats]:
-        """Return what the critic wants to know."""
-        gain, data_queue, energy_queue, *_ = self._observer.frame
-        myopic = isinstance(self.critic, MyopicCritic)
-        return gain, data_queue, self._energy_left if myopic else energy_queue
+    @property
+    def _frame(self) -> Floats:
+        """What the coming frame is to the critic `[3, N]`.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        if self._coming is None:
+            raise RuntimeError(NO_FRAME)
+        return self._coming
 
     def _next_frame(self, data_queue: Floats, energy_queue: Floats) -> None:
         gain = self.channel.sample(self.np_random, 1)[0]
         for array in (gain, data_queue, energy_queue):
             array.flags.writeable = False  # they are handed out; a frame does not change
         outlook: Iterable[Floats] = ()
-        if self._looks_ahead:
-            assert isinstance(self.critic, QueueingCritic)
-            outlook = self.critic.outlook(gain, data_queue, energy_queue)
+        if isinstance(self.critic, MyopicCritic):
+            self._coming = self.critic.check_frame(gain, data_queue, self._energy_left)
+        else:
+            self._coming = self.critic.check_frame(gain, data_queue, energy_queue)
+            if self._looks_ahead:
+                outlook = self.critic.outlook_frame(self._coming)
         self._observer.add(gain, data_queue, energy_queue, self.weights, *outlook)
 
     def _info(self) -> dict[str, Any]:
