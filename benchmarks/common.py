@@ -24,7 +24,16 @@ from experiments.frames import make_frames, split_frames
 Floats = NDArray[np.float64]
 
 SectionName = Literal[
-    "machine", "frames", "floor", "parts", "fleet", "scaling", "latency", "startup", "memory"
+    "machine",
+    "frames",
+    "floor",
+    "parts",
+    "queues",
+    "fleet",
+    "scaling",
+    "latency",
+    "startup",
+    "memory",
 ]
 
 ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds

@@ -5,6 +5,7 @@ runs in eager torch; Adam is built anew at every training step. Only the benchma
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -66,36 +67,43 @@ def coordinate_descent(gain: Floats, weights: Floats) -> Ints:
 class Agent:
     """The published policy and its training, order-preserving quantization, K adapting itself."""
 
-    def __init__(self, num_devices: int) -> None:
+    def __init__(
+        self, num_devices: int, inputs: int, hidden: tuple[int, int], training_interval: int
+    ) -> None:
         self.n = self.k = num_devices
+        self.inputs, self.training_interval = inputs, training_interval
         self.model = nn.Sequential(
-            nn.Linear(num_devices, 120),
+            nn.Linear(inputs, hidden[0]),
             nn.ReLU(),
-            nn.Linear(120, 80),
+            nn.Linear(hidden[0], hidden[1]),
             nn.ReLU(),
-            nn.Linear(80, num_devices),
+            nn.Linear(hidden[1], num_devices),
             nn.Sigmoid(),
         )
-        self.memory = np.zeros((1024, 2 * num_devices))
+        self.memory = np.zeros((1024, inputs + num_devices))
         self.frame = 0
         self.winners: list[int] = []
         self.rng = np.random.default_rng(0)
 
-    def step(self, gain: Floats, weights: Floats) -> None:
-        """One frame."""
+    def decide(self, state: Floats, score: Callable[[Ints], float], *, noisy: bool) -> Ints:
+        """One frame: the best of the candidates, remembered and now and then learned from."""
         if self.frame and self.frame % 32 == 0:
-            self.k = min(max(self.winners[-32:]) + 2, self.n)
-        candidates = self.candidates(gain * 1e6)
-        best = int(np.argmax([critic(gain, weights, x) for x in candidates]))
-        self.winners.append(best)
-        self.memory[self.frame % 1024] = np.hstack([gain * 1e6, candidates[best]])
-        self.frame += 1
-        if self.frame % 10 == 0:
-            self.learn()
-
-    def candidates(self, state: Floats) -> list[Ints]:
-        """The K order-preserving candidates."""
+            self.k = min(max(self.winners[-32:]) % self.k + 2, self.n)
         relaxed = self.model(torch.Tensor(state[None])).detach().numpy()[0]
+        candidates = self.order_preserving(relaxed)
+        if noisy:
+            noise = self.rng.standard_normal(self.n)
+            candidates += self.order_preserving(1 / (1 + np.exp(-relaxed - noise)))
+        best = int(np.argmax([score(x) for x in candidates]))
+        self.winners.append(best)
+        self.memory[self.frame % 1024] = np.hstack([state, candidates[best]])
+        self.frame += 1
+        if self.frame % self.training_interval == 0:
+            self.learn()
+        return candidates[best]
+
+    def order_preserving(self, relaxed: Floats) -> list[Ints]:
+        """The K order-preserving candidates."""
         found = [(relaxed > 0.5).astype(np.int64)]
         for i in np.argsort(np.abs(relaxed - 0.5))[: self.k - 1]:
             above = relaxed > relaxed[i] if relaxed[i] > 0.5 else relaxed >= relaxed[i]
@@ -109,7 +117,18 @@ class Agent:
             self.model.parameters(), 0.01, (0.09, 0.999), weight_decay=1e-4
         )
         optimizer.zero_grad()
-        relaxed = self.model(torch.Tensor(rows[:, : self.n]))
-        loss = nn.BCELoss()(relaxed, torch.Tensor(rows[:, self.n :]))
+        relaxed = self.model(torch.Tensor(rows[:, : self.inputs]))
+        loss = nn.BCELoss()(relaxed, torch.Tensor(rows[:, self.inputs :]))
         loss.backward()
         optimizer.step()
+
+
+class DROO(Agent):
+    """The agent of wireless powered MEC."""
+
+    def __init__(self, num_devices: int) -> None:
+        super().__init__(num_devices, num_devices, (120, 80), 10)
+
+    def step(self, gain: Floats, weights: Floats) -> None:
+        """One frame."""
+        self.decide(gain * 1e6, lambda x: critic(gain, weights, x), noisy=False)

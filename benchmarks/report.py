@@ -21,13 +21,14 @@ from benchmarks.fleets import fleet
 from benchmarks.floor import floor
 from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
+from benchmarks.queues import queues
 from benchmarks.runs import frames, latency, scaling
 
 INTRODUCTION = """\
 Printed by `{command}`; nothing is written by hand. Each section
-names the command that measures it alone. Ratios to *plain* are to `benchmarks/plain.py`, the
-published algorithms written plainly, measured in the same run. `make bench` times small parts
-beside one another."""
+names the command that measures it alone. Ratios to *plain* are to `benchmarks/plain.py`, with
+queues to `benchmarks/plain_queueing.py`: the published algorithms written plainly, measured in the
+same run. `make bench` times small parts beside one another."""
 
 
 def main(config: ReportConfig) -> None:
@@ -69,6 +70,7 @@ SECTIONS: dict[SectionName, tuple[str, Callable[[ReportConfig], str]]] = {
     "frames": ("Frames", frames),
     "floor": ("The arithmetic floor of a frame", floor),
     "parts": ("Parts of a frame", parts),
+    "queues": ("MEC with queues", queues),
     "fleet": ("Fleets", fleet),
     "scaling": ("Scaling with the number of devices", scaling),
     "latency": ("Latency of a decision", latency),

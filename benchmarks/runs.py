@@ -93,7 +93,7 @@ def plain_run(gains: Floats, weights: Floats, num_frames: int) -> Run:
 
     def play(last: int) -> Iterator[int]:
         torch.manual_seed(0)
-        agent = plain.Agent(len(weights))
+        agent = plain.DROO(len(weights))
         for t, gain in enumerate(gains[:last]):
             agent.step(gain, weights)
             yield t + 1

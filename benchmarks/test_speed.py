@@ -44,7 +44,7 @@ def best_frames(num_devices: int) -> Iterator[None]:
 
 def plain_frames(num_devices: int) -> Iterator[None]:
     """The same, written plainly."""
-    agent, channel = plain.Agent(num_devices), default_channel(num_devices)
+    agent, channel = plain.DROO(num_devices), default_channel(num_devices)
     weights, rng = default_weights(num_devices), np.random.default_rng(0)
     torch.manual_seed(0)
     while True:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from benchmarks import plain_queueing
 from env import (
     MyopicCritic,
     QueueingAllocation,
@@ -689,3 +690,17 @@ def test_the_outlook_tells_when_a_device_would_offload_by_itself(
             assert offloaded >= local * (1 - 1e-12)
         if price[i] == 0:
             assert offloaded <= local * (1 + 1e-9) + 1e-200
+
+
+def test_the_plain_critic_that_speed_is_measured_against_is_nearly_right() -> None:
+    rng = np.random.default_rng(0)
+    weights = default_queueing_weights(8)
+    critic = QueueingCritic(weights)
+    for frame in usual_frames(20, 8):
+        decision = rng.integers(0, 2, 8)
+        value, rate, energy = plain_queueing.critic(*frame, weights, decision)
+        best = critic.score(*frame, decision[None])[0]
+        assert value <= best * (1 + 1e-9)
+        assert value >= 0.9 * best
+        assert (rate <= frame[1] * (1 + 1e-9)).all()
+        assert (energy >= 0).all()

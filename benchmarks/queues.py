@@ -1,0 +1,104 @@
+"""The section of `python -m benchmarks.report` on multi-slot MEC with queues."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from agent import DROO
+from benchmarks import plain_queueing
+from benchmarks.common import RUNS, ReportConfig, Run, best_us, median_us, table, timed
+from env import QueueingCritic, QueueingFrame
+from env.schemes import lyapunov_optimum
+from experiments import lydroo
+from experiments.configs import LyDROOConfig
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "published settings": {"preset": "published"},
+    "default settings": {},
+    "exact scheme": {"scheme": "exact"},
+}
+
+
+def queues(config: ReportConfig) -> str:
+    """Return the time of a frame of LyDROO and of its critic, against N, and both plainly."""
+    rows: list[list[str | float]] = []
+    for_plain, for_ours = config.some(100), config.some(2000)
+    for num_devices in (10, 20, 30):
+        plainly = plain_run(LyDROOConfig(num_devices=num_devices), for_plain).us(0, for_plain)
+        row: list[str | float] = [str(num_devices), plainly]
+        for settings in SETTINGS.values():
+            runs = [
+                our_run(LyDROOConfig(num_devices=num_devices, **settings), for_ours)
+                for _ in range(RUNS)
+            ]
+            ours = best_us(runs, 0, for_ours)
+            row += [ours, plainly / best_us(runs, 0, for_plain)]
+        rows.append(row)
+    header = ["N", f"plain, first {for_plain}, us a frame"]
+    for name in SETTINGS:
+        header += [f"{name}, first {for_ours:,}, us a frame", f"plain over this, first {for_plain}"]
+    return f"""\
+Frames of `python -m experiments.lydroo`, learning on, 3 Mbit a device and frame, best of {RUNS}
+runs; plain is `benchmarks/plain_queueing.py`, the published algorithms written plainly, played once
+on the same gains and arrivals.
+
+{table(header, rows)}
+
+{critics(config)}"""
+
+
+def critics(config: ReportConfig) -> str:
+    """Return the time of the critic and of the optimal decision."""
+    rows = [critic_times(num_devices, config.some(100)) for num_devices in (10, 30, 100)]
+    header = ["N", "plain, us", "this, us", "plain over this", "optimal decision, us"]
+    return f"""\
+The critic, 10 random decisions in one call, and the search for the optimal decision; medians.
+
+{table(header, rows)}"""
+
+
+def critic_times(num_devices: int, rounds: int) -> list[str | float]:
+    """Return a row of the table of `critics`."""
+    gains, _, weights = lydroo.make_frames(LyDROOConfig(num_devices=num_devices, frames=30))
+    rng = np.random.default_rng(0)
+    data, energy = rng.exponential((20, 70), (num_devices, 2)).T
+    decisions = rng.integers(0, 2, (10, num_devices))
+    frame = (gains[0], data, energy)
+    critic = QueueingCritic(weights)
+    alone = QueueingFrame(critic, *frame)
+    plainly = median_us(
+        lambda: [plain_queueing.critic(*frame, weights, x) for x in decisions], min(rounds, 5)
+    )
+    ours = median_us(lambda: critic.score(*frame, decisions), rounds)
+    best = median_us(lambda: lyapunov_optimum(alone), rounds)
+    return [str(num_devices), plainly, ours, plainly / ours, best]
+
+
+def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
+    """Play the first frames of a run, after compilation."""
+    env, decider, _ = lydroo.prepare(settings)
+    trial = copy.deepcopy(decider)
+    for _ in lydroo.play(env, trial, 2):
+        pass
+    if isinstance(trial, DROO):
+        trial.agent.learn()
+    steps = lydroo.play(env, decider, num_frames, settings.energy_reserve)
+    return timed(t + 1 for t, _ in enumerate(steps))
+
+
+def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:
+    """Play the first frames plainly."""
+    gains, arrivals, weights = lydroo.make_frames(settings)
+
+    def play(last: int) -> Iterator[int]:
+        torch.manual_seed(0)
+        agent = plain_queueing.LyDROO(len(weights))
+        for t in range(last):
+            agent.step(gains[t], arrivals[t], weights)
+            yield t + 1
+
+    timed(play(20))  # with the first training step, at which torch imports more
+    return timed(play(num_frames))
