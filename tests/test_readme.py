@@ -58,7 +58,7 @@ def test_the_embedded_agent_learns_as_the_readme_says(
 
 
 def test_the_examples_are_found() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
