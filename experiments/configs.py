@@ -221,6 +221,14 @@ class LyDROOConfig(PolicyConfig):
     """Power fraction of the line of sight: Rician fading, 0 is Rayleigh. Not with --data."""
     correlation: float = 0.0
     """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
+    features: tuple[str, ...] | None = None
+    """What the state tells of each device: gain, data_queue, energy_queue, as published; log_gain,
+    log_data_queue, log_energy_queue, weight, active; or log_price, airtime, ahead, worked out of
+    these; gain@1 for that of the frame before, and so on. By default the first three for mlp, conv
+    and gru, else the last three."""
+    hidden: tuple[int, ...] | None = None
+    """Widths of the hidden layers. By default what suits the policy: 256 128 for mlp, 32 64 for
+    conv, 64 64 for gru, 16 16 for the others."""
     preset: Preset = "best"
     """What settings that are not given are: the best found, or the paper's: an mlp that sees the
     scaled gains and queues, noisy quantizer, candidates are not refined, training falls at the

@@ -33,7 +33,7 @@ PANELS = {
     "steady_data_queue": Panel("Data queue, last half (Mbit)", limits={"yscale": "log"}),
     "mean_energy": Panel("Energy (J a frame)", limits={"ylim": (0, 0.13)}),
     "normalized_objective": Panel(
-        "1 - objective / optimum", shortfall, {"yscale": "log", "ylim": (LEAST, 2.0)}
+        "1 - objective / optimum", shortfall, {"yscale": "log", "ylim": (LEAST, None)}
     ),
 }
 FRAMES = 10_000

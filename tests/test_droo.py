@@ -1,14 +1,17 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from agent import DROO, MemoryDNN
+from agent import DROO, Choice, MemoryDNN, checkpoint
 from agent.quantization import Candidates
 from agent.scoring import Score
+from env import QueueingMEC
 from tests.conftest import ROOT
 
 Ints = NDArray[np.int64]
@@ -321,3 +324,68 @@ def test_importing_the_agent_imports_nothing_it_does_not_need() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("from_local", [False, True])
+def test_a_problems_own_refinement_leads_to_the_same_decisions(from_local: bool) -> None:
+    played = []
+    for own in (False, True):
+        env = QueueingMEC(6)
+        agent = MemoryDNN([18, 16, 6], training_interval=5, seed=0)
+        droo = DROO(agent, refine_every=8, refine_from_local=from_local)
+        env.reset(seed=0)
+        choices = []
+        for _ in range(150):
+            choices.append(droo.decide(env.state, env.score, env.climb if own else None))
+            env.step(choices[-1].decision)
+        played.append((choices, agent.memory.copy(), droo.k))
+    (plain, memory, k), (own_way, own_memory, own_k) = played
+    for one, other in zip(plain, own_way, strict=True):
+        assert (one.decision == other.decision).all()
+        assert one.reward == pytest.approx(other.reward, rel=1e-12)
+    assert (memory == own_memory).all()
+    assert k == own_k
+
+
+def crowded(decisions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """At most two may offload; of more, each change makes it worse, until two are left."""
+    number = decisions.sum(axis=1)
+    value: NDArray[np.float64] = (decisions * [5.0, 4.0, 3.0, 2.0, 1.0]).sum(axis=1)
+    return np.where(number <= 2, value, number - 10.0)
+
+
+def test_refining_from_local_too_leads_out_of_a_crowd() -> None:
+    def chosen(**options: Any) -> Choice:
+        agent = MemoryDNN([5, 5], seed=0)
+        with torch.no_grad():
+            for parameter in agent.network.parameters():
+                parameter.fill_(1.0)  # all devices are sure to offload
+        return DROO(agent, num_candidates=1, refine_every=1, **options).decide(np.ones(5), crowded)
+
+    stuck, found = chosen(), chosen(refine_from_local=True)
+    assert stuck.decision.sum() == 5
+    assert found.decision.tolist() == [1, 1, 0, 0, 0]
+    assert found.reward == 9
+    assert 0 < found.candidate < found.num_candidates
+    # Own decision and its 5 changes; computing locally and 5 changes after each of 3 steps.
+    assert (stuck.num_candidates, found.num_candidates) == (1 + 5, 1 + 5 + 1 + 3 * 5)
+
+
+@pytest.mark.parametrize(
+    ("found", "reward"), [(np.zeros(4, dtype=int), 1.0), (np.zeros(5, dtype=int), np.nan)]
+)
+def test_a_climb_that_returns_nonsense_is_refused(found: NDArray[np.int64], reward: float) -> None:
+    droo = DROO(MemoryDNN([5, 5], seed=0), refine_every=1)
+    with pytest.raises(ValueError, match="climb must return a decision"):
+        droo.decide(np.ones(5), crowded, lambda _: (found, reward, 1))
+    assert droo.agent.memory_counter == 0
+
+
+def test_a_checkpoint_from_before_refining_from_local_loads(tmp_path: Path) -> None:
+    file = tmp_path / "droo.safetensors"
+    DROO(MemoryDNN([5, 5], seed=0), refine_every=4, refine_from_local=True).save(file)
+    assert DROO.load(file).refine_from_local
+    tensors, meta = checkpoint.restore(file, lambda tensors, meta: (tensors, meta))
+    del meta["droo"]["refine_from_local"]
+    checkpoint.write(file, tensors, meta)
+    assert not DROO.load(file).refine_from_local
