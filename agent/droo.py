@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
 from agent.quantization import Candidates, check_mode
-from agent.scoring import Choice, Climb, Score, best_of, climbed, joined, refine
+from agent.scoring import Choice, Climb, Score, best_of, climbed, joined, only, refine
 from agent.validation import positive_int
 
 
@@ -133,8 +133,9 @@ class DROO:
         Args:
             state: state vector `[inputs]` of the frame.
             score: the critic: binary decisions `[K, N]` in, their rewards `[K]` out, larger is
-                better; minus infinity marks an infeasible decision. It is called once, and once
-                more for every step of a refinement.
+                better; minus infinity marks an infeasible decision. It is called once for all
+                candidates, and when refining once for every step, and to begin with computing
+                locally.
             climb: refines a decision `[N]` as `refine_every` tells, in the problem's own, faster
                 way: returns the refined one, its reward, and how many decisions were scored. None
                 refines with `score`.
@@ -169,17 +170,18 @@ class DROO:
 
     def _refine(self, best: Choice, state: ArrayLike, score: Score, climb: Climb | None) -> Choice:
         """Return the best candidate refined and, if asked for, the better of it and one more."""
-        if climb is None:
-            places, active = self.agent.num_places, self.agent.active(state)
-            choice = refine(best, score, places, active)
-        else:
-            choice = joined(best, climbed(best.decision, climb))
-        if not self.refine_from_local:
-            return choice
-        local = np.zeros_like(best.decision)
-        if climb is None:
-            return joined(choice, refine(best_of(local[None], score), score, places, active))
-        return joined(choice, climbed(local, climb))
+
+        def refined(start: Choice) -> Choice:
+            if climb is None:
+                return refine(start, score, self.agent.num_places, self.agent.active(state))
+            return joined(start, climbed(start.decision, climb))
+
+        choice = refined(best)
+        if self.refine_from_local:
+            local = only(np.zeros_like(best.decision), score)
+            if local.reward > -np.inf:
+                choice = joined(choice, refined(local))
+        return choice
 
     def settle(self, state: ArrayLike, choice: Choice, place: int, *, refined: bool) -> None:
         """Remember what was chosen and go on to the next frame; training steps may then be due."""

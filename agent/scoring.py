@@ -52,6 +52,16 @@ def best_of(candidates: Decisions, score: Score) -> Choice:
     return Choice(candidates[best], reward, best, len(candidates), own_reward)
 
 
+def only(decision: NDArray[np.int64], score: Score) -> Choice:
+    """Return the choice of a decision `[N]` without any other; it may be infeasible.
+
+    Raises:
+        ValueError: if `score` returns another shape, NaN or plus infinity.
+    """
+    reward = float(rewards_of(decision[None], score)[0])
+    return Choice(decision, reward, 0, 1, reward)
+
+
 def refine(
     choice: Choice, score: Score, num_places: int, active: NDArray[np.bool_] | None = None
 ) -> Choice:

@@ -19,7 +19,7 @@ from benchmarks.common import (
     table,
 )
 from env import WPMECCritic
-from env.features import WPMEC_FEATURES, states
+from env.features import WPMEC_FEATURES, WPMECView, states
 from env.resource_allocation import jit, wpmec_kernels
 
 CANDIDATES = 400  # of one call, beside which what it begins with is nothing
@@ -119,8 +119,8 @@ def candidate_us(config: ReportConfig, droo: DROO) -> float:
     gains, weights = frames_of(main_settings(config))
     critic = WPMECCritic(weights)
     last = gains[-config.some(500) :: 5]
-    weights = np.tile(weights, (len(last), 1))
-    seen = states(droo.agent.features or (), WPMEC_FEATURES, last, weights)
+    frames = WPMECView(last, np.tile(weights, (len(last), 1)))
+    seen = states(droo.agent.features or (), WPMEC_FEATURES, frames)
     times = []
     for gain, state in zip(last, seen, strict=True):
         chain = droo.agent.propose(state, len(gain) + 1).decisions.astype(np.int8)

@@ -11,7 +11,7 @@ from agent import DROO
 from benchmarks import plain_queueing
 from benchmarks.common import RUNS, ReportConfig, Run, best_us, median_us, table, timed
 from env import QueueingCritic, QueueingFrame
-from env.schemes import lyapunov_optimum
+from env.schemes import certified_lyapunov_optimum
 from experiments import lydroo
 from experiments.configs import LyDROOConfig
 
@@ -73,7 +73,7 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
         lambda: [plain_queueing.critic(*frame, weights, x) for x in decisions], min(rounds, 5)
     )
     ours = median_us(lambda: critic.score(*frame, decisions), rounds)
-    best = median_us(lambda: lyapunov_optimum(alone), rounds)
+    best = median_us(lambda: certified_lyapunov_optimum(alone), rounds)
     return [str(num_devices), plainly, ours, plainly / ours, best]
 
 

@@ -18,8 +18,9 @@ from env.channel import (
     rician,
 )
 from env.queueing_mec import QueueingMEC, default_queueing_channel, default_queueing_weights
+from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
 from env.resource_allocation.queueing import (
-    MyopicCritic,
+    LocalOptimum,
     QueueingAllocation,
     QueueingCritic,
     QueueingFrame,
@@ -34,7 +35,9 @@ __all__ = [
     "BlockFading",
     "ChannelModel",
     "ExponentialArrivals",
+    "LocalOptimum",
     "MyopicCritic",
+    "MyopicFrame",
     "PoissonBatches",
     "QueueingAllocation",
     "QueueingCritic",

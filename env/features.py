@@ -1,17 +1,58 @@
 """Features: what a state tells of each device."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Known = Mapping[str, Callable[..., Floats]]
-"""Features by name, as functions of what a frame is to the devices, arrays `[N]` or `[T, N]`."""
+
+
+class WPMECView(NamedTuple):
+    """What a frame of wireless powered MEC is to the devices, `[N]` each; of T frames `[T, N]`.
+
+    Attributes:
+        gain: channel gains.
+        weights: of the devices.
+    """
+
+    gain: Floats
+    weights: Floats
+
+
+class QueueingView(NamedTuple):
+    """What a frame of MEC with queues is to the devices, `[N]` each; of T frames `[T, N]`.
+
+    Attributes:
+        gain: channel gains.
+        data_queue: Mbit.
+        energy_queue: virtual energy queues.
+        weights: of the devices.
+        price: the first of what `QueueingFrame.outlook` returns.
+        airtime: the second.
+        ahead: the third.
+    """
+
+    gain: Floats
+    data_queue: Floats
+    energy_queue: Floats
+    weights: Floats
+    price: Floats
+    airtime: Floats
+    ahead: Floats
+
+
+View = TypeVar("View", WPMECView, QueueingView)
+Known = Mapping[str, Callable[[View], Floats]]
+"""Features by name, as functions of what a frame is to the devices."""
 
 SMALLEST_LOG = -14.0
-"""Of the scaled gain: a millionth of the usual, where a device that is off must end, too."""
+"""The least that `log_gain` can be, for a millionth of the usual gain, or for none at all."""
+
+LONGEST = 4.0
+"""Frames: a device that would take longer than this is as far from being offloaded as can be."""
 
 MOST_FRAMES = 1000
 
@@ -26,37 +67,34 @@ def _active(gain: Floats) -> Floats:
     return (gain > 0).astype(np.float64)
 
 
-# Networks like numbers about 1: gains are about 1e-6 here and 1e-11 below.
-WPMEC_FEATURES: Known = {
-    "gain": lambda gain, _: gain * 1e6,
-    "log_gain": lambda gain, _: _log(gain * 1e6),
-    "weight": lambda _, weights: weights,
-    "active": lambda gain, _: _active(gain),
+# Networks like numbers about 1. Gains are about 1e-6 in wireless powered MEC, where devices stand
+# at some metres, and about 1e-11 in MEC with queues, where they stand at hundreds.
+WPMEC_FEATURES: Known[WPMECView] = {
+    "gain": lambda frame: frame.gain * 1e6,
+    "log_gain": lambda frame: _log(frame.gain * 1e6),
+    "weight": lambda frame: frame.weights,
+    "active": lambda frame: _active(frame.gain),
 }
-"""Of wireless powered MEC: functions of the channel gains and the weights."""
+
+QUEUEING_FEATURES: Known[QueueingView] = {
+    "gain": lambda frame: frame.gain * 1e10,
+    "data_queue": lambda frame: frame.data_queue / 1e4,
+    "energy_queue": lambda frame: frame.energy_queue / 1e4,
+    "log_gain": lambda frame: _log(frame.gain * 1e10),
+    "log_data_queue": lambda frame: np.log1p(frame.data_queue),
+    "log_energy_queue": lambda frame: np.log1p(frame.energy_queue),
+    "weight": lambda frame: frame.weights,
+    "active": lambda frame: _active(frame.gain),
+    "log_price": lambda frame: np.log1p(frame.price),
+    "airtime": lambda frame: np.minimum(frame.airtime, LONGEST),
+    "ahead": lambda frame: np.minimum(frame.ahead, LONGEST),
+}
 
 OUTLOOK = ("log_price", "airtime", "ahead")
-"""The features of MEC with queues that its critic works out; see `QueueingCritic.outlook`."""
-
-LONGEST = 4.0  # frames: what takes longer is far from being offloaded
-
-QUEUEING_FEATURES: Known = {
-    "gain": lambda gain, *_: gain * 1e10,
-    "data_queue": lambda _, data_queue, *__: data_queue / 1e4,
-    "energy_queue": lambda _, __, energy_queue, *___: energy_queue / 1e4,
-    "log_gain": lambda gain, *_: _log(gain * 1e10),
-    "log_data_queue": lambda _, data_queue, *__: np.log1p(data_queue),
-    "log_energy_queue": lambda _, __, energy_queue, *___: np.log1p(energy_queue),
-    "weight": lambda _, __, ___, weights, *____: weights,
-    "active": lambda gain, *_: _active(gain),
-    "log_price": lambda *frame: np.log1p(frame[4]),
-    "airtime": lambda *frame: np.minimum(frame[5], LONGEST),
-    "ahead": lambda *frame: np.minimum(frame[6], LONGEST),
-}
-"""Of MEC with queues: functions of channel gains, data and energy queues, weights and outlook."""
+"""Those features that want `QueueingFrame.outlook`."""
 
 
-def parse(features: Sequence[str], known: Known) -> list[tuple[str, int]]:
+def parse(features: Sequence[str], known: Iterable[str]) -> list[tuple[str, int]]:
     """Return the name and the age of each feature; "gain@3" is the gain of three frames ago.
 
     Raises:
@@ -77,48 +115,52 @@ def parse(features: Sequence[str], known: Known) -> list[tuple[str, int]]:
     return parsed
 
 
-def states(features: Sequence[str], known: Known, *frames: Floats) -> Floats:
+def states(features: Sequence[str], known: Known[View], frames: View) -> Floats:
     """Return the states `[T, F N]` of frames that follow one another.
 
     Args:
         features: F names, as for `parse`.
         known: the features that there are.
-        frames: what these are functions of, `[T, N]` each; before the first frame they were its
-            own.
+        frames: T of them; before the first they were as in it.
     """
-    numbers = np.arange(len(frames[0]))
+    numbers = np.arange(len(frames.gain))
     columns = []
     for name, age in parse(features, known):
         past = np.maximum(numbers - age, 0)
-        columns.append(known[name](*(each[past] for each in frames)))
+        columns.append(known[name](type(frames)(*(each[past] for each in frames))))
     return np.concatenate(columns, axis=1)
 
 
-class Observer:
+class Observer(Generic[View]):
     """Keeps as many frames as the features of a state look back on, and tells the state.
 
     Args:
         features: names of what a state tells of each device.
         known: the features that there are.
 
+    Attributes:
+        features: the argument.
+        names: those of the features without their ages.
+
     Raises:
         ValueError: as `parse`.
     """
 
-    def __init__(self, features: Sequence[str], known: Known) -> None:
+    def __init__(self, features: Sequence[str], known: Known[View]) -> None:
         self.features = tuple(features)
-        self._known = known
+        self._known: Known[View] = known
         self._parsed = parse(self.features, known)
-        self._frames: deque[tuple[Floats, ...]] = deque(maxlen=1 + max(a for _, a in self._parsed))
+        self.names = {name for name, _ in self._parsed}
+        self._frames: deque[View] = deque(maxlen=1 + max(age for _, age in self._parsed))
         self._state: Floats | None = None  # of the coming frame, once it was asked for
 
     @property
     def lowest(self) -> float:
         """The least that an entry of a state can be."""
-        return -np.inf if any(name == "log_gain" for name, _ in self._parsed) else 0.0
+        return -np.inf if "log_gain" in self.names else 0.0
 
     @property
-    def frame(self) -> tuple[Floats, ...]:
+    def frame(self) -> View:
         """The coming frame.
 
         Raises:
@@ -141,7 +183,7 @@ class Observer:
                 raise RuntimeError(NO_FRAME)
             self._state = np.concatenate(
                 [
-                    self._known[name](*self._frames[-1 - min(age, oldest)])
+                    self._known[name](self._frames[-1 - min(age, oldest)])
                     for name, age in self._parsed
                 ]
             )
@@ -152,12 +194,12 @@ class Observer:
         self._frames.clear()
         self._state = None
 
-    def add(self, *frame: Floats) -> None:
-        """Go on to the next frame, given by what the features are functions of, `[N]` each."""
+    def add(self, frame: View) -> None:
+        """Go on to the next frame."""
         self._frames.append(frame)
         self._state = None
 
-    def replace(self, *frame: Floats) -> None:
+    def replace(self, frame: View) -> None:
         """Put another frame in place of the coming one."""
         self._frames[-1] = frame
         self._state = None

@@ -1,7 +1,7 @@
 """Multi-slot mobile-edge computing with data and energy queues as a Gymnasium environment."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
-from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, Observer
+from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, Observer, QueueingView
+from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
 from env.resource_allocation.queueing import (
-    Climb,
-    MyopicCritic,
+    LocalOptimum,
     QueueingAllocation,
     QueueingCritic,
+    QueueingFrame,
     QueueingParameters,
 )
 from env.validation import in_range, positive_int
@@ -144,20 +145,23 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         self.arrivals = (
             ExponentialArrivals(np.full(n, MEAN_ARRIVAL)) if arrivals is None else arrivals
         )
-        kind = QueueingCritic if allocation == "lyapunov" else MyopicCritic
-        self.critic: QueueingCritic | MyopicCritic = kind(
-            default_queueing_weights(n) if weights is None else weights, parameters
+        weights = default_queueing_weights(n) if weights is None else weights
+        self.critic: QueueingCritic | MyopicCritic = (
+            MyopicCritic(weights, parameters)
+            if allocation == "myopic"
+            else QueueingCritic(weights, parameters)
         )
+        self.action_space = MultiBinary(n)
         self._observer = Observer(features, QUEUEING_FEATURES)
         self.features = self._observer.features
-        self._looks_ahead = any(feature.partition("@")[0] in OUTLOOK for feature in self.features)
+        self._looks_ahead = not self._observer.names.isdisjoint(OUTLOOK)
         if self._looks_ahead and allocation == "myopic":
             raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
-        self.action_space = MultiBinary(n)
         size = len(self.features) * n
         self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
+        self._no_outlook = np.zeros((3, n))  # where no feature asks for one
         self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
-        self._coming: Floats | None = None  # the frame, as the critic wants it
+        self._coming: QueueingFrame | MyopicFrame | None = None
 
     @property
     def weights(self) -> Floats:
@@ -176,7 +180,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._observer.frame[0]
+        return self._observer.frame.gain
 
     @property
     def data_queue(self) -> Floats:
@@ -185,7 +189,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._observer.frame[1]
+        return self._observer.frame.data_queue
 
     @property
     def energy_queue(self) -> Floats:
@@ -194,7 +198,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._observer.frame[2]
+        return self._observer.frame.energy_queue
 
     @property
     def state(self) -> Floats:
@@ -238,6 +242,7 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
         done = self.allocate(action)
@@ -263,34 +268,38 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
 
         Raises:
             ValueError: if a decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
-        return self.critic.score_frame(self._frame, decisions)
+        return self._frame.score(decisions)
 
     def allocate(self, decision: ArrayLike) -> QueueingAllocation:
         """Return how a decision `[N]` would best be carried out in the coming frame.
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
-        return self.critic.allocate_frame(self._frame, decision)
+        return self._frame.allocate(decision)
 
-    def climb(self, decision: ArrayLike) -> Climb:
-        """Return what local search makes of a decision `[N]`: see `QueueingCritic.climb`.
+    def climb(self, decision: ArrayLike) -> LocalOptimum:
+        """Return what local search makes of a decision `[N]`: see `QueueingFrame.climb`.
 
         Raises:
             TypeError: if the allocation is myopic.
             ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
-        if isinstance(self.critic, MyopicCritic):
+        frame = self._frame
+        if not isinstance(frame, QueueingFrame):
             raise TypeError("climb wants the allocation lyapunov, got myopic")
-        return self.critic.climb_frame(self._frame, decision)
+        return frame.climb(decision)
 
     @property
-    def _frame(self) -> Floats:
-        """What the coming frame is to the critic `[3, N]`.
+    def _frame(self) -> QueueingFrame | MyopicFrame:
+        """The coming frame.
 
         Raises:
             RuntimeError: before the first `reset`.
@@ -303,14 +312,14 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         gain = self.channel.sample(self.np_random, 1)[0]
         for array in (gain, data_queue, energy_queue):
             array.flags.writeable = False  # they are handed out; a frame does not change
-        outlook: Iterable[Floats] = ()
+        outlook = self._no_outlook
         if isinstance(self.critic, MyopicCritic):
-            self._coming = self.critic.check_frame(gain, data_queue, self._energy_left)
+            self._coming = self.critic.frame(gain, data_queue, self._energy_left)
         else:
-            self._coming = self.critic.check_frame(gain, data_queue, energy_queue)
+            self._coming = self.critic.frame(gain, data_queue, energy_queue)
             if self._looks_ahead:
-                outlook = self.critic.outlook_frame(self._coming)
-        self._observer.add(gain, data_queue, energy_queue, self.weights, *outlook)
+                outlook = self._coming.outlook()
+        self._observer.add(QueueingView(gain, data_queue, energy_queue, self.weights, *outlook))
 
     def _info(self) -> dict[str, Any]:
         names = ("channel_gain", "data_queue", "energy_queue")

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
-from env.features import WPMEC_FEATURES, Observer
+from env.features import WPMEC_FEATURES, Observer, WPMECView
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import check_shape, positive_int
 
@@ -127,7 +127,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         check_shape("weights", np.asarray(weights), (self.num_devices,))
         self.critic = WPMECCritic(weights, self.critic.parameters)
         if self._observer:
-            self._observer.replace(self.gain, self.critic.weights)
+            self._observer.replace(WPMECView(self.gain, self.critic.weights))
 
     @property
     def gain(self) -> Floats:
@@ -136,7 +136,7 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._observer.frame[0]
+        return self._observer.frame.gain
 
     @property
     def state(self) -> Floats:
@@ -199,4 +199,4 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     def _next_frame(self) -> None:
         gain = self.channel.sample(self.np_random, 1)[0]
         gain.flags.writeable = False  # it is handed out; a frame does not change
-        self._observer.add(gain, self.weights)
+        self._observer.add(WPMECView(gain, self.weights))

@@ -14,7 +14,7 @@ from agent import DROO, Choice
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
-from env.features import WPMEC_FEATURES, parse, states
+from env.features import WPMEC_FEATURES, WPMECView, parse, states
 from experiments import frame_kernels
 from experiments.frame_kernels import Columns, Rules
 from experiments.frames import replay
@@ -241,5 +241,6 @@ def states_of(
     oldest = max(age for _, age in parse(features, WPMEC_FEATURES))
     earliest = max(0, begin - oldest)
     weights = weights_in(weights_from, np.arange(earliest, end))
-    found = states(features, WPMEC_FEATURES, gains[earliest:end], weights)[begin - earliest :]
+    frames = WPMECView(gains[earliest:end], weights)
+    found = states(features, WPMEC_FEATURES, frames)[begin - earliest :]
     return vector("states", found.ravel(), found.size).reshape(found.shape)

@@ -31,8 +31,8 @@ from env import (
     default_queueing_weights,
 )
 from env.datasets import read_recording
-from env.schemes import all_local, all_offloading, coordinate_descent, lyapunov_exact
-from env.schemes.queueing import lyapunov_optimum
+from env.schemes import all_local, all_offloading, coordinate_descent, lyapunov_optimum
+from env.schemes.queueing import certified_lyapunov_optimum
 from experiments import queueing_figures, queueing_history, results, stability
 from experiments.cli import run_module
 from experiments.configs import LyDROOConfig
@@ -49,7 +49,7 @@ FRAMES = 10_000
 Scheme: TypeAlias = Callable[[QueueingMEC], Ints]
 SCHEMES: Mapping[str, Scheme] = {
     "lycd": lambda env: env.climb(all_local(env)).decision,
-    "exact": lyapunov_exact,
+    "exact": lyapunov_optimum,
     "myopic": coordinate_descent,
     "all-local": all_local,
     "all-offloading": all_offloading,
@@ -316,7 +316,7 @@ def optima(
     frames = (
         QueueingFrame(critic, *frame) for frame in zip(gain, data_queue, energy_queue, strict=True)
     )
-    return np.array([lyapunov_optimum(frame).upper_bound for frame in frames])
+    return np.array([certified_lyapunov_optimum(frame).upper_bound for frame in frames])
 
 
 def with_progress(

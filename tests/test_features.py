@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from env.features import (
     MOST_FRAMES,
     QUEUEING_FEATURES,
     WPMEC_FEATURES,
-    Known,
     Observer,
+    QueueingView,
+    WPMECView,
     parse,
     states,
 )
@@ -21,7 +23,7 @@ Floats = NDArray[np.float64]
 T, N = 12, 3
 
 
-def some(known: Known) -> st.SearchStrategy[list[str]]:
+def some(known: Iterable[str]) -> st.SearchStrategy[list[str]]:
     """Some features, of this frame or older ones."""
     feature = st.tuples(st.sampled_from(sorted(known)), st.integers(0, T + 3)).map(
         lambda name_age: f"{name_age[0]}@{name_age[1]}" if name_age[1] else name_age[0]
@@ -44,13 +46,13 @@ def test_states_at_once_are_those_of_wireless_powered_mec(features: list[str], s
         env.step(np.zeros(N))
         env.weights = weights[t]  # of the coming frame
         seen.append(env.state)
-    assert (states(features, WPMEC_FEATURES, gains, weights) == np.array(seen)).all()
+    assert (states(features, WPMEC_FEATURES, WPMECView(gains, weights)) == np.array(seen)).all()
 
 
-def told(env: QueueingMEC) -> tuple[Floats, ...]:
+def told(env: QueueingMEC) -> QueueingView:
     """What the features of a frame of MEC with queues are functions of."""
     frame = env.gain, env.data_queue, env.energy_queue
-    return *frame, env.weights, *QueueingCritic(env.weights).outlook(*frame)
+    return QueueingView(*frame, env.weights, *QueueingCritic(env.weights).frame(*frame).outlook())
 
 
 @settings(max_examples=60)
@@ -64,9 +66,9 @@ def test_states_at_once_are_those_of_mec_with_queues(features: list[str], seed: 
     for _ in range(1, T):
         seen.append(env.step(rng.integers(0, 2, N))[0])
         frames.append(told(env))
-    columns = [np.array(column) for column in zip(*frames, strict=True)]
-    assert (columns[0] == gains).all()
-    assert (states(features, QUEUEING_FEATURES, *columns) == np.array(seen)).all()
+    all_of_them = QueueingView(*(np.array(column) for column in zip(*frames, strict=True)))
+    assert (all_of_them.gain == gains).all()
+    assert (states(features, QUEUEING_FEATURES, all_of_them) == np.array(seen)).all()
 
 
 @settings(max_examples=60)
@@ -79,9 +81,10 @@ def test_an_observer_tells_the_states_at_once(features: list[str], seed: int) ->
     for _ in range(2):  # the second time after clearing
         observer.clear()
         for t in range(T):
-            observer.add(*rng.exponential(1, (7, N)))
-            observer.replace(*frames[:, t])
-            expected = states(features, QUEUEING_FEATURES, *frames[:, : t + 1])[t]
+            observer.add(QueueingView(*rng.exponential(1, (7, N))))
+            observer.replace(QueueingView(*frames[:, t]))
+            so_far = QueueingView(*frames[:, : t + 1])
+            expected = states(features, QUEUEING_FEATURES, so_far)[t]
             assert (observer.state == expected).all()
             told = observer.state
             told[:] = -1  # the caller's
@@ -110,10 +113,12 @@ def test_features_by_hand() -> None:
     }
     assert set(expected) == set(QUEUEING_FEATURES)
     for name, rows in expected.items():
-        assert states([name], QUEUEING_FEATURES, *frames) == pytest.approx(np.array(rows))
-        older = states([f"{name}@1"], QUEUEING_FEATURES, *frames)
+        assert states([name], QUEUEING_FEATURES, QueueingView(*frames)) == pytest.approx(
+            np.array(rows)
+        )
+        older = states([f"{name}@1"], QUEUEING_FEATURES, QueueingView(*frames))
         assert older == pytest.approx(np.array([rows[0], rows[0]]))
-    both = states(list(expected), QUEUEING_FEATURES, *frames)
+    both = states(list(expected), QUEUEING_FEATURES, QueueingView(*frames))
     assert both[1] == pytest.approx(np.concatenate([rows[1] for rows in expected.values()]))
 
 
@@ -130,7 +135,7 @@ def test_before_the_first_frame_there_is_nothing_to_tell() -> None:
             observer.state  # noqa: B018
         with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
             observer.frame  # noqa: B018
-        observer.add(np.ones(2), np.ones(2))
+        observer.add(WPMECView(np.ones(2), np.ones(2)))
         assert observer.state.tolist() == [1e6, 1e6]
         observer.clear()
 

@@ -539,7 +539,7 @@ def test_bad_frames_are_named(
     with pytest.raises(error, match=f"{name} {message}"):
         critic.allocate(gain, data, energy, [0, 1])
     with pytest.raises(error, match=f"{name} {message}"):
-        critic.check_frame(gain, data, energy)
+        critic.frame(gain, data, energy)
 
 
 @pytest.mark.parametrize("kind", [QueueingCritic, MyopicCritic])
@@ -674,7 +674,7 @@ def test_the_outlook_tells_when_a_device_would_offload_by_itself(
 ) -> None:
     parameters, weights, frame, _ = problem
     critic = QueueingCritic(weights, parameters)
-    price, airtime, ahead = critic.outlook(*frame)
+    price, airtime, ahead = critic.frame(*frame).outlook()
     assert (price >= 0).all()
     order = np.argsort(-price, kind="stable")
     expected = np.concatenate([[0.0], airtime[order].cumsum()[:-1]])

@@ -24,7 +24,7 @@ from env import (
     rayleigh,
     rician,
 )
-from env.schemes import lyapunov_exact
+from env.schemes import lyapunov_optimum
 from tests.conftest import published
 
 Floats = NDArray[np.float64]
@@ -331,7 +331,7 @@ def test_budgets_are_kept_and_queues_short_with_good_decisions() -> None:
     env.reset(seed=0)
     energy, data = [], []
     for _ in range(3000):
-        info = env.step(lyapunov_exact(env))[4]
+        info = env.step(lyapunov_optimum(env))[4]
         energy.append(info["energy"])
         data.append(info["data_queue"])
     assert np.mean(energy[500:], axis=0).max() < 0.08 * 1.02
@@ -349,7 +349,7 @@ def test_optimal_decisions_keep_queues_shorter_than_the_published_run() -> None:
         channel=RecordedChannel(run["input_h"]), arrivals=RecordedArrivals(run["data_arrival"])
     )
     env.reset()
-    data = [env.step(lyapunov_exact(env))[4]["data_queue"] for _ in range(499)]
+    data = [env.step(lyapunov_optimum(env))[4]["data_queue"] for _ in range(499)]
     assert np.mean(data) < 0.6 * run["data_queue"].mean()
 
 

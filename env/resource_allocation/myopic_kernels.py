@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from env.resource_allocation.jit import kernel
 from env.resource_allocation.queueing_kernels import (
-    BAD_FRAME,
     NOT_BINARY,
     SOLVED,
     Constants,
     Floats,
     Ints,
-    frame_is_valid,
     is_binary,
-    snr_a_watt,
+    snr_per_watt,
 )
 from env.resource_allocation.wpmec_solver_kernels import log_snr
 
@@ -34,7 +32,7 @@ PRECISION = 1e-15  # of the price, relative
 LEAST_PRICE = 1e-290  # over the largest
 
 
-class Spenders(NamedTuple):
+class MyopicDevices(NamedTuple):
     """What a frame is to each device, whatever is decided, `[N]` each.
 
     Attributes:
@@ -42,7 +40,7 @@ class Spenders(NamedTuple):
         snr: g, signal-to-noise ratio a watt.
         limit: the price of time up to which it offloads.
         least_nats: t where the queue is empty.
-        most_nats: t_max.
+        max_nats: t_max.
         scale: the time that it takes is `scale / (e^t - 1)`.
         worth: w eps.
     """
@@ -51,7 +49,7 @@ class Spenders(NamedTuple):
     snr: Floats
     limit: Floats
     least_nats: Floats
-    most_nats: Floats
+    max_nats: Floats
     scale: Floats
     worth: Floats
 
@@ -72,64 +70,63 @@ def nats_of_share(share: float) -> float:
 
 
 @kernel
-def describe(frame: Floats, weights: Floats, constants: Constants) -> Spenders:
+def describe(frame: Floats, weights: Floats, constants: Constants) -> MyopicDevices:
     """Return what a frame is to each device; the arguments are those of `score`."""
     gain, data, budget = frame
-    rows = np.zeros((7, len(gain)))
+    frequency, snr, limit, least_nats, max_nats, scale, worth = np.zeros((7, len(gain)))
     eps = constants.rate_per_nat
     for i in range(len(gain)):
         affordable = np.cbrt(budget[i] / constants.energy_coefficient)
         needed = data[i] / constants.bits_per_cycle
-        snr = snr_a_watt(gain[i], constants)
-        most_nats = math.log1p(snr * constants.max_power)
-        full_time = budget[i] / constants.max_power
-        rows[0, i] = min(needed, constants.max_frequency, affordable)
-        rows[1, i], rows[4, i], rows[6, i] = snr, most_nats, weights[i] * eps
-        if most_nats > 0.0 and data[i] > 0.0 and budget[i] > 0.0:
-            rows[2, i] = weights[i] * eps * most_nats
-            if data[i] <= eps * most_nats * full_time:
-                rows[3, i] = most_nats
-                rows[5, i] = data[i] / (eps * most_nats) * math.expm1(most_nats)
+        frequency[i] = min(needed, constants.max_frequency, affordable)
+        snr[i] = snr_per_watt(gain[i], constants)
+        max_nats[i] = math.log1p(snr[i] * constants.max_power)
+        worth[i] = weights[i] * eps
+        if max_nats[i] > 0.0 and data[i] > 0.0 and budget[i] > 0.0:
+            limit[i] = worth[i] * max_nats[i]
+            if data[i] <= eps * max_nats[i] * budget[i] / constants.max_power:
+                least_nats[i] = max_nats[i]
+                scale[i] = data[i] / (eps * max_nats[i]) * math.expm1(max_nats[i])
             else:
-                share = data[i] / (eps * snr * budget[i])
-                rows[3, i] = nats_of_share(share) if share < 1.0 else 0.0
-                rows[5, i] = snr * budget[i]
-    return Spenders(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+                share = data[i] / (eps * snr[i] * budget[i])
+                least_nats[i] = nats_of_share(share) if share < 1.0 else 0.0
+                scale[i] = snr[i] * budget[i]
+    return MyopicDevices(frequency, snr, limit, least_nats, max_nats, scale, worth)
 
 
 @kernel
-def nats_at(spenders: Spenders, i: int, price: float) -> float:
+def nats_at(devices: MyopicDevices, i: int, price: float) -> float:
     """Return the nats a second at which a device would offload at this price of time."""
-    most: float = spenders.most_nats[i]
-    best: float = max(log_snr(price / spenders.worth[i]), spenders.least_nats[i])
+    most: float = devices.max_nats[i]
+    best: float = max(log_snr(price / devices.worth[i]), devices.least_nats[i])
     return min(best, most)
 
 
 @kernel
-def load_at(spenders: Spenders, decision: Ints | NDArray[np.int8], price: float) -> float:
+def load_at(devices: MyopicDevices, decision: Ints | NDArray[np.int8], price: float) -> float:
     """Return how much of the frame those that offload take at a price of time."""
     load = 0.0
     for i in range(len(decision)):
-        if decision[i] == 1 and price < spenders.limit[i]:
-            load += spenders.scale[i] / math.expm1(nats_at(spenders, i, price))
+        if decision[i] == 1 and price < devices.limit[i]:
+            load += devices.scale[i] / math.expm1(nats_at(devices, i, price))
     return load
 
 
 @kernel
-def time_price(spenders: Spenders, decision: Ints | NDArray[np.int8]) -> float:
+def time_price(devices: MyopicDevices, decision: Ints | NDArray[np.int8]) -> float:
     """Return the price of time, the load being at most 1 at it and more below it, or 0."""
-    if load_at(spenders, decision, 0.0) <= 1.0:
+    if load_at(devices, decision, 0.0) <= 1.0:
         return 0.0
     high = 0.0
     for i in range(len(decision)):
         if decision[i] == 1:
-            high = max(high, spenders.limit[i])
+            high = max(high, devices.limit[i])
     low = LEAST_PRICE * high
     while high > low * (1.0 + PRECISION):
         price = math.sqrt(low * high)
         if price <= low or price >= high:
             break
-        if load_at(spenders, decision, price) > 1.0:
+        if load_at(devices, decision, price) > 1.0:
             low = price
         else:
             high = price
@@ -154,22 +151,20 @@ def score(
         values: out.
 
     Returns:
-        SOLVED, or what is wrong: NOT_BINARY or BAD_FRAME.
+        SOLVED, or NOT_BINARY.
     """
-    if not frame_is_valid(frame):
-        return BAD_FRAME
-    spenders = describe(frame, weights, constants)
+    devices = describe(frame, weights, constants)
     for k in range(len(decisions)):
         if not is_binary(decisions[k]):
             return NOT_BINARY
-        price = time_price(spenders, decisions[k])
+        price = time_price(devices, decisions[k])
         value = price
         for i in range(len(weights)):
             if decisions[k, i] == 0:
-                value += weights[i] * spenders.frequency[i] * constants.bits_per_cycle
-            elif price < spenders.limit[i]:
-                t = nats_at(spenders, i, price)
-                value += spenders.scale[i] / math.expm1(t) * (spenders.worth[i] * t - price)
+                value += weights[i] * devices.frequency[i] * constants.bits_per_cycle
+            elif price < devices.limit[i]:
+                t = nats_at(devices, i, price)
+                value += devices.scale[i] / math.expm1(t) * (devices.worth[i] * t - price)
         values[k] = value
     return SOLVED
 
@@ -193,24 +188,24 @@ def allocate(
     rate, energy, frequency, time, power = allocation
     allocation[:] = 0.0
     _, data, budget = frame
-    spenders = describe(frame, weights, constants)
-    price = time_price(spenders, decision)
-    left = 1.0 - load_at(spenders, decision, price)
+    devices = describe(frame, weights, constants)
+    price = time_price(devices, decision)
+    left = 1.0 - load_at(devices, decision, price)
     for i in range(len(data)):
         if decision[i] == 0:
-            f = frequency[i] = spenders.frequency[i]
+            f = frequency[i] = devices.frequency[i]
             rate[i] = f * constants.bits_per_cycle
             energy[i] = constants.energy_coefficient * f * f * f
-        elif price * (1.0 - 1e-12) < spenders.limit[i]:
-            t = spenders.most_nats[i]  # of one at its limit, which gets what time is left
-            time[i] = min(left, spenders.scale[i] / math.expm1(t))
-            if price < spenders.limit[i]:
-                t = nats_at(spenders, i, price)
-                time[i] = spenders.scale[i] / math.expm1(t)
+        elif price * (1.0 - 1e-12) < devices.limit[i]:  # bisection ends a little above a limit
+            t = devices.max_nats[i]  # of one at its limit, which gets what time is left
+            time[i] = min(left, devices.scale[i] / math.expm1(t))
+            if price < devices.limit[i]:
+                t = nats_at(devices, i, price)
+                time[i] = devices.scale[i] / math.expm1(t)
             else:
                 left -= time[i]
             rate[i] = constants.rate_per_nat * t * time[i]
-            power[i] = min(math.expm1(t) / spenders.snr[i], constants.max_power)
+            power[i] = min(math.expm1(t) / devices.snr[i], constants.max_power)
             energy[i] = power[i] * time[i]
         rate[i], energy[i] = min(rate[i], data[i]), min(energy[i], budget[i])
     return values[0], price, SOLVED

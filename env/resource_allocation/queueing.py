@@ -1,4 +1,4 @@
-"""The critics of multi-slot MEC with queues: what a binary decision is worth, and how to do it."""
+"""The critic of multi-slot MEC with queues: what a binary decision is worth, and how to do it."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,14 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from env.resource_allocation import (
-    myopic_kernels,
-    queueing_kernels,
-    queueing_search_kernels,
-)
+from env.resource_allocation import queueing_kernels, queueing_search_kernels
 from env.validation import binary, in_range, not_binary, real
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class QueueingAllocation(NamedTuple):
     time_price: float
 
 
-class Climb(NamedTuple):
+class LocalOptimum(NamedTuple):
     """What local search came to.
 
     Attributes:
@@ -101,13 +98,13 @@ class Climb(NamedTuple):
         scored: how many decisions were scored.
     """
 
-    decision: NDArray[np.int64]
+    decision: Ints
     objective: float
     scored: int
 
 
-class _Critic:
-    """What the two critics have in common.
+class Critic:
+    """What the critics of MEC with queues have in common: `QueueingCritic` and `MyopicCritic`.
 
     Args:
         weights: w `[N]`, positive.
@@ -116,13 +113,11 @@ class _Critic:
     Attributes:
         weights: as given, read-only.
         parameters: as given.
+        kernel_arguments: what the kernels want to know of both.
 
     Raises:
         ValueError: if a weight is not positive and finite.
     """
-
-    _kernels: ModuleType
-    _energy: str  # what it is told of each device's energy
 
     def __init__(self, weights: ArrayLike, parameters: QueueingParameters | None = None) -> None:
         self.weights = in_range("weights", weights, 0, math.inf, ("N",), open_low=True).copy()
@@ -135,52 +130,150 @@ class _Critic:
         """N."""
         return len(self.weights)
 
-    def check_frame(self, gain: ArrayLike, data_queue: ArrayLike, energy: ArrayLike) -> Floats:
-        """Return what a frame is to the devices as one array `[3, N]`.
+
+class CheckedFrame:
+    """What the frames of both critics have in common: `QueueingFrame` and `MyopicFrame`.
+
+    Args:
+        critic: of the problem.
+        values: gains, data queues and what it is told of energy, by name, `[N]` each.
+
+    Attributes:
+        critic: the argument.
+        array: the values, one below the other `[3, N]`, as the kernels want them; to be left alone.
+
+    Raises:
+        TypeError: if one holds no real numbers.
+        ValueError: if its shape differs, or an entry is negative, NaN or infinite.
+    """
+
+    _kernels: ModuleType
+
+    def __init__(self, critic: Critic, **values: ArrayLike) -> None:
+        self.critic = critic
+        self.array = np.empty((len(values), critic.num_devices))
+        for row, (name, given) in zip(self.array, values.items(), strict=True):
+            row[:] = real(name, given, row.shape)
+        if not queueing_kernels.is_valid(self.array):  # in a tenth of the time of `in_range`
+            for name, given in values.items():
+                in_range(name, given, 0, math.inf)
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+        return self.critic.num_devices
+
+    @property
+    def gain(self) -> Floats:
+        """Channel gains h `[N]`, read-only."""
+        return self._row(0)
+
+    @property
+    def data_queue(self) -> Floats:
+        """Data queues Q `[N]`, Mbit, read-only."""
+        return self._row(1)
+
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the value `[K]` of each decision `[K, N]`, zeros (local) and ones (offload).
 
         Raises:
-            TypeError: if a part of it holds no real numbers.
-            ValueError: if its shape differs, or an entry is negative, NaN or infinite.
+            ValueError: if a decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
         """
-        frame, shape = np.empty((3, self.num_devices)), (self.num_devices,)
-        named = (("gain", gain), ("data_queue", data_queue), (self._energy, energy))
-        for row, (name, values) in zip(frame, named, strict=True):
-            row[:] = real(name, values, shape)
-        if not queueing_kernels.frame_is_valid(frame):  # in a tenth of the time of `in_range`
-            for name, values in named:
-                in_range(name, values, 0, math.inf)
-        return frame
-
-    def score_frame(self, frame: Floats, decisions: ArrayLike) -> Floats:
-        """Do what `score` does for a frame `[3, N]` that `check_frame` returned."""
         checked = binary("decisions", decisions, ("K", self.num_devices))
         values = np.empty(len(checked))
-        outcome = self._kernels.score(frame, *self.kernel_arguments, checked, values)
+        outcome = self._kernels.score(self.array, *self.critic.kernel_arguments, checked, values)
         if outcome != queueing_kernels.SOLVED:
-            raise self._failure(outcome, "decisions", checked)
+            raise failure(outcome, "decisions", checked)
         return values
 
-    def allocate_frame(self, frame: Floats, decision: ArrayLike) -> QueueingAllocation:
-        """Do what `allocate` does for a frame `[3, N]` that `check_frame` returned."""
+    def allocate(self, decision: ArrayLike) -> QueueingAllocation:
+        """Return the best allocation of a decision `[N]`; the errors are those of `score`."""
         checked = binary("decision", decision, (self.num_devices,))
         rows = np.empty((5, self.num_devices))
         objective, price, outcome = self._kernels.allocate(
-            frame, *self.kernel_arguments, checked, rows
+            self.array, *self.critic.kernel_arguments, checked, rows
         )
         if outcome != queueing_kernels.SOLVED:
-            raise self._failure(outcome, "decision", checked)
+            raise failure(outcome, "decision", checked)
         rate, energy, frequency, offload_time, power = rows
         return QueueingAllocation(objective, rate, energy, frequency, offload_time, power, price)
 
-    def _failure(self, outcome: int, name: str, decisions: NDArray[np.int64]) -> Exception:
-        """Return what to raise where a kernel returned this outcome."""
-        if outcome == queueing_kernels.NOT_BINARY:
-            return not_binary(name, decisions)
-        return ArithmeticError("the price of time was not found: the numbers are far out of range")
+    def _row(self, number: int) -> Floats:
+        row: Floats = self.array[number]
+        row.flags.writeable = False
+        return row
 
 
-class QueueingCritic(_Critic):
-    """Scores binary decisions by drift-plus-penalty: the frame's problem of LyDROO, exactly.
+def failure(outcome: int, name: str, decisions: Ints) -> Exception:
+    """Return what to raise where a kernel returned this outcome."""
+    if outcome == queueing_kernels.NOT_BINARY:
+        return not_binary(name, decisions)
+    return ArithmeticError("the price of time was not found: the numbers are far out of range")
+
+
+class QueueingFrame(CheckedFrame):
+    """One frame of `QueueingCritic`'s: what a scheme of `env.schemes` takes in place of an env.
+
+    Args:
+        critic: of the problem.
+        gain: channel gains h `[N]`.
+        data_queue: Q `[N]`, Mbit.
+        energy_queue: Y `[N]`.
+
+    Raises:
+        TypeError: if one of these holds no real numbers.
+        ValueError: if its shape differs, or an entry is negative, NaN or infinite.
+    """
+
+    _kernels = queueing_kernels
+
+    def __init__(
+        self,
+        critic: "QueueingCritic",
+        gain: ArrayLike,
+        data_queue: ArrayLike,
+        energy_queue: ArrayLike,
+    ) -> None:
+        super().__init__(critic, gain=gain, data_queue=data_queue, energy_queue=energy_queue)
+
+    @property
+    def energy_queue(self) -> Floats:
+        """Virtual energy queues Y `[N]`, read-only."""
+        return self._row(2)
+
+    def climb(self, decision: ArrayLike) -> LocalOptimum:
+        """Change the one device whose change earns most, again and again, until none earns more.
+
+        What `env.schemes.coordinate_descent` does, compiled.
+
+        Args:
+            decision: where to start `[N]`.
+
+        Raises:
+            ValueError: if the decision has another shape or is not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
+        """
+        climbed = binary("decision", decision, (self.num_devices,)).copy()
+        objective, scored, outcome = queueing_search_kernels.climb(
+            self.array, *self.critic.kernel_arguments, climbed
+        )
+        if outcome != queueing_kernels.SOLVED:
+            raise failure(outcome, "decision", climbed)
+        return LocalOptimum(climbed, objective, scored)
+
+    def outlook(self) -> Floats:
+        """Return what the price of the frame's time means to each device by itself `[3, N]`.
+
+        The price up to which it gains by offloading instead of computing locally, 0 if it never
+        does; the time that it would take at that price, s; and the sum of the times of those that
+        offload at a higher one.
+        """
+        return queueing_search_kernels.outlook(self.array, *self.critic.kernel_arguments)
+
+
+class QueueingCritic(Critic):
+    """Scores binary decisions by drift plus penalty: the frame's problem of LyDROO, exactly.
 
     For given gains h, data queues Q, virtual energy queues Y and decision x, with a = Q + V w,
     maximise over local frequencies f, offloading times tau and powers p
@@ -206,8 +299,11 @@ class QueueingCritic(_Critic):
         ValueError: if a weight is not positive and finite.
     """
 
-    _kernels = queueing_kernels
-    _energy = "energy_queue"
+    def frame(
+        self, gain: ArrayLike, data_queue: ArrayLike, energy_queue: ArrayLike
+    ) -> QueueingFrame:
+        """Return a frame, checked once for all that is to be asked of it; see `QueueingFrame`."""
+        return QueueingFrame(self, gain, data_queue, energy_queue)
 
     def score(
         self,
@@ -233,7 +329,7 @@ class QueueingCritic(_Critic):
                 decision is not binary.
             ArithmeticError: if numbers are so far out of range that there is no solution.
         """
-        return self.score_frame(self.check_frame(gain, data_queue, energy_queue), decisions)
+        return self.frame(gain, data_queue, energy_queue).score(decisions)
 
     def allocate(
         self,
@@ -243,142 +339,4 @@ class QueueingCritic(_Critic):
         decision: ArrayLike,
     ) -> QueueingAllocation:
         """Return the best allocation of one decision `[N]`; the rest is as for `score`."""
-        return self.allocate_frame(self.check_frame(gain, data_queue, energy_queue), decision)
-
-    def climb(
-        self,
-        gain: ArrayLike,
-        data_queue: ArrayLike,
-        energy_queue: ArrayLike,
-        decision: ArrayLike,
-    ) -> Climb:
-        """Change the one device whose change earns most, again and again, until none earns more.
-
-        What `env.schemes.coordinate_descent` does, compiled; arguments and errors are those of
-        `score`, `decision` being where to start `[N]`.
-        """
-        return self.climb_frame(self.check_frame(gain, data_queue, energy_queue), decision)
-
-    def climb_frame(self, frame: Floats, decision: ArrayLike) -> Climb:
-        """Do what `climb` does for a frame `[3, N]` that `check_frame` returned."""
-        climbed = binary("decision", decision, (self.num_devices,)).copy()
-        objective, scored, outcome = queueing_search_kernels.climb(
-            frame, *self.kernel_arguments, climbed
-        )
-        if outcome != queueing_kernels.SOLVED:
-            raise self._failure(outcome, "decision", climbed)
-        return Climb(climbed, objective, scored)
-
-    def outlook(self, gain: ArrayLike, data_queue: ArrayLike, energy_queue: ArrayLike) -> Floats:
-        """Return what the price of a frame's time means to each device by itself.
-
-        Returns:
-            `[3, N]`: the price up to which a device gains by offloading instead of computing
-            locally, 0 if it never does; the time that it would take at that price, s; and the sum
-            of the times of those that offload at a higher one.
-
-        Raises:
-            TypeError: if an argument holds no real numbers.
-            ValueError: if a shape differs, or an entry is negative, NaN or infinite.
-        """
-        return self.outlook_frame(self.check_frame(gain, data_queue, energy_queue))
-
-    def outlook_frame(self, frame: Floats) -> Floats:
-        """Do what `outlook` does for a frame `[3, N]` that `check_frame` returned."""
-        return queueing_search_kernels.outlook(frame, *self.kernel_arguments)
-
-
-class MyopicCritic(_Critic):
-    """Scores binary decisions by what this frame alone computes, within budgets of energy.
-
-    The myopic scheme of the LyDROO paper: the constraints are those of `QueueingCritic`, but it
-    maximises sum w_i r_i with e_i <= B_i, and sees no queue but for its being the most that there
-    is to compute.
-
-    Args:
-        weights: w `[N]`, positive.
-        parameters: the constants.
-
-    Attributes:
-        weights: as given, read-only.
-        parameters: as given.
-        kernel_arguments: what the kernels want to know of both.
-
-    Raises:
-        ValueError: if a weight is not positive and finite.
-    """
-
-    _kernels = myopic_kernels
-    _energy = "energy_left"
-
-    def score(
-        self, gain: ArrayLike, data_queue: ArrayLike, energy_left: ArrayLike, decisions: ArrayLike
-    ) -> Floats:
-        """Return the weighted sum computation rate of each decision.
-
-        Args:
-            gain: channel gains h `[N]`.
-            data_queue: Q `[N]`, Mbit.
-            energy_left: B, the energy that each device may use in this frame `[N]`, J.
-            decisions: zeros (compute locally) and ones (offload) `[K, N]`.
-
-        Returns:
-            Weighted sums `[K]`, Mbit.
-
-        Raises:
-            TypeError: if an argument holds no real numbers.
-            ValueError: if a shape differs, a gain, queue or budget is negative, NaN or infinite, or
-                a decision is not binary.
-        """
-        return self.score_frame(self.check_frame(gain, data_queue, energy_left), decisions)
-
-    def allocate(
-        self, gain: ArrayLike, data_queue: ArrayLike, energy_left: ArrayLike, decision: ArrayLike
-    ) -> QueueingAllocation:
-        """Return the best allocation of one decision `[N]`; the rest is as for `score`."""
-        return self.allocate_frame(self.check_frame(gain, data_queue, energy_left), decision)
-
-
-class QueueingFrame:
-    """One time frame by itself: what a scheme of `env.schemes` takes in place of an environment.
-
-    Args:
-        critic: of the problem.
-        gain: channel gains `[N]`.
-        data_queue: Q `[N]`, Mbit.
-        energy_queue: Y `[N]`.
-
-    Raises:
-        TypeError: if one of these holds no real numbers.
-        ValueError: if its shape differs, or an entry is negative, NaN or infinite.
-    """
-
-    def __init__(
-        self,
-        critic: QueueingCritic,
-        gain: ArrayLike,
-        data_queue: ArrayLike,
-        energy_queue: ArrayLike,
-    ) -> None:
-        self.critic = critic
-        self._frame = critic.check_frame(gain, data_queue, energy_queue)
-        self.gain, self.data_queue, self.energy_queue = self._frame
-        for row in (self.gain, self.data_queue, self.energy_queue):
-            row.flags.writeable = False
-
-    @property
-    def num_devices(self) -> int:
-        """N."""
-        return self.critic.num_devices
-
-    def score(self, decisions: ArrayLike) -> Floats:
-        """Return the objectives `[K]` of decisions `[K, N]`: see `QueueingCritic.score`."""
-        return self.critic.score_frame(self._frame, decisions)
-
-    def allocate(self, decision: ArrayLike) -> QueueingAllocation:
-        """Return the best allocation of a decision `[N]`: see `QueueingCritic.allocate`."""
-        return self.critic.allocate_frame(self._frame, decision)
-
-    def climb(self, decision: ArrayLike) -> Climb:
-        """Return what local search makes of a decision `[N]`: see `QueueingCritic.climb`."""
-        return self.critic.climb_frame(self._frame, decision)
+        return self.frame(gain, data_queue, energy_queue).allocate(decision)

@@ -35,7 +35,7 @@ TOLERANCE = 1e-12  # of the load; the value errs by the square of it
 LEAST_PRICE = 1e-290  # of time, but for 0
 MAX_ITERATIONS = 100  # 3 to 8 are needed
 
-NOT_BINARY, BAD_FRAME, UNSOLVED, SOLVED = -1, -2, -3, 0
+SOLVED, NOT_BINARY, UNSOLVED = range(3)
 
 
 class Constants(NamedTuple):
@@ -70,8 +70,8 @@ class Devices(NamedTuple):
         energy_price: y, of a joule.
         data: Q, Mbit.
         snr: g, signal-to-noise ratio a watt.
-        most_nats: t_max.
-        capped: up to which price of time t is below t_max.
+        max_nats: t_max.
+        cap_price: the price of time from which on t is t_max.
         frequency: the best for computing locally, cycles/s.
         local: what that is worth.
     """
@@ -80,8 +80,8 @@ class Devices(NamedTuple):
     energy_price: Floats
     data: Floats
     snr: Floats
-    most_nats: Floats
-    capped: Floats
+    max_nats: Floats
+    cap_price: Floats
     frequency: Floats
     local: Floats
 
@@ -114,7 +114,7 @@ def nats(u: float) -> float:
 
 
 @kernel
-def snr_a_watt(gain: float, constants: Constants) -> float:
+def snr_per_watt(gain: float, constants: Constants) -> float:
     """Return the signal-to-noise ratio that a watt gives, or the largest that can be used here."""
     return min(gain / constants.noise_power, 1e280)
 
@@ -123,23 +123,20 @@ def snr_a_watt(gain: float, constants: Constants) -> float:
 def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
     """Return what a frame is to each device; the arguments are those of `score`."""
     gain, data, energy_queue = frame
-    n = len(gain)
-    rows = np.empty((8, n))
-    for i in range(n):
-        worth = data[i] + constants.tradeoff * weights[i]
-        price = constants.energy_price * energy_queue[i]
-        snr = snr_a_watt(gain[i], constants)
-        most_nats = math.log1p(snr * constants.max_power)
-        frequency = min(data[i] / constants.bits_per_cycle, constants.max_frequency)
-        cube = 3.0 * constants.energy_coefficient * price
-        best = worth * constants.bits_per_cycle
-        if best < cube * frequency * frequency:
-            frequency = math.sqrt(best / cube)
-        local = frequency * (best - price * constants.energy_coefficient * frequency**2)
-        capped = marginal(most_nats) * price / snr if snr > 0.0 else 0.0
-        rows[0, i], rows[1, i], rows[2, i], rows[3, i] = worth, price, data[i], snr
-        rows[4, i], rows[5, i], rows[6, i], rows[7, i] = most_nats, capped, frequency, local
-    return Devices(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7])
+    worth, energy_price, snr, max_nats, cap_price, frequency, local = np.empty((7, len(gain)))
+    bits, kappa = constants.bits_per_cycle, constants.energy_coefficient
+    for i in range(len(gain)):
+        worth[i] = data[i] + constants.tradeoff * weights[i]
+        energy_price[i] = constants.energy_price * energy_queue[i]
+        snr[i] = snr_per_watt(gain[i], constants)
+        max_nats[i] = math.log1p(snr[i] * constants.max_power)
+        cap_price[i] = marginal(max_nats[i]) * energy_price[i] / snr[i] if snr[i] > 0.0 else 0.0
+        f = min(data[i] / bits, constants.max_frequency)
+        earned, spent = worth[i] * bits, 3.0 * kappa * energy_price[i]
+        if earned < spent * f * f:
+            f = math.sqrt(earned / spent)
+        frequency[i], local[i] = f, f * (earned - energy_price[i] * kappa * f * f)
+    return Devices(worth, energy_price, data, snr, max_nats, cap_price, frequency, local)
 
 
 class Offers(NamedTuple):
@@ -160,7 +157,7 @@ def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
     limits, times = np.zeros(len(worth)), np.zeros(len(worth))
     for i in range(len(worth)):
         earned, y, g = worth[i] * rate_per_nat, devices.energy_price[i], devices.snr[i]
-        t = devices.most_nats[i]
+        t = devices.max_nats[i]
         if devices.data[i] > 0.0 and t > 0.0 and earned * g > y:
             if y > 0.0:
                 t = min(t, math.log(earned * g / y))
@@ -173,8 +170,8 @@ def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
 @kernel
 def nats_at(devices: Devices, i: int, price: float) -> float:
     """Return the nats a second at which a device would offload at this price of time."""
-    most: float = devices.most_nats[i]
-    if price >= devices.capped[i]:
+    most: float = devices.max_nats[i]
+    if price >= devices.cap_price[i]:
         return most
     return min(most, nats(price * devices.snr[i] / devices.energy_price[i]))
 
@@ -204,7 +201,7 @@ def serve(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> 
         time = data / (rate_per_nat * t)
         load += time
         value += devices.worth[i] * data - y * growth / g * time
-        if price < devices.capped[i]:
+        if price < devices.cap_price[i]:
             slope += time * g / (y * t * t * (growth + 1.0))
     return Served(load, slope, value)
 
@@ -219,7 +216,12 @@ def newton(price: float, served: Served) -> float:
 
 @kernel
 def balance(
-    devices: Devices, wanted: Ints, low: float, high: float, at_high: Served, rate_per_nat: float
+    devices: Devices,
+    offloading: Ints,
+    low: float,
+    high: float,
+    at_high: Served,
+    rate_per_nat: float,
 ) -> tuple[float, Served, bool]:
     """Find the price of time, from low to high, at which some devices fill the frame.
 
@@ -231,14 +233,14 @@ def balance(
     Returns the price, what it comes to there, and whether it was found.
     """
     price = max(low, newton(high, at_high))
-    for i in wanted:  # at this price the device alone would fill the frame
+    for i in offloading:  # at this price the device alone would fill the frame
         t = devices.data[i] / rate_per_nat
         alone = marginal(t) * devices.energy_price[i] / devices.snr[i]
         if devices.energy_price[i] > 0.0:
             alone = max(alone, LEAST_PRICE)  # it underflows for next to no data
         price = max(price, alone)
     for _ in range(MAX_ITERATIONS):
-        served = serve(devices, wanted, price, rate_per_nat)
+        served = serve(devices, offloading, price, rate_per_nat)
         if served.load <= 1.0 + TOLERANCE or price >= high:
             return price, served, True
         price = min(newton(price, served), high)
@@ -250,7 +252,7 @@ class Filled(NamedTuple):
 
     Attributes:
         price: of time.
-        few: how many devices are served in full, those with the largest limits.
+        num_full: how many devices are served in full, those with the largest limits.
         part: the device that is served in part, -1 if none is.
         load: how much of the frame those served in full take.
         value: of what all offload.
@@ -258,7 +260,7 @@ class Filled(NamedTuple):
     """
 
     price: float
-    few: int
+    num_full: int
     part: int
     load: float
     value: float
@@ -266,59 +268,61 @@ class Filled(NamedTuple):
 
 
 @kernel
-def filled(price: float, few: int, part: int, served: Served, found: bool) -> Filled:
+def filled(price: float, num_full: int, part: int, served: Served, found: bool) -> Filled:
     """Put together how a frame is filled.
 
     Time that is left is worth its price, since that is what its user gains by it.
     """
     value = served.value + price * (1.0 - served.load)
-    return Filled(price, few, part, served.load, value, found)
+    return Filled(price, num_full, part, served.load, value, found)
 
 
 @kernel
-def fill(devices: Devices, offers: Offers, wanted: Ints, rate_per_nat: float) -> Filled:
+def fill(devices: Devices, offers: Offers, offloading: Ints, rate_per_nat: float) -> Filled:
     """Fill the frame with devices that offload.
 
     Args:
         devices: of the frame.
         offers: up to which price of time each offloads.
-        wanted: those that are to offload, from the largest limit down; all limits are positive.
+        offloading: those that are to offload, from the largest limit down; all limits are positive.
         rate_per_nat: eps.
     """
     limits, times = offers.limits, offers.times
-    few, many, least = 0, 0, 0.0
-    while many < len(wanted) and least < 1.0:
-        least += times[wanted[many]]
-        many += 1
-    # Find the last device at whose limit those before it leave some time. It is seldom far from the
-    # first that makes `least` exceed the frame.
-    served, middle = Served(0.0, 0.0, 0.0), many
-    while few < many:
-        tried = serve(devices, wanted[: middle - 1], limits[wanted[middle - 1]], rate_per_nat)
-        if tried.load < 1.0:
-            few, served = middle, tried
+    # Find the last device at whose limit those before it leave some time: number `low`, from 1. It
+    # is seldom far from the first that makes the least load exceed the frame: begin with that.
+    low, high, least_load = 0, 0, 0.0
+    while high < len(offloading) and least_load < 1.0:
+        least_load += times[offloading[high]]
+        high += 1
+    before, tried = Served(0.0, 0.0, 0.0), high
+    while low < high:
+        served = serve(
+            devices, offloading[: tried - 1], limits[offloading[tried - 1]], rate_per_nat
+        )
+        if served.load < 1.0:
+            low, before = tried, served
         else:
-            many = middle - 1
-        middle = (few + many + 1) // 2
-    if few == 0:
-        return filled(0.0, 0, -1, served, True)
-    last = wanted[few - 1]
-    high = limits[last]
-    if served.load + times[last] >= 1.0:
-        return filled(high, few - 1, last, served, True)
-    low = limits[wanted[few]] if few < len(wanted) else 0.0
-    at_high = serve(devices, wanted[:few], high, rate_per_nat)
-    price, served, found = balance(devices, wanted[:few], low, high, at_high, rate_per_nat)
-    return filled(price, few, -1, served, found)
+            high = tried - 1
+        tried = (low + high + 1) // 2
+    if low == 0:
+        return filled(0.0, 0, -1, before, True)
+    last = offloading[low - 1]
+    most = limits[last]
+    if before.load + times[last] >= 1.0:
+        return filled(most, low - 1, last, before, True)
+    least = limits[offloading[low]] if low < len(offloading) else 0.0
+    at_most = serve(devices, offloading[:low], most, rate_per_nat)
+    price, served, found = balance(devices, offloading[:low], least, most, at_most, rate_per_nat)
+    return filled(price, low, -1, served, found)
 
 
 @kernel
-def choose(decision: Decision, order: Ints, limits: Floats, wanted: Ints) -> int:
-    """Write who is to offload, from the largest limit down, into `wanted`; return how many are."""
+def in_order(decision: Decision, order: Ints, limits: Floats, offloading: Ints) -> int:
+    """Write who is to offload, from the largest limit down; return how many these are."""
     count = 0
     for i in order:
         if decision[i] == 1 and limits[i] > 0.0:
-            wanted[count] = i
+            offloading[count] = i
             count += 1
     return count
 
@@ -329,19 +333,19 @@ def value_of(
     devices: Devices,
     offers: Offers,
     order: Ints,
-    wanted: Ints,
+    offloading: Ints,
     constants: Constants,
 ) -> tuple[float, bool]:
     """Return what a decision `[N]` is worth, and whether its price of time was found.
 
-    `order` lists the devices from the largest limit down; `wanted` is room for `[N]`.
+    `order` lists the devices from the largest limit down; `offloading` is room for `[N]` numbers.
     """
     value = 0.0
     for i in range(len(decision)):
         if decision[i] == 0:
             value += devices.local[i]
-    count = choose(decision, order, offers.limits, wanted)
-    done = fill(devices, offers, wanted[:count], constants.rate_per_nat)
+    count = in_order(decision, order, offers.limits, offloading)
+    done = fill(devices, offers, offloading[:count], constants.rate_per_nat)
     return value + done.value, done.found
 
 
@@ -355,8 +359,8 @@ def is_binary(decision: Decision) -> bool:
 
 
 @kernel
-def frame_is_valid(frame: Floats) -> bool:
-    """Whether gains and queues are finite and none is negative."""
+def is_valid(frame: Floats) -> bool:
+    """Whether all entries are finite and none is negative."""
     for value in frame.flat:  # noqa: SIM110 (numba has no generators)
         if not 0.0 <= value < math.inf:
             return False
@@ -381,19 +385,17 @@ def score(
         values: out.
 
     Returns:
-        SOLVED, or what is wrong: NOT_BINARY, BAD_FRAME or UNSOLVED.
+        SOLVED, or what is wrong: NOT_BINARY or UNSOLVED.
     """
-    if not frame_is_valid(frame):
-        return BAD_FRAME
     devices = describe(frame, weights, constants)
     offers = offers_of(devices, devices.worth, constants.rate_per_nat)
     order = np.argsort(-offers.limits)
-    wanted = np.empty(len(order), np.int64)
+    offloading = np.empty(len(order), np.int64)
     outcome = SOLVED
     for k in range(len(decisions)):
         if not is_binary(decisions[k]):
             return NOT_BINARY
-        values[k], found = value_of(decisions[k], devices, offers, order, wanted, constants)
+        values[k], found = value_of(decisions[k], devices, offers, order, offloading, constants)
         if not found:
             outcome = UNSOLVED
     return outcome
@@ -421,8 +423,6 @@ def allocate(
     """
     if not is_binary(decision):
         return 0.0, 0.0, NOT_BINARY
-    if not frame_is_valid(frame):
-        return 0.0, 0.0, BAD_FRAME
     data = frame[1]
     rate, energy, frequency, time, power = allocation
     allocation[:] = 0.0
@@ -438,10 +438,10 @@ def allocate(
 
     eps = constants.rate_per_nat
     offers = offers_of(devices, devices.worth, eps)
-    wanted = np.empty(len(data), np.int64)
-    count = choose(decision, np.argsort(-offers.limits), offers.limits, wanted)
-    done = fill(devices, offers, wanted[:count], eps)
-    for i in wanted[: done.few]:
+    offloading = np.empty(len(data), np.int64)
+    count = in_order(decision, np.argsort(-offers.limits), offers.limits, offloading)
+    done = fill(devices, offers, offloading[:count], eps)
+    for i in offloading[: done.num_full]:
         # Rounding, and the tolerance, may have filled more than the frame.
         time[i] = data[i] / (eps * nats_at(devices, i, done.price)) / max(1.0, done.load)
         rate[i] = data[i]

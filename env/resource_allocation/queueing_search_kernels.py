@@ -1,4 +1,4 @@
-"""Kernels of multi-slot MEC with queues: the optimal decision, by bound and branch; local search.
+"""Kernels of multi-slot MEC with queues: the optimal decision, by branch and bound; local search.
 
 At a price of time mu every device is left to itself, which bounds all decisions. One that may do
 either is worth, with L for computing locally and the other symbols of `queueing_kernels`,
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from env.resource_allocation.jit import kernel
 from env.resource_allocation.queueing_kernels import (
-    BAD_FRAME,
     NOT_BINARY,
     SOLVED,
     UNSOLVED,
@@ -27,7 +26,6 @@ from env.resource_allocation.queueing_kernels import (
     Offers,
     describe,
     fill,
-    frame_is_valid,
     is_binary,
     offers_of,
     value_of,
@@ -47,8 +45,8 @@ def with_worth(devices: Devices, worth: Floats) -> Devices:
         devices.energy_price,
         devices.data,
         devices.snr,
-        devices.most_nats,
-        devices.capped,
+        devices.max_nats,
+        devices.cap_price,
         devices.frequency,
         devices.local,
     )
@@ -65,7 +63,10 @@ def gain_of(devices: Devices) -> Floats:
 
 
 class Sides(NamedTuple):
-    """A frame's devices as they are if they must offload, and if they may.
+    """A frame's devices as the search sees them: those that must offload, and those that may.
+
+    A device with Q = 2 and a = 10 must not let its queue of worth 20 wait. If it may compute
+    locally, for L = 14, there is only 6 to gain: it acts as if a were 3.
 
     Attributes:
         devices: of the frame.
@@ -113,7 +114,7 @@ def bound(
         count += 1
     devices = with_worth(sides.devices, worth)
     done = fill(devices, Offers(limits, times), order[:count], rate_per_nat)
-    for i in order[: done.few]:
+    for i in order[: done.num_full]:
         decision[i] = 1
     part = done.part
     if part >= 0 and choices[part] == OFFLOAD:
@@ -132,10 +133,8 @@ def branch_and_bound(
     """Write the optimal decision `[N]`; the other arguments are those of `score`.
 
     Returns its objective, an upper bound on all, how many nodes that took, at most `max_nodes`, and
-    SOLVED, or BAD_FRAME, or UNSOLVED.
+    SOLVED or UNSOLVED.
     """
-    if not frame_is_valid(frame):
-        return 0.0, 0.0, 0, BAD_FRAME
     n, eps = len(weights), constants.rate_per_nat
     devices = describe(frame, weights, constants)
     gain = gain_of(devices)
@@ -188,19 +187,17 @@ def climb(
     """
     if not is_binary(decision):
         return 0.0, 0, NOT_BINARY
-    if not frame_is_valid(frame):
-        return 0.0, 0, BAD_FRAME
     devices = describe(frame, weights, constants)
     offers = offers_of(devices, devices.worth, constants.rate_per_nat)
     order = np.argsort(-offers.limits)
-    wanted = np.empty(len(order), np.int64)
-    value, found = value_of(decision, devices, offers, order, wanted, constants)
+    offloading = np.empty(len(order), np.int64)
+    value, found = value_of(decision, devices, offers, order, offloading, constants)
     scored, all_found = 1, found
     while True:
         best, changed = value + LEAST_GAIN * abs(value), -1
         for i in range(len(decision)):
             decision[i] = 1 - decision[i]
-            tried, found = value_of(decision, devices, offers, order, wanted, constants)
+            tried, found = value_of(decision, devices, offers, order, offloading, constants)
             decision[i] = 1 - decision[i]
             all_found = all_found and found
             if tried > best:

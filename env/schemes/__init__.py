@@ -1,7 +1,7 @@
 """Schemes that do not learn, for comparison and as the reference optimum.
 
 A scheme is a function `scheme(frame) -> decision [N]`; a frame is an environment that waits for a
-decision, or a `WPMECFrame`.
+decision, or a `WPMECFrame` or `QueueingFrame`.
 """
 
 from env.schemes.exact import (
@@ -15,29 +15,27 @@ from env.schemes.fixed import all_local, all_offloading, random_offloading
 from env.schemes.interface import Frame, Scheme, WPMECFrameLike
 from env.schemes.local_search import coordinate_descent, greedy
 from env.schemes.queueing import (
-    LyapunovOptimum,
-    QueueingFrameLike,
-    lyapunov_exact,
+    CertifiedLyapunovDecision,
+    certified_lyapunov_optimum,
     lyapunov_optimum,
 )
 from env.schemes.relaxation import linear_relaxation
 
 __all__ = [
     "CertifiedDecision",
+    "CertifiedLyapunovDecision",
     "Frame",
-    "LyapunovOptimum",
-    "QueueingFrameLike",
     "Scheme",
     "WPMECFrameLike",
     "all_local",
     "all_offloading",
+    "certified_lyapunov_optimum",
     "certified_optima",
     "certified_optimum",
     "coordinate_descent",
     "full_enumeration",
     "greedy",
     "linear_relaxation",
-    "lyapunov_exact",
     "lyapunov_optimum",
     "optimum",
     "random_offloading",
