@@ -1,19 +1,19 @@
 """The section of `python -m benchmarks.report` on multi-slot MEC with queues."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from agent import DROO
 from benchmarks import plain_queueing
 from benchmarks.common import RUNS, ReportConfig, Run, best_us, median_us, table, timed
 from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
 from experiments import lydroo
 from experiments.configs import LyDROOConfig
+from experiments.queueing_frames import make_frames
+from experiments.queueing_loop import play, warm_up
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {"preset": "published"},
@@ -62,7 +62,7 @@ The critic, 10 random decisions in one call, and the search for the optimal deci
 
 def critic_times(num_devices: int, rounds: int) -> list[str | float]:
     """Return a row of the table of `critics`."""
-    gains, _, weights = lydroo.make_frames(LyDROOConfig(num_devices=num_devices, frames=30))
+    gains, _, weights = make_frames(LyDROOConfig(num_devices=num_devices, frames=30))
     rng = np.random.default_rng(0)
     data, energy = rng.exponential((20, 70), (num_devices, 2)).T
     decisions = rng.integers(0, 2, (10, num_devices))
@@ -80,18 +80,14 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
 def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames of a run, after compilation."""
     env, decider, _ = lydroo.prepare(settings)
-    trial = copy.deepcopy(decider)
-    for _ in lydroo.play(env, trial, 2):
-        pass
-    if isinstance(trial, DROO):
-        trial.agent.learn()
-    steps = lydroo.play(env, decider, num_frames, settings.energy_reserve)
+    warm_up(env, decider)
+    steps = play(env, decider, num_frames, settings.energy_reserve)
     return timed(t + 1 for t, _ in enumerate(steps))
 
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames plainly."""
-    gains, arrivals, weights = lydroo.make_frames(settings)
+    gains, arrivals, weights = make_frames(settings)
 
     def play(last: int) -> Iterator[int]:
         torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """Recorded frames, in and out: the published .mat layout, and the same in .npz."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,27 +95,36 @@ def read_gains(path: str | os.PathLike[str]) -> tuple[Floats, Floats | None]:
     gain_name, weights_name = NAMES["gain"], NAMES["weights"]
     found = read_variables(Path(path), [gain_name], [weights_name])
     gains = in_range(f"{gain_name} of {path}", found[gain_name], 0, np.inf, ("T", "N"))
-    weights = found.get(weights_name)
-    if weights is not None:
-        name, shape = f"{weights_name} of {path}", (gains.shape[1],)
-        weights = in_range(name, weights.reshape(-1), 0, np.inf, shape, open_low=True)
-    return gains, weights
+    return gains, _weights(path, found, gains.shape[1])
 
 
-def read_recording(path: str | os.PathLike[str]) -> tuple[Floats, Floats]:
-    """Read channel gains and arrivals (Mbit) `[T, N]` of a .mat or .npz file.
+def _weights(
+    path: str | os.PathLike[str], found: Mapping[str, NDArray[Any]], num_devices: int
+) -> Floats | None:
+    """Return the weights `[N]` among variables of a file, None if there are none."""
+    weights = found.get(NAMES["weights"])
+    if weights is None:
+        return None
+    name = f"{NAMES['weights']} of {path}"
+    return in_range(name, weights.reshape(-1), 0, np.inf, (num_devices,), open_low=True)
 
-    They are its variables `input_h` and `data_arrival`, as LyDROO's result files have them.
+
+def read_recording(path: str | os.PathLike[str]) -> tuple[Floats, Floats, Floats | None]:
+    """Read channel gains and arrivals (Mbit) `[T, N]`, and weights `[N]` if there are.
+
+    They are the variables `input_h`, `data_arrival` and `weights` of a .mat or .npz file, the first
+    two as LyDROO's result files have them.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, lacks one of them, or they are not matrices of one shape of
-            non-negative, finite numbers.
+        ValueError: if it is damaged, lacks one of the first two, or they are not matrices of one
+            shape of non-negative, finite numbers, or the weights are not N positive ones.
     """
-    found = read_variables(Path(path), ["input_h", "data_arrival"])
+    found = read_variables(Path(path), ["input_h", "data_arrival"], ["weights"])
     gains = in_range(f"input_h of {path}", found["input_h"], 0, np.inf, ("T", "N"))
     name = f"data_arrival of {path}"
-    return gains, in_range(name, found["data_arrival"], 0, np.inf, gains.shape)
+    arrivals = in_range(name, found["data_arrival"], 0, np.inf, gains.shape)
+    return gains, arrivals, _weights(path, found, gains.shape[1])
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:

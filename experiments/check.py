@@ -10,7 +10,7 @@ from env.datasets import read_dataset
 from env.labels import LabelCheck, check_labels
 from experiments.cli import run_module
 from experiments.configs import CheckConfig
-from experiments.frames import device_weights
+from experiments.frames import recorded_weights
 
 LISTED = 50  # frames at most
 
@@ -42,7 +42,7 @@ def check_file(config: CheckConfig) -> LabelCheck:
         FileNotFoundError: if there is no such file.
     """
     dataset = read_dataset(config.data)
-    weights = device_weights(config.weights, dataset.weights, dataset.gain.shape[1])
+    weights = recorded_weights(config.weights, dataset.weights, dataset.gain.shape[1])
     return check_labels(
         dataset, WPMECCritic(weights), time_limit=config.time_limit, jobs=config.jobs
     )

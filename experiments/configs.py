@@ -3,9 +3,10 @@
 Nothing heavy is imported here, so that `droo --help` answers at once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import tyro
 
@@ -119,7 +120,7 @@ class PolicyConfig:
     rebuild_optimizer: bool = False
     """Start Adam anew at every training step, as the published code does."""
 
-    suitable: ClassVar = SUITABLE
+    suitable: ClassVar[Mapping[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]]] = SUITABLE
 
     def __post_init__(self) -> None:
         """Fill in what suits the policy."""
@@ -136,7 +137,45 @@ def fill_in(config: object, **values: object) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DROOConfig(PolicyConfig, FramesConfig):
+class AgentConfig(PolicyConfig):
+    """How the agent decides, and where runs are kept."""
+
+    preset: Preset = "best"
+    """What settings that are not given are: the best found, or the paper's: an mlp that sees the
+    published state, candidates are not refined, training falls at the interval alone."""
+    quantizer: Literal["OP", "OPN", "KNN"] | None = None
+    """Order-preserving, noisy order-preserving or nearest neighbours. By default OP; with queues
+    and the preset published OPN."""
+    num_candidates: int | None = None
+    """Candidates K at the start; by default N."""
+    adapt_every: int | None = 32
+    """Frames between updates of K; None leaves K as it is."""
+    refine_every: int | None = None
+    """Refine the best candidate, device by device, in every frame while that helped in one of the
+    last so many tries, else in every so many-th; 0 never. By default 32, with queues 1000,
+    published 0."""
+    refine_from_local: bool | None = None
+    """Refine computing everything locally as well, and take the better. By default only with
+    queues."""
+    training_interval: int = 10
+    """Frames between training steps."""
+    learn_when_wrong: bool | None = None
+    """Train also in every frame in which the policy's own decision did not win. By default True,
+    published False."""
+    results: Path = Path("results")
+    """Folder of all results; a run gets a folder of its own in it."""
+
+    presets: ClassVar[Mapping[Preset, Mapping[str, Any]]]
+
+    def __post_init__(self) -> None:
+        """Fill in what the preset says, and then what suits the policy."""
+        check_settings(self)
+        fill_in(self, **self.presets[self.preset])
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DROOConfig(AgentConfig, FramesConfig):
     """DROO learns to offload online in wireless powered MEC: the main experiment."""
 
     frames: int = 30_000
@@ -144,49 +183,40 @@ class DROOConfig(PolicyConfig, FramesConfig):
     scenario: Literal["steady", "alternating-weights", "on-off"] = "steady"
     """What changes during the run: nothing; all weights, at 60 % of the frames, and back at 80 %;
     or devices switch off from 60 %, on again from 80 %, and two off at 95 %."""
-    preset: Preset = "best"
-    """What settings that are not given are: the best found, or the paper's: an mlp that sees gains
-    alone, candidates are not refined, training falls at the interval alone."""
     warm_start: Path | None = None
     """Checkpoint whose policy to start from, of this N or, if the policy takes any, another."""
-    quantizer: Literal["OP", "OPN", "KNN"] = "OP"
-    """Order-preserving, noisy order-preserving or nearest neighbours."""
-    num_candidates: int | None = None
-    """Candidates K at the start; by default N."""
-    adapt_every: int | None = 32
-    """Frames between updates of K; None leaves K as it is."""
-    refine_every: int | None = None
-    """Refine the best candidate, device by device, in every frame while that helped in one of the
-    last so many tries, else in every so many-th; 0 never. By default 32, published 0."""
-    training_interval: int = 10
-    """Frames between training steps."""
-    learn_when_wrong: bool | None = None
-    """Train also in every frame in which the policy's own decision did not win. By default True,
-    published False."""
     optimum_time_limit: float = 10.0
     """Seconds for the optimum of a frame; then the bound proven so far is taken, and told."""
-    results: Path = Path("results")
-    """Folder of all results; a run gets a folder of its own in it."""
+
+    presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {
+        "best": {
+            "policy": "equivariant",
+            "quantizer": "OP",
+            "refine_every": 32,
+            "refine_from_local": False,
+            "learn_when_wrong": True,
+        },
+        "published": {
+            "policy": "mlp",
+            "quantizer": "OP",
+            "refine_every": 0,
+            "refine_from_local": False,
+            "learn_when_wrong": False,
+        },
+    }
 
     def __post_init__(self) -> None:
         """Check the values, and fill in what the preset says."""
-        best = self.preset == "best"
-        fill_in(
-            self,
-            policy="equivariant" if best else "mlp",
-            refine_every=32 if best else 0,
-            learn_when_wrong=best,
-        )
         FramesConfig.__post_init__(self)
-        PolicyConfig.__post_init__(self)
+        AgentConfig.__post_init__(self)
 
 
-SchemeName = Literal["lydroo", "lycd", "exact", "myopic", "all-local", "all-offloading"]
+SchemeName = Literal["lydroo", "exact", "lycd", "myopic", "all-local", "all-offloading"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LyDROOConfig(PolicyConfig):
-    """LyDROO keeps data queues stable within energy budgets, or another scheme on its frames."""
+class QueuesConfig:
+    """MEC with queues: where its frames come from, and its constants."""
 
     num_devices: int | None = None
     """Number of devices N; by default that of --data, else 10."""
@@ -197,17 +227,19 @@ class LyDROOConfig(PolicyConfig):
     data: Path | None = None
     """Recorded channel gains and arrivals (.mat or .npz with input_h and data_arrival [T, N]), as
     in the result.mat of a run; by default they are generated."""
-    scheme: SchemeName = "lydroo"
-    """Who decides: the agent; coordinate descent or the optimum of the same drift plus penalty; as
-    much as this frame alone can compute; or always the same."""
     arrival_rate: float = 3.0
     """lambda: mean arrivals of a device in a frame, Mbit. Not with --data."""
     arrivals: Literal["exponential", "poisson"] = "exponential"
-    """Exponential arrivals, or Poisson many batches of 1 Mbit. Not with --data."""
+    """Distribution of the arrivals: exponential, or batches of 1 Mbit, as many in a frame as
+    Poisson's distribution says. Not with --data."""
+    line_of_sight: float = 0.3
+    """Power fraction of the line of sight: 0 is Rayleigh, more Rician fading. Not with --data."""
+    correlation: float = 0.0
+    """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
     weights: tuple[float, ...] | None = None
     """Weight of each device; by default 1.5, 1, 1.5, 1, ..."""
     tradeoff: float = 20.0
-    """V: what computing is worth against the queues."""
+    """V: by how much a unit of weighted rate counts against the queues, Mbit."""
     energy_budget: float = 0.08
     """Energy that a device may use in a frame, on average, J."""
     energy_reserve: float = 0.5
@@ -217,10 +249,25 @@ class LyDROOConfig(PolicyConfig):
     """Transmit power of a device at most, W."""
     bandwidth: float = 2e6
     """Hz, shared by all in time."""
-    line_of_sight: float = 0.3
-    """Power fraction of the line of sight: Rician fading, 0 is Rayleigh. Not with --data."""
-    correlation: float = 0.0
-    """Correlation of the fading from frame to frame, -1 to 1. Not with --data."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
+        if self.data is not None:
+            fields = QueuesConfig.__dataclass_fields__
+            for name in ("arrival_rate", "arrivals", "line_of_sight", "correlation"):
+                if getattr(self, name) != fields[name].default:
+                    raise ValueError(f"{name} describes generated frames: drop --data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LyDROOConfig(AgentConfig, QueuesConfig):
+    """LyDROO keeps data queues stable within energy budgets, or another scheme on its frames."""
+
+    scheme: SchemeName = "lydroo"
+    """Who decides. lydroo: the agent. exact: the optimum of the same objective. lycd: coordinate
+    descent on it. myopic: what computes most in this frame. all-local, all-offloading: as they
+    say. The settings of policy and agent are lydroo's alone."""
     features: tuple[str, ...] | None = None
     """What the state tells of each device: gain, data_queue, energy_queue, as published; log_gain,
     log_data_queue, log_energy_queue, weight, active; or log_price, airtime, ahead, worked out of
@@ -229,59 +276,47 @@ class LyDROOConfig(PolicyConfig):
     hidden: tuple[int, ...] | None = None
     """Widths of the hidden layers. By default what suits the policy: 256 128 for mlp, 32 64 for
     conv, 64 64 for gru, 16 16 for the others."""
-    preset: Preset = "best"
-    """What settings that are not given are: the best found, or the paper's: an mlp that sees the
-    scaled gains and queues, noisy quantizer, candidates are not refined, training falls at the
-    interval alone."""
-    quantizer: Literal["OP", "OPN", "KNN"] | None = None
-    """Order-preserving, noisy order-preserving or nearest neighbours. By default OP, published
-    OPN."""
-    num_candidates: int | None = None
-    """Candidates K at the start; by default N."""
-    adapt_every: int | None = 32
-    """Frames between updates of K; None leaves K as it is."""
-    refine_every: int | None = None
-    """Refine the best candidate, and computing locally, device by device, in every frame while that
-    helped in one of the last so many tries, else in every so many-th; 0 never. By default 1000,
-    published 0."""
     training_interval: int = 20
     """Frames between training steps."""
-    learn_when_wrong: bool | None = None
-    """Train also in every frame in which the policy's own decision did not win. By default True,
-    published False."""
-    results: Path = Path("results")
-    """Folder of all results; a run gets a folder of its own in it."""
 
-    suitable: ClassVar = SUITABLE_FOR_QUEUES
+    suitable: ClassVar[Mapping[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]]] = (
+        SUITABLE_FOR_QUEUES
+    )
+    presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {
+        "best": {
+            "policy": "equivariant",
+            "quantizer": "OP",
+            "refine_every": 1000,
+            "refine_from_local": True,
+            "learn_when_wrong": True,
+        },
+        "published": {
+            "policy": "mlp",
+            "quantizer": "OPN",
+            "refine_every": 0,
+            "refine_from_local": False,
+            "learn_when_wrong": False,
+        },
+    }
 
     def __post_init__(self) -> None:
         """Check the values, and fill in what the preset says."""
-        check_settings(self)
-        generated = LyDROOConfig.__dataclass_fields__
-        changed = [
-            name
-            for name in ("arrival_rate", "arrivals", "line_of_sight", "correlation")
-            if getattr(self, name) != generated[name].default
-        ]
-        if self.data is not None and changed:
-            raise ValueError(f"{changed[0]} describes generated frames: drop --data")
-        best = self.preset == "best"
-        fill_in(
-            self,
-            policy="equivariant" if best else "mlp",
-            quantizer="OP" if best else "OPN",
-            refine_every=1000 if best else 0,
-            learn_when_wrong=best,
-        )
-        super().__post_init__()
+        QueuesConfig.__post_init__(self)
+        AgentConfig.__post_init__(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunsConfig:
+class JobsConfig:
     """How several runs are spread."""
 
     jobs: int = -1
     """Runs at a time, or fleets, one process each; -1 takes all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig(JobsConfig):
+    """How several runs of DROO are spread."""
+
     device: Literal["cpu", "cuda"] | None = None
     """Let all seeds of a setting play together, as a fleet whose networks compute on this device.
     By default, and with a policy that holds a GRU, each run is a process of its own."""
@@ -356,7 +391,7 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaledConfig(RunsConfig):
+class ScaledConfig(JobsConfig):
     """How much to run, and where to."""
 
     scale: Literal["smoke", "full"] = "full"
@@ -374,7 +409,7 @@ class ScaledConfig(RunsConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyConfig(ScaledConfig):
+class StudyConfig(ScaledConfig, RunsConfig):
     """One study, from several seeds, with intervals; runs that exist are reused."""
 
     num_devices: int | None = None
@@ -382,7 +417,7 @@ class StudyConfig(ScaledConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SizesConfig(ScaledConfig):
+class SizesConfig(ScaledConfig, RunsConfig):
     """One study at several N, from several seeds, with intervals; runs that exist are reused."""
 
     num_devices: tuple[int, ...] | None = None
@@ -415,7 +450,7 @@ StudyName = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceConfig(ScaledConfig):
+class ReproduceConfig(ScaledConfig, RunsConfig):
     """Run every study, or some; runs that exist are reused."""
 
     only: tyro.conf.Positional[tuple[StudyName, ...]] = ()
@@ -434,7 +469,7 @@ class PlotConfig:
     """Folder for the figures; by default that of a single run, else ./figures."""
     window: int | None = None
     """Frames of the rolling mean and range of the rate, and training steps of the loss's; K has ten
-    times as many frames. By default 50."""
+    times as many frames. By default 50, with queues 100."""
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -20,7 +20,7 @@ from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments import figures, results
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, PolicyConfig
+from experiments.configs import AgentConfig, DROOConfig, PolicyConfig
 from experiments.frame_kernels import Columns
 from experiments.frame_loop import Played, compile_frames, new_columns, play, time_all
 from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
@@ -130,12 +130,23 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
     agent = build_agent(config, num_devices, seed, config.training_interval)
     if config.warm_start is not None:
         agent.start_from(MemoryDNN.load(config.warm_start))
+    return build_droo(config, agent)
+
+
+def build_droo(config: AgentConfig, agent: MemoryDNN) -> DROO:
+    """Return what plays frames with an agent and these settings.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+    assert config.quantizer is not None  # the config filled it in
     return DROO(
         agent,
         mode=config.quantizer,
         num_candidates=config.num_candidates,
         adapt_every=config.adapt_every,
         refine_every=config.refine_every or None,
+        refine_from_local=bool(config.refine_from_local),
         learn_when_wrong=bool(config.learn_when_wrong),
     )
 

@@ -36,16 +36,16 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
         FileNotFoundError: if there is no such data file.
     """
     if config.data is not None:
-        gains, recorded_weights = read_gains(config.data)
+        gains, weights = read_gains(config.data)
         num_devices = gains.shape[1]
         if config.num_devices not in (None, num_devices):
             raise ValueError(
                 f"num_devices must be {num_devices} as in {config.data}, got {config.num_devices}"
             )
-        return gains, device_weights(config.weights, recorded_weights, num_devices)
+        return gains, recorded_weights(config.weights, weights, num_devices)
 
     num_devices = config.num_devices or (10 if config.weights is None else len(config.weights))
-    weights = device_weights(config.weights, None, num_devices)
+    weights = recorded_weights(config.weights, None, num_devices)
     average_gain = path_loss_gain(linear_placement(num_devices))
     channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
     (stream,) = np.random.SeedSequence(config.seed).spawn(1)
@@ -58,7 +58,19 @@ def replay(gains: Floats, weights: Floats, features: Sequence[str] | None) -> Wi
     return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())
 
 
-def device_weights(
+def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:
+    """Return the weights `[N]`: those given, or else the default's.
+
+    Raises:
+        ValueError: if there are not as many.
+    """
+    weights = default if given is None else np.array(given)
+    if len(weights) != len(default):
+        raise ValueError(f"weights must be as many as devices, {len(default)}, got {len(weights)}")
+    return weights
+
+
+def recorded_weights(
     given: tuple[float, ...] | None, recorded: Floats | None, num_devices: int
 ) -> Floats:
     """Return the weights `[N]`: those given, or else recorded, or else the paper's.
@@ -66,14 +78,8 @@ def device_weights(
     Raises:
         ValueError: if there are not `num_devices` of them.
     """
-    weights = default_weights(num_devices)
-    if given is not None:
-        weights = np.array(given)
-    elif recorded is not None:
-        weights = recorded
-    if len(weights) != num_devices:
-        raise ValueError(f"weights must be as many as devices, {num_devices}, got {len(weights)}")
-    return weights
+    default = default_weights(num_devices)
+    return device_weights(given, default if recorded is None else recorded)
 
 
 def split_frames(gains: Floats, config: DROOConfig) -> tuple[Floats, int]:

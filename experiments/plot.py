@@ -31,10 +31,13 @@ def draw(config: PlotConfig, output: Path) -> list[Path]:
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
     labelled = dict(zip(labels, config.runs, strict=True))
-    with_queues = [(run / queueing_history.FILE).exists() for run in config.runs]
+    with_queues = [(run / queueing_history.RESULT_FILE).exists() for run in config.runs]
     if not any(with_queues):
         histories = {label: results.load(run) for label, run in labelled.items()}
         return figures.save_figures(histories, output, config.window or figures.WINDOW)
+    for run in config.runs:
+        if not run.is_dir():
+            raise FileNotFoundError(f"there is no folder {run}")
     if not all(with_queues):
         raise ValueError("runs must be of one problem, with queues or without")
     return queueing_figures.save_run(

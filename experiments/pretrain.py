@@ -17,7 +17,7 @@ from experiments.cli import run_module
 from experiments.configs import PretrainConfig
 from experiments.droo import build_agent
 from experiments.figures import SIZE, STYLE, save_figure
-from experiments.frames import device_weights, replay
+from experiments.frames import recorded_weights, replay
 from experiments.provenance import provenance
 
 
@@ -47,7 +47,7 @@ def run(config: PretrainConfig) -> Path:
     num_frames, num_devices = data.gain.shape
     for_order, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     agent = build_agent(config, num_devices, for_agent)
-    weights = device_weights(config.weights, data.weights, num_devices)
+    weights = recorded_weights(config.weights, data.weights, num_devices)
     env = replay(data.gain, weights, agent.features)
     env.reset()
     states, labelled = np.empty((num_frames, agent.net[0])), np.empty(num_frames)

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Runs = Mapping[str, QueueingHistory]
 
 WINDOW = 100  # frames
+STEPS = 20  # training steps of the loss's rolling mean
 LEAST = 1e-7  # what lacks less to the optimum is drawn here
 
 
@@ -31,8 +32,8 @@ def draw_data_queue(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
     ax.set(xlabel="Time frame", ylabel="Data queue (Mbit)")
     ax.set_ylim(bottom=0)
-    band = ", from least to largest" if len(runs) == 1 else ""
-    return finish(ax, runs, f"Mean over devices{band}, and {window} frames", "upper right")
+    of = "mean and range of the devices" if len(runs) == 1 else "mean of the devices"
+    return finish(ax, runs, f"Data queue over the last {window} frames: {of}", "upper right")
 
 
 def draw_energy(runs: Runs, ax: Axes, window: int = WINDOW, budget: float | None = None) -> Axes:
@@ -45,7 +46,8 @@ def draw_energy(runs: Runs, ax: Axes, window: int = WINDOW, budget: float | None
         ax.axhline(budget, color="0.3", linewidth=0.9, linestyle="--", label="budget")
     ax.set(xlabel="Time frame", ylabel="Energy (J a frame)")
     ax.set_ylim(bottom=0)
-    title = f"Mean over devices and {window} frames; dashed: the budget"
+    dashed = "" if budget is None else "; dashed: the budget"
+    title = f"Energy over the last {window} frames: mean of the devices{dashed}"
     return finish(ax, runs, title, "lower right")
 
 
@@ -53,10 +55,12 @@ def draw_objective(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
     """Draw what each run's objective lacks to the optimum of the same states."""
     for number, (label, run) in enumerate(runs.items()):
         frames = np.arange(1, len(run.objective) + 1)
-        lack = 1 - rolling(run.normalized_objective, window, np.nanmean)
-        ax.plot(frames, np.maximum(lack, LEAST), color=f"C{number}", linewidth=1.2, label=label)
+        lack = np.maximum(1 - rolling(run.normalized_objective, window, np.nanmean), LEAST)
+        whole = slice(min(window, len(frames)) - 1, None)
+        ax.plot(frames[whole], lack[whole], color=f"C{number}", linewidth=1.2, label=label)
     ax.set(xlabel="Time frame", ylabel="1 - objective / optimum", yscale="log")
-    return finish(ax, runs, f"Lack to the optimum, mean over {window} frames", "upper right")
+    title = f"Lack to the optimum over the last {window} frames ({LEAST:g}: none)"
+    return finish(ax, runs, title, "upper right")
 
 
 ENDS = (np.min, np.max)
@@ -65,7 +69,7 @@ ENDS = (np.min, np.max)
 def common_budget(folders: Sequence[Path]) -> float | None:
     """Return the energy budget of saved runs, J; None if they differ in it."""
     configs = [results.load_config(folder) for folder in folders]
-    budgets = {config["config"]["energy_budget"] for config in configs}
+    budgets = {config.get("config", {}).get("energy_budget") for config in configs}
     return budgets.pop() if len(budgets) == 1 else None
 
 
@@ -76,7 +80,7 @@ def save_run(runs: Runs, budget: float | None, folder: Path, window: int = WINDO
         runs: label -> run; labels go into the legend if there are several.
         budget: of energy, J, if it is the same in all.
         folder: where the files go.
-        window: frames of the rolling means, and training steps of the loss's.
+        window: frames of the rolling means, but for the loss's.
     """
     with mpl.rc_context(STYLE):
         figure = Figure((2 * SIZE[0], 2 * SIZE[1]), layout="constrained")
@@ -84,5 +88,5 @@ def save_run(runs: Runs, budget: float | None, folder: Path, window: int = WINDO
         draw_data_queue(runs, queue, window)
         draw_energy(runs, energy, window, budget)
         draw_objective(runs, objective, window)
-        draw_cost(runs, cost, window)
+        draw_cost({label: run for label, run in runs.items() if len(run.cost)}, cost, STEPS)
         return save_figure(figure, folder / "queues")

@@ -5,7 +5,7 @@ result.mat holds what the published script saves, under its names; frames.csv ho
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,7 @@ from experiments import results
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FILE = "result.mat"
-
-FIRST = 200  # frames at the start that are looked at by themselves
-OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only
+RESULT_FILE = "result.mat"
 
 PUBLISHED = {
     "gain": "input_h",
@@ -31,10 +28,33 @@ PUBLISHED = {
     "rate": "rate",
     "energy": "energy_consumption",
     "objective": "objective",
+    "weights": "weights",
 }
-"""The fields of `QueueingHistory`, and what the published result files call them."""
+"""The fields of `QueueingHistory` and what the published files call them; the last they lack."""
 
-NUMBERS = ("own_objective", "optimal_objective", "k", "best_candidate", "scored")
+NUMBERS = ("own_objective", "k", "best_candidate", "scored")
+
+
+class Learned(NamedTuple):
+    """What an agent tells of its frames.
+
+    Attributes:
+        own_objective: of the policy's own rounded decision `[T]`, Mbit^2.
+        k: K, how many candidates were asked for `[T]`.
+        best_candidate: which candidate won `[T]`, from 0.
+        scored: how many decisions were scored `[T]`, refinement included.
+    """
+
+    own_objective: Floats
+    k: Ints
+    best_candidate: Ints
+    scored: Ints
+
+    @classmethod
+    def empty(cls, frames: int) -> Self:
+        """Return room for so many frames."""
+        k, best_candidate, scored = np.zeros((3, frames), dtype=np.int64)
+        return cls(np.empty(frames), k, best_candidate, scored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +67,12 @@ class QueueingHistory:
         data_queue: Q at its start `[T, N]`, Mbit.
         energy_queue: Y at its start `[T, N]`.
         decision: zeros (local) and ones (offloaded) `[T, N]`.
+        weights: w `[N]`.
         rate: r, what was computed `[T, N]`, Mbit.
         energy: e, what that took `[T, N]`, J.
         objective: of drift plus penalty `[T]`, Mbit^2.
-        own_objective: of the policy's own rounded decision; for other schemes the objective.
         optimal_objective: the most that the frame allowed, in this state `[T]`: an upper bound.
-        k: K, how many candidates were asked for `[T]`; 0 for other schemes, and so on.
-        best_candidate: which candidate won `[T]`, from 0.
-        scored: how many decisions were scored `[T]`, refinement included.
+        learned: what an agent tells of the frames; None of a scheme that does not learn.
         cost_frame: the frames of the training steps `[U]`, from 1.
         cost: training losses `[U]`.
     """
@@ -64,66 +82,71 @@ class QueueingHistory:
     data_queue: Floats
     energy_queue: Floats
     decision: Ints
+    weights: Floats
     rate: Floats
     energy: Floats
     objective: Floats
-    own_objective: Floats
     optimal_objective: Floats
-    k: Ints
-    best_candidate: Ints
-    scored: Ints
+    learned: Learned | None
     cost_frame: Ints
     cost: Floats
 
     @property
     def normalized_objective(self) -> Floats:
         """Achieved over optimal objective `[T]`; 1 where there is nothing to gain."""
-        return self._normalized(self.objective)
-
-    @property
-    def own_normalized_objective(self) -> Floats:
-        """The same for the policy's own rounded decision alone `[T]`."""
-        return self._normalized(self.own_objective)
-
-    def _normalized(self, objective: Floats) -> Floats:
-        nothing = self.optimal_objective <= 0
-        return np.where(nothing, 1.0, objective / np.where(nothing, 1.0, self.optimal_objective))
+        return results.normalized(self.objective, self.optimal_objective)
 
 
-def summarize(history: QueueingHistory) -> dict[str, Any]:
-    """Return the key figures of a run but for its stability; steady is its last half."""
+def summarize(history: QueueingHistory, *, lyapunov: bool = True) -> dict[str, Any]:
+    """Return the key figures of a run but for its stability; steady is its last half.
+
+    Args:
+        history: the frames.
+        lyapunov: whether decisions were to serve the objective; of others it tells nothing.
+    """
     frames, devices = history.rate.shape
     steady, test = slice(frames // 2, None), slice(frames - max(1, frames // 5), None)
     queue, normalized = history.data_queue.mean(axis=1), history.normalized_objective
-    arrived = float(history.arrival[steady].mean())
-    steady_queue = float(queue[steady].mean())
+    of_objective = {
+        "normalized_objective": float(normalized.mean()),
+        "normalized_objective_test": float(normalized[test].mean()),
+        "normalized_objective_first_200": float(normalized[: results.FIRST].mean()),
+        "optimal_decision_fraction_test": float((normalized[test] >= results.OPTIMAL).mean()),
+    }
     return {
         "num_devices": devices,
         "frames": frames,
-        "mean_data_queue": float(queue.mean()),
-        "steady_data_queue": steady_queue,
+        "steady_data_queue": float(queue[steady].mean()),
         "peak_data_queue": float(queue.max()),
-        "steady_delay": steady_queue / arrived if arrived > 0 else None,
         "steady_energy_queue": float(history.energy_queue[steady].mean()),
         "mean_energy": float(history.energy.mean()),
-        "steady_rate": float(history.rate[steady].mean()),
-        "steady_arrival": arrived,
-        "offloading_fraction": float(history.decision.mean()),
-        "normalized_objective": float(normalized.mean()),
-        "normalized_objective_test": float(normalized[test].mean()),
-        "normalized_objective_first_200": float(normalized[:FIRST].mean()),
-        "optimal_decision_fraction_test": float((normalized[test] >= OPTIMAL).mean()),
-        "own_normalized_objective_test": float(history.own_normalized_objective[test].mean()),
-        "own_decision_fraction_test": float((history.best_candidate[test] == 0).mean()),
-        "mean_k": float(history.k.mean()),
-        "mean_scored": float(history.scored.mean()),
+        "steady_weighted_rate": float((history.rate[steady] @ history.weights).mean()),
+        "steady_weighted_arrival": float((history.arrival[steady] @ history.weights).mean()),
+        **(of_objective if lyapunov else dict.fromkeys(of_objective)),
+        **_of_learning(history, test),
+    }
+
+
+def _of_learning(history: QueueingHistory, test: slice) -> dict[str, Any]:
+    """Return what a summary tells of an agent; None of each for a scheme that does not learn."""
+    learned = history.learned
+    if learned is None:
+        names = ("own_normalized_objective_test", "own_decision_fraction_test", "mean_k")
+        return dict.fromkeys((*names, "mean_scored", "gradient_steps"))
+    own = results.normalized(learned.own_objective, history.optimal_objective)
+    return {
+        "own_normalized_objective_test": float(own[test].mean()),
+        "own_decision_fraction_test": float((learned.best_candidate[test] == 0).mean()),
+        "mean_k": float(learned.k.mean()),
+        "mean_scored": float(learned.scored.mean()),
         "gradient_steps": len(history.cost),
     }
 
 
 def write(folder: Path, history: QueueingHistory) -> None:
     """Write a run's frames into a folder: result.mat, frames.csv and cost.csv."""
-    write_mat(folder / FILE, history)
+    write_mat(folder / RESULT_FILE, history)
+    learned = {} if history.learned is None else history.learned._asdict()
     columns = {
         "frame": range(1, len(history.objective) + 1),
         "mean_data_queue": history.data_queue.mean(axis=1).tolist(),
@@ -131,12 +154,13 @@ def write(folder: Path, history: QueueingHistory) -> None:
         "mean_energy": history.energy.mean(axis=1).tolist(),
         "mean_rate": history.rate.mean(axis=1).tolist(),
         "objective": history.objective.tolist(),
-        **{name: getattr(history, name).tolist() for name in NUMBERS},
-        "decision": ["".join(map(str, row)) for row in history.decision.tolist()],
+        "optimal_objective": history.optimal_objective.tolist(),
+        "normalized_objective": history.normalized_objective.tolist(),
+        **{name: values.tolist() for name, values in learned.items()},
+        "decision": results.as_text(history.decision),
     }
     results.write_csv(folder / "frames.csv", columns)
-    cost = {"frame": history.cost_frame.tolist(), "cost": history.cost.tolist()}
-    results.write_csv(folder / "cost.csv", cost)
+    results.write_cost(folder, history.cost_frame, history.cost)
 
 
 def write_mat(path: Path, history: QueueingHistory) -> None:
@@ -154,19 +178,28 @@ def load(run: Path) -> QueueingHistory:
         FileNotFoundError: if it is no folder of such a run.
         ValueError: if a file in it is damaged.
     """
-    frames = results.read_csv(run / "frames.csv", NUMBERS)
-    cost = results.read_csv(run / "cost.csv", ("frame", "cost"))
-    saved = read_variables(run / FILE, list(PUBLISHED.values()))
+    frames = results.read_csv(run / "frames.csv", ("optimal_objective",), NUMBERS)
+    saved = read_variables(run / RESULT_FILE, list(PUBLISHED.values()))
     fields: dict[str, Any] = {
         field: saved[name].astype(np.float64) for field, name in PUBLISHED.items()
     }
     fields["decision"] = saved["off_mode"].astype(np.int64)
-    fields["objective"] = fields["objective"].reshape(-1)
-    for name in NUMBERS:
-        kind = np.float64 if name.endswith("objective") else np.int64
-        fields[name] = np.array(frames[name], dtype=kind)
+    for name in ("objective", "weights"):
+        fields[name] = fields[name].reshape(-1)
+    lengths = {len(frames["optimal_objective"]), len(fields["gain"]), len(fields["objective"])}
+    if len(lengths) > 1:
+        raise ValueError(f"{run / RESULT_FILE} and frames.csv must hold as many frames")
+    learned = None
+    if NUMBERS[0] in frames:
+        own, *counts = (frames[name] for name in NUMBERS)
+        learned = Learned(
+            np.array(own, dtype=np.float64), *(np.array(each, dtype=np.int64) for each in counts)
+        )
+    cost_frame, cost = results.read_cost(run)
     return QueueingHistory(
         **fields,
-        cost_frame=np.array(cost["frame"], dtype=np.int64),
-        cost=np.array(cost["cost"], dtype=np.float64),
+        optimal_objective=np.array(frames["optimal_objective"], dtype=np.float64),
+        learned=learned,
+        cost_frame=cost_frame,
+        cost=cost,
     )

@@ -5,7 +5,7 @@ all devices alike; and what refining adds.
 `python -m experiments.queueing_policies --help` lists its settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ from experiments.provenance import provenance
 from experiments.queueing_history import QueueingHistory
 from experiments.queueing_study import FRAMES, PANELS, table
 from experiments.statistics import mean_and_interval
-from experiments.study import POINTS
+from experiments.study import WINDOW, curve_frames
 from experiments.study_figures import Panel, save_curves
 from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
 
 Floats = NDArray[np.float64]
 
 SEEDS = 10
-WINDOW = 200  # frames of the curves' rolling means
 RAW = ("log_gain", "log_data_queue", "log_energy_queue", "weight")
 ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -39,7 +38,22 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "LyDROO here": {},
     "Exact": {"scheme": "exact"},
 }
-CURVES = {
+
+
+def cost_by_frame(history: QueueingHistory) -> Floats:
+    """Return the training losses `[T]`, NaN in the frames without a training step."""
+    cost = np.full(len(history.objective), np.nan)
+    cost[history.cost_frame - 1] = history.cost
+    return cost
+
+
+CURVES: Mapping[str, Callable[[QueueingHistory], Floats]] = {
+    "data_queue": lambda history: history.data_queue.mean(axis=1),
+    "energy": lambda history: history.energy.mean(axis=1),
+    "normalized_objective": lambda history: history.normalized_objective,
+    "cost": cost_by_frame,
+}
+CURVE_PANELS = {
     "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
     "energy": PANELS["mean_energy"],
     "normalized_objective": PANELS["normalized_objective"],
@@ -66,9 +80,10 @@ def run(config: ScaledConfig) -> Path:
     ]
     folders = run_missing("queueing_policies", config, [settings for _, settings in tasks])
     rows = [
-        {"decides": label, "varied": 10, **results.load_summary(folder), "run": folder.name}
+        {"decides": label, **results.load_summary(folder), "run": folder.name}
         for (label, _), folder in zip(tasks, folders, strict=True)
     ]
+    rows = [{**row, "varied": row["num_devices"]} for row in rows]
     of_label: dict[str, list[Path]] = {}
     for (label, _), folder in zip(tasks, folders, strict=True):
         of_label.setdefault(label, []).append(folder)
@@ -86,14 +101,14 @@ def run(config: ScaledConfig) -> Path:
 
 def curve_columns(folders: Mapping[str, Sequence[Path]], frames: int) -> dict[str, list[Any]]:
     """Return the columns of curves.csv: rolling means, averaged over runs, with intervals."""
-    at = np.unique(np.linspace(min(WINDOW, frames), frames, POINTS).astype(np.int64))
+    at = curve_frames(frames)
     columns: dict[str, list[Any]] = {
         name: [] for name in ("setting", "curve", "frame", "mean", "low", "high")
     }
     for label, of_label in folders.items():
         histories = [queueing_history.load(folder) for folder in of_label]
-        for curve in CURVES:
-            values = [curve_of(history, curve)[at - 1] for history in histories]
+        for curve, read in CURVES.items():
+            values = [rolling_mean(read(history))[at - 1] for history in histories]
             if np.isnan(values).all():
                 continue  # a scheme that does not learn has no loss
             columns["setting"] += [label] * len(at)
@@ -104,21 +119,11 @@ def curve_columns(folders: Mapping[str, Sequence[Path]], frames: int) -> dict[st
     return columns
 
 
-def curve_of(history: QueueingHistory, curve: str) -> Floats:
-    """Return one of `CURVES` of a run, a rolling mean `[T]`; NaN where there is nothing yet."""
-    if curve == "data_queue":
-        values = history.data_queue.mean(axis=1)
-    elif curve == "energy":
-        values = history.energy.mean(axis=1)
-    elif curve == "normalized_objective":
-        values = history.normalized_objective
-    else:
-        values = np.full(len(history.objective), np.nan)
-        values[history.cost_frame - 1] = history.cost
-    with np.errstate(invalid="ignore"):
-        known = rolling(np.nan_to_num(values), WINDOW, np.nansum)
-        count = rolling((~np.isnan(values)).astype(np.float64), WINDOW, np.nansum)
-        mean: Floats = known / np.where(count > 0, count, np.nan)
+def rolling_mean(values: Floats) -> Floats:
+    """Return the mean of what is known of the last `WINDOW` frames `[T]`; NaN where nothing is."""
+    known = rolling(np.nan_to_num(values), WINDOW, np.nansum)
+    count = rolling((~np.isnan(values)).astype(np.float64), WINDOW, np.nansum)
+    mean: Floats = known / np.where(count > 0, count, np.nan)
     return mean
 
 
@@ -136,7 +141,7 @@ def draw(study: Path, output: Path) -> list[Path]:
         }
         for name in CURVES
     }
-    return save_curves(curves, CURVES, output / "queueing_policies")
+    return save_curves(curves, CURVE_PANELS, output / "queueing_policies")
 
 
 if __name__ == "__main__":

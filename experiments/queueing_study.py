@@ -36,6 +36,10 @@ PANELS = {
         "1 - objective / optimum", shortfall, {"yscale": "log", "ylim": (LEAST, None)}
     ),
 }
+OBJECTIVE = "normalized_objective"
+PURSUE_IT = {"LyDROO", "LyCD"}
+"""The objective says nothing of schemes that pursue another, and nothing new of the optimum."""
+
 FRAMES = 10_000
 SEEDS = 5
 
@@ -100,6 +104,9 @@ class QueueingStudy:
         """Draw the figure of a saved study into another folder; return the files."""
         rows = read_rows(study / "runs.csv", ("decides", "varied", *self.panels))
         values = collect(rows, "decides", tuple(self.panels), "varied")
+        for label in values.keys() - PURSUE_IT:
+            for runs in values[label].values():
+                runs.pop(OBJECTIVE, None)
         return save_against(values, self.panels, output / self.name, self.varied, self.limits)
 
 
@@ -127,22 +134,30 @@ def table(rows: Sequence[Mapping[str, Any]], varied: str) -> str:
     for row in rows:
         groups.setdefault((row["varied"], row["decides"]), []).append(row)
     for (value, label), runs in groups.items():
-        stable = sum(run["stability"] == "stable" for run in runs)
-        undecided = sum(run["stability"] == "undecided" for run in runs)
+        verdicts = [run["stability"] for run in runs]
+        undecided = verdicts.count("undecided")
+        myopic = runs[0]["scheme"] == "myopic"  # which looks at no energy queue
         lines.append(
             [
                 f"{value:g}",
                 label,
                 interval_text([run["steady_data_queue"] for run in runs], "{:.4g}".format),
-                f"{sum(run['steady_energy_queue'] for run in runs) / len(runs):.0f}",
+                "-" if myopic else mean_of(runs, "steady_energy_queue", "{:.0f}"),
                 f"{max(run['largest_mean_energy'] for run in runs):.4f}",
-                f"{stable} of {len(runs)}" + (f" ({undecided} undecided)" if undecided else ""),
-                lack_text([run["normalized_objective"] for run in runs]),
-                f"{sum(run['mean_scored'] for run in runs) / len(runs):.1f}",
-                f"{sum(run['microseconds_per_frame'] for run in runs) / len(runs):.0f}",
+                f"{verdicts.count('stable')} of {len(runs)}"
+                + (f" ({undecided} undecided)" if undecided else ""),
+                "-" if myopic else lack_text([min(1.0, run[OBJECTIVE]) for run in runs]),
+                mean_of(runs, "mean_scored", "{:.1f}"),
+                mean_of(runs, "microseconds_per_frame", "{:.0f}"),
             ]
         )
     return aligned(lines)
+
+
+def mean_of(runs: Sequence[Mapping[str, Any]], metric: str, text: str) -> str:
+    """Return the mean of a metric over runs as text; "-" where it says nothing of them."""
+    values = [run[metric] for run in runs]
+    return "-" if None in values else text.format(sum(values) / len(values))
 
 
 def plain(label: str) -> str:

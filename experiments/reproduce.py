@@ -29,10 +29,10 @@ CONFIGS: Mapping[str, type[ScaledConfig]] = (
 
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
-    common = {field.name: getattr(config, field.name) for field in fields(ScaledConfig)}
     for name in config.only or get_args(StudyName):
         module = importlib.import_module(f"experiments.{name}")
-        module.main(CONFIGS[name](**common))
+        shared = [field.name for field in fields(CONFIGS[name]) if hasattr(config, field.name)]
+        module.main(CONFIGS[name](**{name: getattr(config, name) for name in shared}))
 
 
 if __name__ == "__main__":

@@ -59,16 +59,18 @@ class History:
     @property
     def normalized_rate(self) -> Floats:
         """Achieved over optimal rate `[T]`; 1 where nothing can be achieved."""
-        return self._normalized(self.rate)
+        return normalized(self.rate, self.optimal_rate)
 
     @property
     def own_normalized_rate(self) -> Floats:
         """The same for the policy's own rounded decision alone `[T]`."""
-        return self._normalized(self.own_rate)
+        return normalized(self.own_rate, self.optimal_rate)
 
-    def _normalized(self, rate: Floats) -> Floats:
-        nothing = self.optimal_rate == 0
-        return np.where(nothing, 1.0, rate / np.where(nothing, 1.0, self.optimal_rate))
+
+def normalized(achieved: Floats, optimal: Floats) -> Floats:
+    """Return achieved over optimal `[T]`; 1 where nothing can be achieved."""
+    nothing = optimal == 0
+    return np.where(nothing, 1.0, achieved / np.where(nothing, 1.0, optimal))
 
 
 def summarize(history: History, test_frames: int, changes: Sequence[int] = ()) -> dict[str, Any]:
@@ -135,11 +137,10 @@ def save(
             "k": history.k.tolist(),
             "best_candidate": history.best_candidate.tolist(),
             "scored": history.scored.tolist(),
-            "decision": ["".join(map(str, row)) for row in history.decision.tolist()],
+            "decision": as_text(history.decision),
         }
-        cost = {"frame": history.cost_frame.tolist(), "cost": history.cost.tolist()}
         write_csv(folder / "frames.csv", frames)
-        write_csv(folder / "cost.csv", cost)
+        write_cost(folder, history.cost_frame, history.cost)
         write_more(folder)
 
     return save_run(parent, config, summary, write)
@@ -206,7 +207,7 @@ def load(run: Path) -> History:
     """
     numbers = ("rate", "own_rate", "optimal_rate", "k", "best_candidate", "scored")
     frames = read_csv(run / "frames.csv", (*numbers, "decision"))
-    cost = read_csv(run / "cost.csv", ("frame", "cost"))
+    cost_frame, cost = read_cost(run)
     return History(
         rate=np.array(frames["rate"], dtype=np.float64),
         own_rate=np.array(frames["own_rate"], dtype=np.float64),
@@ -215,9 +216,25 @@ def load(run: Path) -> History:
         best_candidate=np.array(frames["best_candidate"], dtype=np.int64),
         scored=np.array(frames["scored"], dtype=np.int64),
         decision=np.array([list(bits) for bits in frames["decision"]], dtype=np.int64),
-        cost_frame=np.array(cost["frame"], dtype=np.int64),
-        cost=np.array(cost["cost"], dtype=np.float64),
+        cost_frame=cost_frame,
+        cost=cost,
     )
+
+
+def as_text(decisions: Ints) -> list[str]:
+    """Return decisions `[T, N]` as text such as 0110, one for each frame."""
+    return ["".join(map(str, row)) for row in decisions.tolist()]
+
+
+def write_cost(folder: Path, cost_frame: Ints, cost: Floats) -> None:
+    """Write the frames of a run's training steps, from 1, and their losses."""
+    write_csv(folder / "cost.csv", {"frame": cost_frame.tolist(), "cost": cost.tolist()})
+
+
+def read_cost(run: Path) -> tuple[Ints, Floats]:
+    """Read back what `write_cost` wrote; the errors are those of `read_csv`."""
+    cost = read_csv(run / "cost.csv", ("frame", "cost"))
+    return np.array(cost["frame"], dtype=np.int64), np.array(cost["cost"], dtype=np.float64)
 
 
 def load_config(run: Path) -> dict[str, Any]:
@@ -268,8 +285,10 @@ def write_csv(path: Path, columns: Mapping[str, Iterable[object]]) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def read_csv(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
-    """Return columns of a file in a run folder as text.
+def read_csv(
+    path: Path, wanted: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """Return columns of a file in a run folder as text, and of the optional ones what there is.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -282,7 +301,8 @@ def read_csv(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
     header = rows[0] if rows else []
     if not set(wanted) <= set(header) or any(len(row) != len(header) for row in rows):
         raise ValueError(f"{path} must have the columns {', '.join(wanted)} in every row")
-    return {name: [row[header.index(name)] for row in rows[1:]] for name in wanted}
+    there = [*wanted, *(name for name in optional if name in header)]
+    return {name: [row[header.index(name)] for row in rows[1:]] for name in there}
 
 
 def _rename_to_free(partial: Path, target: Path) -> Path:

@@ -134,11 +134,11 @@ def save_against(
         limits: settings of all Axes.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure((2.4 * SIZE[0], SIZE[1] + 0.3), layout="constrained")
+        figure = Figure((0.8 * len(panels) * SIZE[0], SIZE[1] + 0.3), layout="constrained")
         axes = figure.subplots(1, len(panels))
         for ax, (metric, panel) in zip(axes, panels.items(), strict=True):
             of_metric = {
-                label: {n: runs[metric] for n, runs in by_n.items()}
+                label: {n: runs[metric] for n, runs in by_n.items() if metric in runs}
                 for label, by_n in values.items()
             }
             draw_against(of_metric, ax, panel.convert, apart=limits.get("xscale") != "log")
@@ -162,11 +162,12 @@ def save_bars(values: Mapping[str, Sequence[float]], panel: Panel, file: Path) -
         for number, (label, runs) in enumerate(values.items()):
             mean, low, high = panel.convert(mean_and_interval(runs))
             error = ([mean - low], [high - mean])
-            ax.bar(label, mean, yerr=error, color=f"C{number}", capsize=3)
-            ax.annotate(f"{mean:.2f}", (number, high), ha="center", va="bottom")
-        ax.set(ylabel=panel.label, **panel.limits)
-        ax.grid(visible=False, axis="x")
-        ax.margins(y=0.1)
+            ax.barh(label, mean, xerr=error, color=f"C{number}", capsize=3)
+            ax.annotate(f"  {mean:.2f}", (high, number), va="center")
+        ax.set(xlabel=panel.label, **panel.limits)
+        ax.invert_yaxis()
+        ax.grid(visible=False, axis="y")
+        ax.margins(x=0.15)
         return save_figure(figure, file)
 
 
@@ -241,8 +242,10 @@ def draw_against(
         convert: what to draw of a mean and the ends of its interval.
         apart: draw the bars of the labels beside one another, not over one another.
     """
-    spread = max(max(by_n) - min(by_n) for by_n in values.values()) / 450 if apart else 0.0
+    spread = max(max(by_n) - min(by_n) for by_n in values.values() if by_n) / 450 if apart else 0.0
     for number, (label, by_n) in enumerate(values.items()):
+        if not by_n:  # it has no such metric; its colour stays its own
+            continue
         found = convert(np.array([mean_and_interval(runs) for runs in by_n.values()]).T)
         mean, low, high = found[0], found.min(axis=0), found.max(axis=0)
         shift = spread * (number - (len(values) - 1) / 2)

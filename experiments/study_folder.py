@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments import results
-from experiments.configs import ScaledConfig
+from experiments.configs import RunsConfig, ScaledConfig
 from experiments.statistics import aligned, lack, lack_text, mean_text
 from experiments.sweep import RunConfig, run_all
 
@@ -42,7 +42,8 @@ def frames_of(config: ScaledConfig, full: int) -> int:
 def run_missing(name: str, config: ScaledConfig, runs: Sequence[RunConfig]) -> list[Path]:
     """Say how much a study runs, run what was not run yet, and return the run folders."""
     print(f"{name}: {len(runs)} runs of {runs[0].frames or 0:,} frames")
-    return run_all(runs, config.jobs, device=config.device, draw=False)
+    device = config.device if isinstance(config, RunsConfig) else None
+    return run_all(runs, config.jobs, device=device, draw=False)
 
 
 def publish(
@@ -137,7 +138,8 @@ def collect(
         at = int(at) if at.is_integer() else at
         values = of_label.setdefault(at, {metric: [] for metric in metrics})
         for metric in metrics:
-            values[metric].append(float(row[metric]))
+            if row[metric] != "":  # None, where it tells nothing
+                values[metric].append(float(row[metric]))
     return collected
 
 

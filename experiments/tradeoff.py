@@ -1,6 +1,7 @@
-"""LyDROO and other schemes against V: what computing is worth against the queues.
+"""LyDROO against V, by which the weighted rate counts against the queues.
 
-Drift plus penalty comes within O(1/V) of the best at the price of queues of O(V).
+Drift plus penalty comes within O(1/V) of the best weighted rate with queues of O(V). Where all
+queues are stable, what arrives is computed whatever V is; so the backlog alone is traded.
 `python -m experiments.tradeoff --help` lists its settings.
 """
 
@@ -16,8 +17,7 @@ STUDY = QueueingStudy(
     panels={
         "steady_data_queue": PANELS["steady_data_queue"],
         "steady_energy_queue": Panel("Energy queue, last half", limits={"yscale": "log"}),
-        "mean_energy": PANELS["mean_energy"],
-        "normalized_objective": PANELS["normalized_objective"],
+        "steady_weighted_rate": Panel("Weighted rate, last half (Mbit a frame)"),
     },
     limits={"xscale": "log"},
 )

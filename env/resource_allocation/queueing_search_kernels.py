@@ -123,6 +123,20 @@ def bound(
 
 
 @kernel
+def fix_twins(choices: NDArray[np.int8], device: int, frame: Floats, weights: Floats) -> None:
+    """Let those free devices compute locally that are like one that does.
+
+    To let one of them offload in its place is the same decision but for their names.
+    """
+    for i in range(len(choices)):
+        alike = weights[i] == weights[device]
+        for row in frame:
+            alike = alike and row[i] == row[device]
+        if alike and choices[i] == FREE:
+            choices[i] = LOCAL
+
+
+@kernel
 def branch_and_bound(
     frame: Floats,
     weights: Floats,
@@ -171,6 +185,8 @@ def branch_and_bound(
                 decision[:] = suggested
             stack[depth] = choices
             stack[depth, part] = choice
+            if choice == LOCAL:
+                fix_twins(stack[depth], part, frame, weights)
             bounds[depth] = value
             depth += 1
     return best, max(left, best), nodes, outcome

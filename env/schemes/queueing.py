@@ -37,7 +37,7 @@ def certified_lyapunov_optimum(
     Branch and bound. At a price of time every device decides by itself, and at the best price all
     but one, which is served in part, do so as in a decision: that bounds all decisions, and the
     search branches on that device. `queueing_search_kernels` tells how. A few nodes are enough,
-    whatever N is; many devices that are alike may take more.
+    whatever N is; many devices that are nearly alike may take more.
 
     Args:
         frame: a `QueueingMEC` (of `gymnasium.make`: its `.unwrapped`) or a `QueueingFrame`.
