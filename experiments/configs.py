@@ -24,6 +24,8 @@ LEAST = {
 Preset = Literal["best", "published"]
 PolicyName = Literal["mlp", "equivariant", "attention", "conv", "gru", "bigru_attention"]
 
+QuantizerName = Literal["OP", "OPN", "KNN"]
+
 PER_DEVICE = ("log_gain", "weight", "active")
 SUITABLE: dict[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "mlp": (("gain",), (120, 80)),
@@ -143,7 +145,7 @@ class AgentConfig(PolicyConfig):
     preset: Preset = "best"
     """What settings that are not given are: the best found, or the paper's: an mlp that sees the
     published state, candidates are not refined, training falls at the interval alone."""
-    quantizer: Literal["OP", "OPN", "KNN"] | None = None
+    quantizer: QuantizerName | None = None
     """Order-preserving, noisy order-preserving or nearest neighbours. By default OP; with queues
     and the preset published OPN."""
     num_candidates: int | None = None

@@ -18,7 +18,7 @@ from agent.networks import POLICIES
 from agent.quantization import MODES
 from env import WirelessPoweredMEC, default_channel
 from experiments import cli, droo, figures, provenance, results, sweep
-from experiments.configs import DROOConfig, PlotConfig, PolicyName, SweepConfig
+from experiments.configs import DROOConfig, PlotConfig, PolicyName, QuantizerName, SweepConfig
 from experiments.frames import make_frames, split_frames
 from experiments.simulation import simulate
 from tests.conftest import ROOT, command, published
@@ -134,7 +134,7 @@ def test_the_names_of_the_command_line_are_those_of_the_library() -> None:
         return get_args(get_type_hints(DROOConfig)[name])
 
     assert get_args(PolicyName) == tuple(POLICIES)
-    assert choices("quantizer") == MODES
+    assert get_args(QuantizerName) == MODES
     assert set(choices("loss")) == set(LOSSES) - {"categorical"}
 
 

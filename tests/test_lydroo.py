@@ -214,9 +214,9 @@ def test_recordings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"data_arrival of .* must have shape \[30, 2\]"):
         lydroo.run(LyDROOConfig(data=file, results=tmp_path), progress=False)
     savemat(file, {"input_h": np.ones((30, 2)), "data_arrival": np.ones((30, 2))})
-    with pytest.raises(ValueError, match="frames must be at most 30 as in .*, got 31"):
+    with pytest.raises(ValueError, match=r"frames must be at most 30 as in .*, got 31"):
         lydroo.run(LyDROOConfig(data=file, frames=31, results=tmp_path), progress=False)
-    with pytest.raises(ValueError, match="num_devices must be 2 as in .*, got 3"):
+    with pytest.raises(ValueError, match=r"num_devices must be 2 as in .*, got 3"):
         lydroo.run(LyDROOConfig(data=file, num_devices=3, results=tmp_path), progress=False)
 
 
