@@ -20,7 +20,7 @@ from env.resource_allocation.queueing import (
     QueueingFrame,
     QueueingParameters,
 )
-from env.validation import in_range, positive_int
+from env.validation import agreed_num_devices, in_range, positive_int
 
 Floats = NDArray[np.float64]
 
@@ -128,16 +128,12 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         features: Sequence[str] = ("gain", "data_queue", "energy_queue"),
         allocation: Literal["lyapunov", "myopic"] = "lyapunov",
     ) -> None:
-        sizes = {
-            "channel": None if channel is None else channel.num_devices,
-            "arrivals": None if arrivals is None else arrivals.num_devices,
-            "weights": None if weights is None else np.size(weights),
-        }
-        given = [size for size in (num_devices, *sizes.values()) if size is not None]
-        n = positive_int("num_devices", given[0] if given else 10)
-        for name, size in sizes.items():
-            if size not in (None, n):
-                raise ValueError(f"{name} must have num_devices = {n} entries, got {size}")
+        n = agreed_num_devices(
+            num_devices,
+            channel=None if channel is None else channel.num_devices,
+            arrivals=None if arrivals is None else arrivals.num_devices,
+            weights=None if weights is None else np.size(weights),
+        )
         if allocation not in ("lyapunov", "myopic"):
             raise ValueError(f"allocation must be lyapunov or myopic, got {allocation!r}")
         self.num_devices = n

@@ -23,6 +23,25 @@ def positive_int(name: str, value: int) -> int:
     return number
 
 
+def agreed_num_devices(num_devices: int | None, **sizes: int | None) -> int:
+    """Return N, on which all agree that are given; 10 if none is.
+
+    Args:
+        num_devices: what the caller says.
+        sizes: how many devices an argument of this name is for.
+
+    Raises:
+        TypeError: if N is not an integer.
+        ValueError: if it is below 1, or they do not agree.
+    """
+    given = [size for size in (num_devices, *sizes.values()) if size is not None]
+    n = positive_int("num_devices", given[0] if given else 10)
+    for name, size in sizes.items():
+        if size not in (None, n):
+            raise ValueError(f"{name} must have num_devices = {n} entries, got {size}")
+    return n
+
+
 def in_range(
     name: str,
     value: ArrayLike,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from env.channel import ChannelModel, default_channel
 from env.features import WPMEC_FEATURES, Observer, WPMECView
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
-from env.validation import check_shape, positive_int
+from env.validation import agreed_num_devices, check_shape, positive_int
 
 Floats = NDArray[np.float64]
 
@@ -86,25 +86,15 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         parameters: WPMECParameters | None = None,
         features: Sequence[str] = ("gain",),
     ) -> None:
-        if num_devices is None:
-            num_devices = 10
-            if channel is not None:
-                num_devices = channel.num_devices
-            elif weights is not None:
-                num_devices = np.size(weights)
-        num_devices = positive_int("num_devices", num_devices)
+        num_devices = agreed_num_devices(
+            num_devices,
+            channel=None if channel is None else channel.num_devices,
+            weights=None if weights is None else np.size(weights),
+        )
         self.channel = default_channel(num_devices) if channel is None else channel
         self.critic = WPMECCritic(
             default_weights(num_devices) if weights is None else weights, parameters
         )
-        for name, size in (
-            ("channel", self.channel.num_devices),
-            ("weights", self.critic.num_devices),
-        ):
-            if size != num_devices:
-                raise ValueError(
-                    f"{name} must have num_devices = {num_devices} entries, got {size}"
-                )
         self.num_devices = num_devices
         self.action_space = MultiBinary(num_devices)
         self._observer = Observer(features, WPMEC_FEATURES)
