@@ -47,7 +47,7 @@ def draw_energy(runs: Runs, ax: Axes, window: int = WINDOW, budget: float | None
     ax.set(xlabel="Time frame", ylabel="Energy (J a frame)")
     ax.set_ylim(bottom=0)
     dashed = "" if budget is None else "; dashed: the budget"
-    title = f"Energy over the last {window} frames: mean of the devices{dashed}"
+    title = f"Energy over the last {window} frames{dashed}"
     return finish(ax, runs, title, "lower right")
 
 
@@ -88,5 +88,10 @@ def save_run(runs: Runs, budget: float | None, folder: Path, window: int = WINDO
         draw_data_queue(runs, queue, window)
         draw_energy(runs, energy, window, budget)
         draw_objective(runs, objective, window)
-        draw_cost({label: run for label, run in runs.items() if len(run.cost)}, cost, STEPS)
+        draw_cost(runs, cost, STEPS)
+        if len(runs) > 1:  # one legend for all
+            for legend in filter(None, (ax.get_legend() for ax in figure.axes)):
+                legend.remove()
+            handles, labels = queue.get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=5)
         return save_figure(figure, folder / "queues")
