@@ -101,7 +101,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [["decides", "largest stable rate (Mbit a frame)", "over that of Exact"]]
     for label, of_label in rates.items():
         ratios = np.array(of_label) / rates["Exact"]
-        lines.append([label, interval_text(of_label), interval_text(ratios.tolist())])
+        ratio = interval_text(ratios.tolist(), "{:.3f}".format)
+        lines.append([label, interval_text(of_label, "{:.3f}".format), ratio])
     return aligned(lines)
 
 

@@ -17,7 +17,7 @@ STUDY = QueueingStudy(
     panels={
         "steady_data_queue": PANELS["steady_data_queue"],
         "steady_energy_queue": Panel("Energy queue, last half", limits={"yscale": "log"}),
-        "steady_weighted_rate": Panel("Weighted rate, last half (Mbit a frame)"),
+        "steady_weighted_rate": Panel("Weighted rate (Mbit a frame)", limits={"ylim": (0, 45)}),
     },
     limits={"xscale": "log"},
 )
