@@ -14,10 +14,10 @@ run: $(VENV)/.installed ## Train DROO online over 30,000 frames; figures go to r
 	$(BIN)/python -m experiments.droo $(ARGS)
 
 test: lint ## Lint, check the types, run the tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-all: lint ## The same with the slow studies
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "slow or not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Lint and check the types only
 	$(BIN)/ruff check .

@@ -34,10 +34,8 @@ from experiments.configs import (
     StudyName,
 )
 from experiments.frames import apply_scenario, make_frames
-from experiments.reproduce import SEVERAL_SIZES
+from experiments.reproduce import SEVERAL_SIZES, WITH_QUEUES
 from tests.conftest import ROOT, command
-
-pytestmark = pytest.mark.xdist_group("studies")  # which share the fixture `reproduced`
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -59,7 +57,7 @@ def test_every_study_is_reproduced(reproduced: Mapping[str, Path]) -> None:
     assert tuple(reproduced) == get_args(StudyName)
     for name, folder in reproduced.items():
         files = {file.name for file in folder.iterdir()}
-        picture = name if name in SEVERAL_SIZES else "study"
+        picture = name if name in (*SEVERAL_SIZES, *WITH_QUEUES) else "study"
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
         assert json.loads((folder / "config.json").read_text())["config"]["scale"] == "smoke"
         assert (folder / f"{picture}.png").stat().st_size > 20_000
