@@ -246,7 +246,8 @@ class QueuesConfig:
     """Energy that a device may use in a frame, on average, J."""
     energy_reserve: float = 0.5
     """Energy that a device sets aside at the start, J: its energy queue begins with nu times this,
-    and ends lower as a rule; then the budget holds over the whole run. 0 in the paper."""
+    and ends lower as a rule; then the budget holds over the whole run. 0 in the paper; the myopic
+    scheme needs none."""
     max_power: float = 0.1
     """Transmit power of a device at most, W."""
     bandwidth: float = 2e6

@@ -95,8 +95,8 @@ def warning(summary: Mapping[str, Any]) -> str:
             "queues are stable cannot be told; run more --frames"
         )
     return (
-        f"WARNING: {summary['unstable_data_queues']} data queues and "
-        f"{summary['unstable_energy_queues']} energy queues grew through the last half of the run: "
+        f"WARNING: queues grew through the last half of the run, {summary['unstable_data_queues']} "
+        f"of data and {summary['unstable_energy_queues']} of energy: "
         "they are unstable, or the agent has not learned enough yet"
     )
 

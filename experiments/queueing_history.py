@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 
 from env.datasets import read_variables
+from env.validation import in_range
 from experiments import results
 
 Floats = NDArray[np.float64]
@@ -186,11 +187,17 @@ def load(run: Path) -> QueueingHistory:
     fields["decision"] = saved["off_mode"].astype(np.int64)
     for name in ("objective", "weights"):
         fields[name] = fields[name].reshape(-1)
-    lengths = {len(frames["optimal_objective"]), len(fields["gain"]), len(fields["objective"])}
-    if len(lengths) > 1:
-        raise ValueError(f"{run / RESULT_FILE} and frames.csv must hold as many frames")
+    optimal = np.array(frames["optimal_objective"], dtype=np.float64)
+    shape = fields["gain"].shape
+    for field, values in fields.items():
+        wanted = {"objective": shape[:1], "weights": shape[1:]}.get(field, shape)
+        in_range(f"{PUBLISHED[field]} of {run / RESULT_FILE}", values, -np.inf, np.inf, wanted)
+    in_range(f"optimal_objective of {run / 'frames.csv'}", optimal, -np.inf, np.inf, shape[:1])
+    there = [name for name in NUMBERS if name in frames]
+    if 0 < len(there) < len(NUMBERS):
+        raise ValueError(f"{run / 'frames.csv'} must have all of the columns {', '.join(NUMBERS)}")
     learned = None
-    if NUMBERS[0] in frames:
+    if there:
         own, *counts = (frames[name] for name in NUMBERS)
         learned = Learned(
             np.array(own, dtype=np.float64), *(np.array(each, dtype=np.int64) for each in counts)
@@ -198,7 +205,7 @@ def load(run: Path) -> QueueingHistory:
     cost_frame, cost = results.read_cost(run)
     return QueueingHistory(
         **fields,
-        optimal_objective=np.array(frames["optimal_objective"], dtype=np.float64),
+        optimal_objective=optimal,
         learned=learned,
         cost_frame=cost_frame,
         cost=cost,

@@ -178,7 +178,7 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
     assert "WARNING: the run has not converged" in done.stderr
     crowded = ("--arrival-rate", "20", "--frames", "300", "--num-devices", "3")
     done = command("experiments.lydroo", *crowded, "--scheme", "exact", "--results", tmp_path)
-    assert "WARNING: 3 data queues and" in done.stderr
+    assert "WARNING: queues grew through the last half of the run, 3 of data" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -252,3 +252,20 @@ def test_a_run_that_exists_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = lydroo.run(config, progress=False, draw=False)
     assert results.find(folder.parent, config) == folder
     assert results.find(folder.parent, replace(config, seed=1)) is None
+
+
+def test_a_damaged_run_is_named(run: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "run"
+    shutil.copytree(run, damaged)
+    saved = {name: value for name, value in loadmat(run / "result.mat").items() if name[0] != "_"}
+    savemat(damaged / "result.mat", saved | {"data_queue": saved["data_queue"][:100]})
+    with pytest.raises(ValueError, match=r"data_queue of .* must have shape \[200, 4\]"):
+        queueing_history.load(damaged)
+    savemat(damaged / "result.mat", saved | {"rate": np.full((200, 4), np.nan)})
+    with pytest.raises(ValueError, match=r"rate of .* must be finite"):
+        queueing_history.load(damaged)
+    savemat(damaged / "result.mat", saved)
+    frames = (run / "frames.csv").read_text()
+    (damaged / "frames.csv").write_text(frames.replace("scored", "skored", 1))
+    with pytest.raises(ValueError, match=r"frames.csv must have all of the columns own_objective"):
+        queueing_history.load(damaged)
