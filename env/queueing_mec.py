@@ -4,14 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
-from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, Observer, QueueingView
+from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, QueueingView
+from env.offloading import OffloadingEnv
 from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
 from env.resource_allocation.queueing import (
     LocalOptimum,
@@ -38,7 +37,7 @@ def default_queueing_channel(num_devices: int) -> BlockFading:
     return rician(path_loss_gain(distance, exponent=3.0), line_of_sight=0.3)
 
 
-class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
+class QueueingMEC(OffloadingEnv[QueueingView]):
     """Multi-slot mobile-edge computing with data queues and energy budgets (LyDROO, problem P4).
 
     ## Description
@@ -115,8 +114,6 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             or there is no such feature or allocation.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
-
     def __init__(
         self,
         num_devices: int | None = None,
@@ -136,8 +133,8 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         )
         if allocation not in ("lyapunov", "myopic"):
             raise ValueError(f"allocation must be lyapunov or myopic, got {allocation!r}")
-        self.num_devices = n
-        self.channel = default_queueing_channel(n) if channel is None else channel
+        channel = default_queueing_channel(n) if channel is None else channel
+        super().__init__(n, channel, features, QUEUEING_FEATURES)
         self.arrivals = (
             ExponentialArrivals(np.full(n, MEAN_ARRIVAL)) if arrivals is None else arrivals
         )
@@ -147,14 +144,9 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             if allocation == "myopic"
             else QueueingCritic(weights, parameters)
         )
-        self.action_space = MultiBinary(n)
-        self._observer = Observer(features, QUEUEING_FEATURES)
-        self.features = self._observer.features
         self._looks_ahead = not self._observer.names.isdisjoint(OUTLOOK)
         if self._looks_ahead and allocation == "myopic":
             raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
-        size = len(self.features) * n
-        self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
         self._no_outlook = np.zeros((3, n))  # where no feature asks for one
         self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
         self._coming: QueueingFrame | MyopicFrame | None = None
@@ -168,15 +160,6 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
     def parameters(self) -> QueueingParameters:
         """The constants."""
         return self.critic.parameters
-
-    @property
-    def gain(self) -> Floats:
-        """Channel gains `[N]` of the coming frame, read-only.
-
-        Raises:
-            RuntimeError: before the first `reset`.
-        """
-        return self._observer.frame.gain
 
     @property
     def data_queue(self) -> Floats:
@@ -195,15 +178,6 @@ class QueueingMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             RuntimeError: before the first `reset`.
         """
         return self._observer.frame.energy_queue
-
-    @property
-    def state(self) -> Floats:
-        """The state `[F N]` of the coming frame, as `reset` and `step` return it.
-
-        Raises:
-            RuntimeError: before the first `reset`.
-        """
-        return self._observer.state
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

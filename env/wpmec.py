@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import ArrayLike, NDArray
 
 from env.channel import ChannelModel, default_channel
-from env.features import WPMEC_FEATURES, Observer, WPMECView
+from env.features import WPMEC_FEATURES, WPMECView
+from env.offloading import OffloadingEnv
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import agreed_num_devices, check_shape, positive_int
 
@@ -21,7 +20,7 @@ def default_weights(num_devices: int) -> Floats:
     return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.0, 1.5)
 
 
-class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
+class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
     """Wireless powered mobile-edge computing (DROO, problem P1).
 
     ## Description
@@ -75,8 +74,6 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             no such feature.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
-
     def __init__(
         self,
         num_devices: int | None = None,
@@ -91,16 +88,11 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
             channel=None if channel is None else channel.num_devices,
             weights=None if weights is None else np.size(weights),
         )
-        self.channel = default_channel(num_devices) if channel is None else channel
+        channel = default_channel(num_devices) if channel is None else channel
+        super().__init__(num_devices, channel, features, WPMEC_FEATURES)
         self.critic = WPMECCritic(
             default_weights(num_devices) if weights is None else weights, parameters
         )
-        self.num_devices = num_devices
-        self.action_space = MultiBinary(num_devices)
-        self._observer = Observer(features, WPMEC_FEATURES)
-        self.features = self._observer.features
-        size = len(self.features) * num_devices
-        self.observation_space = Box(self._observer.lowest, np.inf, (size,), np.float64)
 
     @property
     def weights(self) -> Floats:
@@ -118,24 +110,6 @@ class WirelessPoweredMEC(gymnasium.Env[Floats, NDArray[np.int8]]):
         self.critic = WPMECCritic(weights, self.critic.parameters)
         if self._observer:
             self._observer.replace(WPMECView(self.gain, self.critic.weights))
-
-    @property
-    def gain(self) -> Floats:
-        """Channel gains `[N]` of the coming frame, read-only.
-
-        Raises:
-            RuntimeError: before the first `reset`.
-        """
-        return self._observer.frame.gain
-
-    @property
-    def state(self) -> Floats:
-        """The state `[F N]` of the coming frame, as `reset` and `step` return it.
-
-        Raises:
-            RuntimeError: before the first `reset`.
-        """
-        return self._observer.state
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

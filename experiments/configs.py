@@ -308,6 +308,10 @@ class LyDROOConfig(AgentConfig, QueuesConfig):
         AgentConfig.__post_init__(self)
 
 
+RunConfig = DROOConfig | LyDROOConfig
+"""The settings of one run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobsConfig:
     """How several runs are spread."""

@@ -26,6 +26,7 @@ from experiments.frame_loop import Played, compile_frames, new_columns, play, ti
 from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
 from experiments.provenance import provenance
 from experiments.results import History
+from experiments.statistics import print_rows
 
 Floats = NDArray[np.float64]
 
@@ -237,11 +238,11 @@ def history_of(
     columns: Columns, optimal_rate: Floats, costs: Sequence[tuple[int, float]]
 ) -> History:
     """Return a run; `costs` are the frames of its training steps, from 1, and their losses."""
-    cost_frame, cost = np.array(costs).reshape(-1, 2).T
+    cost_frame, cost = results.cost_columns(costs)
     return History(
         **columns._asdict(),
         optimal_rate=optimal_rate,
-        cost_frame=cost_frame.astype(np.int64),
+        cost_frame=cost_frame,
         cost=cost,
     )
 
@@ -266,7 +267,7 @@ def with_progress(
 ) -> Iterator[Played]:
     """Pass frames on, under a progress bar with the last ones' normalized rate, K and loss."""
     loss = math.nan
-    with tqdm(total=len(optimal_rate), unit="frame", disable=_no_bar(progress)) as bar:
+    with tqdm(total=len(optimal_rate), unit="frame", disable=no_bar(progress)) as bar:
         for played in frames:
             if played.costs[0]:
                 _, loss = played.costs[0][-1]
@@ -279,7 +280,7 @@ def with_progress(
             yield played
 
 
-def _no_bar(progress: bool) -> bool | None:
+def no_bar(progress: bool) -> bool | None:
     """Return what tqdm wants as `disable`: None, no bar where the output is not a terminal."""
     return None if progress else True
 
@@ -303,8 +304,7 @@ def print_summary(summary: dict[str, Any]) -> None:
             f"{summary['decision_us_p50']:.0f} / {summary['decision_us_p99']:.0f} us"
         ),
     }
-    for name, value in rows.items():
-        print(f"{name:41}{value}")
+    print_rows(rows)
 
 
 if __name__ == "__main__":

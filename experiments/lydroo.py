@@ -20,6 +20,7 @@ from experiments.droo import agent_seed, build_agent, build_droo
 from experiments.provenance import provenance
 from experiments.queueing_frames import make_env, make_frames
 from experiments.queueing_loop import Scheme, record
+from experiments.statistics import print_rows
 
 EXPERIMENT = "lydroo"
 SCHEMES: Mapping[str, Scheme] = {
@@ -131,8 +132,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
             f"{summary['decision_us_p50']:.0f} / {summary['decision_us_p99']:.0f} us"
         ),
     }
-    for name, value in rows.items():
-        print(f"{name:41}{value}")
+    print_rows(rows)
 
 
 if __name__ == "__main__":

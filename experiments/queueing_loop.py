@@ -14,8 +14,10 @@ from agent import DROO, Choice
 from env import QueueingCritic, QueueingFrame, QueueingMEC
 from env.schemes import certified_lyapunov_optimum
 from env.validation import in_range
-from experiments.droo import timing_of
+from experiments.droo import no_bar, timing_of
 from experiments.queueing_history import Learned, QueueingHistory
+from experiments.results import cost_columns
+from experiments.simulation import decide
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -62,11 +64,7 @@ def play(
     for _ in range(frames):
         before = env.gain, env.data_queue, env.energy_queue
         if isinstance(decider, DROO):
-            k, updates = decider.k, decider.agent.updates
-            start = time.perf_counter_ns()
-            choice = decider.decide(env.state, env.score, env.climb)
-            decision_us = (time.perf_counter_ns() - start) / 1000
-            cost = decider.agent.cost if decider.agent.updates > updates else None
+            choice, k, cost, decision_us = decide(decider, env.state, env.score, env.climb)
             *_, info = env.step(choice.decision)
             yield Step(before, choice.decision, info, decision_us, choice, k, cost)
         else:
@@ -126,7 +124,7 @@ def record(
             costs.append((t + 1, step.cost))
     seconds = time.perf_counter() - start
     critic = QueueingCritic(env.weights, env.parameters)
-    cost_frame, cost = np.array(costs).reshape(-1, 2).T
+    cost_frame, cost = cost_columns(costs)
     history = QueueingHistory(
         gain=gain,
         arrival=arrival,
@@ -139,7 +137,7 @@ def record(
         objective=objective_of(critic, data_queue, energy_queue, rate, energy),
         optimal_objective=optima(critic, gain, data_queue, energy_queue),
         learned=learned,
-        cost_frame=cost_frame.astype(np.int64),
+        cost_frame=cost_frame,
         cost=cost,
     )
     return history, timing_of(seconds, decision_us)
@@ -171,7 +169,7 @@ def with_progress(
 ) -> Iterator[Step]:
     """Pass frames on, under a progress bar with the last one's mean queue, K and loss."""
     loss = math.nan
-    with tqdm(total=frames, unit="frame", disable=None if progress else True) as bar:
+    with tqdm(total=frames, unit="frame", disable=no_bar(progress)) as bar:
         for number, step in enumerate(steps, 1):
             loss = loss if step.cost is None else step.cost
             if number % every == 0 or number == frames:

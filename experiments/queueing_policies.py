@@ -79,13 +79,11 @@ def run(config: ScaledConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("queueing_policies", config, [settings for _, settings in tasks])
-    rows = [
-        {"decides": label, **results.load_summary(folder), "run": folder.name}
-        for (label, _), folder in zip(tasks, folders, strict=True)
-    ]
-    rows = [{**row, "varied": row["num_devices"]} for row in rows]
-    of_label: dict[str, list[Path]] = {}
+    rows, of_label = [], dict[str, list[Path]]()
     for (label, _), folder in zip(tasks, folders, strict=True):
+        summary = results.load_summary(folder)
+        row = {"decides": label, "varied": summary["num_devices"], **summary, "run": folder.name}
+        rows.append(row)
         of_label.setdefault(label, []).append(folder)
     columns = curve_columns(of_label, frames)
     return publish(

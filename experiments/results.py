@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from experiments.configs import DROOConfig, LyDROOConfig
+from experiments.configs import RunConfig
 from experiments.provenance import MODIFIED, provenance
 
 Floats = NDArray[np.float64]
@@ -226,6 +226,12 @@ def as_text(decisions: Ints) -> list[str]:
     return ["".join(map(str, row)) for row in decisions.tolist()]
 
 
+def cost_columns(costs: Sequence[tuple[int, float]]) -> tuple[Ints, Floats]:
+    """Return the frames `[U]` and the losses `[U]` of training steps, given as pairs."""
+    cost_frame, cost = np.array(costs, dtype=np.float64).reshape(-1, 2).T
+    return cost_frame.astype(np.int64), cost
+
+
 def write_cost(folder: Path, cost_frame: Ints, cost: Floats) -> None:
     """Write the frames of a run's training steps, from 1, and their losses."""
     write_csv(folder / "cost.csv", {"frame": cost_frame.tolist(), "cost": cost.tolist()})
@@ -249,7 +255,7 @@ def load_summary(run: Path) -> dict[str, Any]:
     return summary
 
 
-def find(parent: Path, config: DROOConfig | LyDROOConfig) -> Path | None:
+def find(parent: Path, config: RunConfig) -> Path | None:
     """Return a run of these very settings, data, versions and commit in `parent`, if there is one.
 
     A run of a modified checkout is never taken for another.

@@ -4,7 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent import DROO, Choice
+from agent.scoring import Climb, Score
 from env import WirelessPoweredMEC
 
 
@@ -39,14 +43,30 @@ def simulate(
     check_features(droo, env)
     env.reset(seed=seed)
     for _ in range(num_frames):
-        k, updates = droo.k, droo.agent.updates
-        state = env.state
-        start = time.perf_counter_ns()
-        choice = droo.decide(state, env.score)
-        decision_us = (time.perf_counter_ns() - start) / 1000
+        choice, k, cost, decision_us = decide(droo, env.state, env.score)
         _, reward, *_ = env.step(choice.decision)
-        cost = droo.agent.cost if droo.agent.updates > updates else None
         yield Frame(choice, reward, k, cost, decision_us)
+
+
+class Decided(NamedTuple):
+    """An agent's decision, and what goes with it; `Frame` explains the attributes."""
+
+    choice: Choice
+    k: int
+    cost: float | None
+    decision_us: float
+
+
+def decide(
+    droo: DROO, state: NDArray[np.float64], score: Score, climb: Climb | None = None
+) -> Decided:
+    """Let an agent decide, and learn; the arguments are those of `DROO.decide`."""
+    k, updates = droo.k, droo.agent.updates
+    start = time.perf_counter_ns()
+    choice = droo.decide(state, score, climb)
+    decision_us = (time.perf_counter_ns() - start) / 1000
+    cost = droo.agent.cost if droo.agent.updates > updates else None
+    return Decided(choice, k, cost, decision_us)
 
 
 def check_features(droo: DROO, env: WirelessPoweredMEC) -> None:

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments import results
-from experiments.configs import RunsConfig, ScaledConfig
+from experiments.configs import RunConfig, RunsConfig, ScaledConfig
 from experiments.statistics import aligned, lack, lack_text, mean_text
-from experiments.sweep import RunConfig, run_all
+from experiments.sweep import run_all
 
 Row = Mapping[str, Any]
 

@@ -14,12 +14,10 @@ from tqdm import tqdm
 
 from experiments import droo, lydroo, results
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
+from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, SweepConfig
 from experiments.fleet_loop import columns_of, compile_fleet, play_together
 from experiments.frame_loop import new_columns, time_all
 from experiments.statistics import aligned, interval_text, number
-
-RunConfig = DROOConfig | LyDROOConfig
 
 EXPERIMENTS: Mapping[type, ModuleType] = {DROOConfig: droo, LyDROOConfig: lydroo}
 """The experiment of each kind of settings."""

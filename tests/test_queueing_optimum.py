@@ -238,3 +238,17 @@ def test_devices_that_are_alike_take_few_nodes() -> None:
     others = np.arange(30)[:, None] > np.arange(30)[None]  # 0, 1, ... 29 devices offload
     assert found.objective >= frame.score(others.astype(int)).max() * (1 - 1e-12)
     assert 0 < number < 30
+
+
+@pytest.mark.parametrize("num_devices", [10, 30, 100])
+def test_a_few_nodes_are_enough_whatever_the_number_of_devices(num_devices: int) -> None:
+    rng = np.random.default_rng(1)
+    critic = QueueingCritic(default_queueing_weights(num_devices))
+    gains = default_queueing_channel(num_devices).sample(rng, 200)
+    nodes = [
+        certified_lyapunov_optimum(
+            critic.frame(gain, rng.exponential(20, num_devices), rng.exponential(100, num_devices))
+        ).nodes
+        for gain in gains
+    ]
+    assert 2 < np.mean(nodes) < 6

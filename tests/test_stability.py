@@ -28,6 +28,14 @@ def test_the_interval_covers_the_drift_as_often_as_it_says(memory: float) -> Non
     assert 0.92 <= covered <= 0.98  # 0.95 +- 2.7 standard errors
 
 
+@pytest.mark.parametrize(("memory", "covered"), [(300, 0.92), (1000, 0.82), (3000, 0.70)])
+def test_long_memories_make_the_interval_too_narrow(memory: float, covered: float) -> None:
+    found = [drift(x) for x in remembering(memory, (400, 10_000))]
+    assert np.mean([each.low <= 0 <= each.high for each in found]) == pytest.approx(
+        covered, abs=0.06
+    )
+
+
 def test_wider_intervals_cover_more_often() -> None:
     series = remembering(20, (400, 2000))
     assert np.mean([drift(x, 0.5).low <= 0 <= drift(x, 0.5).high for x in series]) < 0.6
