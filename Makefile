@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: help run reproduce test test-all lint bench report clean
+.PHONY: help run reproduce test test-all lint docs bench report clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ run: $(VENV)/.installed ## Train DROO online over 30,000 frames; figures go to r
 test: lint ## Lint, check the types, run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-test-all: lint ## The same with the slow studies
+test-all: lint $(VENV)/.installed-all ## The same with the slow studies
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Lint and check the types only
@@ -27,6 +27,9 @@ lint: $(VENV)/.installed-dev ## Lint and check the types only
 reproduce: $(VENV)/.installed ## Run every study of the paper (ARGS="--scale smoke" for a quick look)
 	$(BIN)/python -m experiments.reproduce $(ARGS)
 
+docs: $(VENV)/.installed-dev ## Build the documentation site into site/
+	$(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 bench: $(VENV)/.installed-dev ## Measure the speed of the frame and of its parts
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds \
 		--override-ini addopts= $(ARGS)
@@ -35,7 +38,7 @@ report: $(VENV)/.installed-dev ## Measure all of it and print it as Markdown (so
 	$(BIN)/python -m benchmarks.report $(ARGS)
 
 clean: ## Delete the virtual environment, the caches and the build files; results/ stays
-	rm -rf $(VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -49,3 +52,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-all: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e '.[dev,ns3]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-dev

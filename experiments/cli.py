@@ -83,7 +83,7 @@ def _execute(
             config=(tyro.conf.FlagConversionOff,),
         )
         carry_out(config)
-    except (ValueError, ArithmeticError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError, ImportError) as error:
         sys.exit(f"{prog}: error: {error}")
     except (KeyboardInterrupt, SystemError) as error:
         # An interrupt of Python code that a compiled kernel calls comes out wrapped, even twice.
