@@ -43,19 +43,37 @@ def rows_of(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every study of `droo reproduce --scale smoke`: name -> its folder."""
-    folder = tmp_path_factory.mktemp("results")
-    done = command("experiments.reproduce", "--scale", "smoke", "--results", folder)
+# One or two of each kind: steady, with a scenario, over several N, with queues.
+SOME = ("learning_rate", "on_off", "comparison", "transfer", "queueing_policies", "tradeoff")
+
+
+def reproduce(folder: Path, *names: str) -> dict[str, Path]:
+    """Run `droo reproduce --scale smoke`; return each study's folder by its name."""
+    done = command("experiments.reproduce", *names, "--scale", "smoke", "--results", folder)
     assert done.returncode == 0, done.stderr
     saved = [Path(path) for path in re.findall(r"^Saved in (.+)$", done.stdout, re.MULTILINE)]
     return {path.parent.name: path for path in saved}
 
 
-def test_every_study_is_reproduced(reproduced: Mapping[str, Path]) -> None:
-    assert tuple(reproduced) == get_args(StudyName)
-    for name, folder in reproduced.items():
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return reproduce(tmp_path_factory.mktemp("results"), *SOME)
+
+
+def test_a_study_leaves_its_files(reproduced: Mapping[str, Path]) -> None:
+    assert tuple(reproduced) == SOME
+    check_files(reproduced)
+
+
+@pytest.mark.slow
+def test_every_study_is_reproduced(tmp_path: Path) -> None:
+    every = reproduce(tmp_path)
+    assert tuple(every) == get_args(StudyName)
+    check_files(every)
+
+
+def check_files(studies: Mapping[str, Path]) -> None:
+    for name, folder in studies.items():
         files = {file.name for file in folder.iterdir()}
         picture = name if name in (*SEVERAL_SIZES, *WITH_QUEUES) else "study"
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
@@ -228,7 +246,7 @@ def test_study_figures_draw_on_the_axes_handed_in() -> None:
 
 
 def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path) -> None:
-    for name in ("on_off", *SEVERAL_SIZES):
+    for name in ("on_off", "comparison", "transfer"):
         output = tmp_path / name
         plot.main(PlotConfig((reproduced[name],), output=output))
         (picture,) = output.glob("*.png")
