@@ -1,21 +1,17 @@
 """What the sections of `python -m benchmarks.report` share: settings, runs, timing, Markdown."""
 
 import math
-import shlex
 import time
 import timeit
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 
 from agent import DROO
-from experiments.configs import DROOConfig
+from experiments.configs import BenchConfig, DROOConfig
 from experiments.droo import agent_seed, build
 from experiments.frame_kernels import Columns
 from experiments.frame_loop import Player, compile_frames, new_columns, play
@@ -23,48 +19,11 @@ from experiments.frames import make_frames, split_frames
 
 Floats = NDArray[np.float64]
 
-SectionName = Literal[
-    "machine",
-    "frames",
-    "floor",
-    "parts",
-    "queues",
-    "fleet",
-    "scaling",
-    "latency",
-    "startup",
-    "memory",
-]
-
 ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds
 RUNS = 3  # of the same frames, of which the fastest counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    """Measure the speed of everything, here and now, and print it as one Markdown document."""
-
-    only: tyro.conf.Positional[tuple[SectionName, ...]] = ()
-    """Sections; by default all."""
-    data: Path | None = None
-    """Recorded channel gains (.mat or .npz with input_h [T, N]) for the main run, the floor, the
-    latency and the memory; by default they are generated. The other sections always generate."""
-    quick: bool = False
-    """Measure a hundredth of it, to see that it runs: the figures mean nothing then."""
-
-    def some(self, full: int) -> int:
-        """Return how many frames or rounds to take where the whole report takes so many."""
-        return max(3, full // 100) if self.quick else full
-
-    def command(self, section: SectionName | None = None) -> str:
-        """Return what reproduces a section, or everything."""
-        words = ["python -m benchmarks.report"]
-        words += [] if section is None else [section]
-        words += [] if self.data is None else ["--data", shlex.quote(self.data.name)]
-        return " ".join([*words, *["--quick"] * self.quick])
-
-
-def main_settings(config: ReportConfig) -> DROOConfig:
+def main_settings(config: BenchConfig) -> DROOConfig:
     """The main run: 30,000 frames with the published settings, ten devices unless recorded."""
     return DROOConfig(preset="published", data=config.data, frames=config.some(30_000))
 
@@ -119,7 +78,7 @@ def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Columns
 
 
 @cache  # several sections want the same
-def main_runs(config: ReportConfig) -> tuple[list[Run], Columns, DROO]:
+def main_runs(config: BenchConfig) -> tuple[list[Run], Columns, DROO]:
     """Play the main run several times, which differ in time alone."""
     played = [play_once(main_settings(config)) for _ in range(RUNS)]
     return [run for run, _, _ in played], played[0][1], played[0][2]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from agent import DROO
-from benchmarks.common import Floats, ReportConfig, frames_of, new_agent, table
-from experiments.configs import DROOConfig, Preset
+from benchmarks.common import Floats, frames_of, new_agent, table
+from experiments.configs import BenchConfig, DROOConfig, Preset
 from experiments.fleet_loop import compile_fleet, play_together
 from experiments.frame_loop import compile_frames, new_columns, play
 
@@ -31,7 +31,7 @@ SETTINGS = (
 )
 
 
-def fleet(config: ReportConfig) -> str:
+def fleet(config: BenchConfig) -> str:
     """Return how many frames a second agents play one by one and as fleets."""
     rows: list[list[str | float]] = []
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from agent import DROO, MemoryDNN, mlp_kernels
 from benchmarks.common import (
     RUNS,
-    ReportConfig,
     best_us,
     best_us_a_call,
     frames_of,
@@ -21,6 +20,7 @@ from benchmarks.common import (
 from env import WPMECCritic
 from env.features import WPMEC_FEATURES, WPMECView, states
 from env.resource_allocation import jit, wpmec_kernels
+from experiments.configs import BenchConfig
 
 CANDIDATES = 400  # of one call, beside which what it begins with is nothing
 FORWARD_PASSES = 1000
@@ -42,7 +42,7 @@ def forward_passes(
     return total
 
 
-def floor(config: ReportConfig) -> str:
+def floor(config: BenchConfig) -> str:
     """Return the least that a frame of the main run can take, and what it takes."""
     runs, columns, droo = main_runs(config)
     num_frames = len(columns.scored)
@@ -114,7 +114,7 @@ def forward_us(agent: MemoryDNN, rounds: int) -> float:
     return us / FORWARD_PASSES
 
 
-def candidate_us(config: ReportConfig, droo: DROO) -> float:
+def candidate_us(config: BenchConfig, droo: DROO) -> float:
     """Return the microseconds that one more candidate costs the critic."""
     gains, weights = frames_of(main_settings(config))
     critic = WPMECCritic(weights)

@@ -11,16 +11,16 @@ from agent.losses import binary_cross_entropy
 from agent.networks import MLP, Layout
 from agent.passes import Autograd
 from benchmarks import plain
-from benchmarks.common import ReportConfig, median_us, table
+from benchmarks.common import median_us, table
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum
-from experiments.configs import DROOConfig
+from experiments.configs import BenchConfig, DROOConfig
 from experiments.droo import build_agent
 
 Call = Callable[[], object]
 
 
-def parts(config: ReportConfig) -> str:
+def parts(config: BenchConfig) -> str:
     """Return what the parts of a frame take, called from Python."""
     rounds = config.some(200)
     agent = filled_agent()

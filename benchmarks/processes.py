@@ -7,17 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import (
-    ReportConfig,
-    frames_of,
-    main_settings,
-    new_agent,
-    play_once,
-    table,
-)
+from benchmarks.common import frames_of, main_settings, new_agent, play_once, table
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optimum
-from experiments.configs import DROOConfig
+from experiments.configs import BenchConfig, DROOConfig
 from experiments.frame_loop import compile_frames
 
 ROOT = Path(__file__).parent.parent
@@ -34,10 +27,11 @@ def tell():
 tell()
 import agent, env
 tell()
-from benchmarks.common import ReportConfig, main_settings, play_once
+from benchmarks.common import main_settings, play_once
+from experiments.configs import BenchConfig
 tell()
 quick, *data = sys.argv[1:]
-play_once(main_settings(ReportConfig(data=Path(*data) if data else None, quick=quick == "True")))
+play_once(main_settings(BenchConfig(data=Path(*data) if data else None, quick=quick == "True")))
 tell()
 """
 
@@ -45,7 +39,7 @@ tell()
 BETWEEN = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
 
 
-def startup(config: ReportConfig) -> str:
+def startup(config: BenchConfig) -> str:
     """Return how long it takes to begin."""
     rounds = 1 if config.quick else 3
     commands = {
@@ -98,10 +92,10 @@ def tell_first_use() -> None:
     print(time.perf_counter() - start)
 
 
-def memory(config: ReportConfig) -> str:
+def memory(config: BenchConfig) -> str:
     """Return the peak memory of the packages and of the main run."""
     # The cache of machine code must be filled: compiling takes memory, but only once.
-    play_once(main_settings(ReportConfig(quick=True)))
+    play_once(main_settings(BenchConfig(quick=True)))
     data = [] if config.data is None else [str(config.data.absolute())]
     # Linux tells KiB, macOS bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10

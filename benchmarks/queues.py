@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from benchmarks import plain_queueing
-from benchmarks.common import RUNS, ReportConfig, Run, best_us, median_us, table, timed
+from benchmarks.common import RUNS, Run, best_us, median_us, table, timed
 from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
 from experiments import lydroo
-from experiments.configs import LyDROOConfig
+from experiments.configs import BenchConfig, LyDROOConfig
 from experiments.queueing_frames import make_frames
 from experiments.queueing_loop import play, warm_up
 
@@ -22,7 +22,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def queues(config: ReportConfig) -> str:
+def queues(config: BenchConfig) -> str:
     """Return the time of a frame of LyDROO and of its critic, against N, and both plainly."""
     rows: list[list[str | float]] = []
     for_plain, for_ours = config.some(100), config.some(2000)
@@ -50,7 +50,7 @@ on the same gains and arrivals.
 {critics(config)}"""
 
 
-def critics(config: ReportConfig) -> str:
+def critics(config: BenchConfig) -> str:
     """Return the time of the critic and of the optimal decision."""
     rows = [critic_times(num_devices, config.some(100)) for num_devices in (10, 30, 100)]
     header = ["N", "plain, us", "this, us", "plain over this", "optimal decision, us"]

@@ -1,28 +1,29 @@
-"""Measure the speed of everything, and print it as one Markdown document.
+"""Measure the speed of everything, and print it as Markdown.
 
-`python -m benchmarks.report`, or `make report`; `python -m benchmarks.report floor latency` for
-some sections alone, `--help` for the options. Every figure is measured in that run, none is kept
-from another. It takes some minutes; other work on the machine makes the figures worse.
+Every figure is measured in that run, none is kept from another. It takes some minutes; other work
+on the machine makes the figures worse.
+`python -m benchmarks.report`, `droo bench` or `make report`; `droo bench floor latency` for some
+sections alone, `--help` for the options.
 """
 
 import os
 import platform
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 import torch
-import tyro
 
-from benchmarks.common import ReportConfig, SectionName, table
+from benchmarks.common import table
 from benchmarks.fleets import fleet
 from benchmarks.floor import floor
 from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
 from benchmarks.queues import queues
 from benchmarks.runs import frames, latency, scaling
+from experiments.cli import run_module
+from experiments.configs import BenchConfig, SectionName
 
 INTRODUCTION = """\
 Printed by `{command}`; nothing is written by hand. Each section
@@ -31,7 +32,7 @@ queues to `benchmarks/plain_queueing.py`: the published algorithms written plain
 same run. `make bench` times small parts beside one another."""
 
 
-def main(config: ReportConfig) -> None:
+def main(config: BenchConfig) -> None:
     """Print the sections, each as soon as it is measured."""
     torch.set_num_threads(1)  # as in every experiment: a second one only costs
     print(f"# Speed\n\n{INTRODUCTION.format(command=config.command())}")
@@ -42,7 +43,7 @@ def main(config: ReportConfig) -> None:
         print(f"\n## {title}\n\n`{config.command(name)}`\n\n{measure(config)}", flush=True)
 
 
-def machine(_: ReportConfig) -> str:
+def machine(_: BenchConfig) -> str:
     """Return what everything is measured on."""
     rows = {
         "processor": processor(),
@@ -65,7 +66,7 @@ def processor() -> str:
     return next(iter(names), platform.processor() or "unknown")
 
 
-SECTIONS: dict[SectionName, tuple[str, Callable[[ReportConfig], str]]] = {
+SECTIONS: dict[SectionName, tuple[str, Callable[[BenchConfig], str]]] = {
     "machine": ("Machine", machine),
     "frames": ("Frames", frames),
     "floor": ("The arithmetic floor of a frame", floor),
@@ -80,12 +81,4 @@ SECTIONS: dict[SectionName, tuple[str, Callable[[ReportConfig], str]]] = {
 
 
 if __name__ == "__main__":
-    settings = tyro.cli(
-        ReportConfig,
-        prog="python -m benchmarks.report",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-    try:
-        main(settings)
-    except (ValueError, OSError) as error:  # from --data
-        sys.exit(f"python -m benchmarks.report: error: {error}")
+    run_module(BenchConfig, main)

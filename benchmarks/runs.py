@@ -12,7 +12,6 @@ from benchmarks import plain
 from benchmarks.common import (
     RUNS,
     Floats,
-    ReportConfig,
     Run,
     best_us,
     frames_of,
@@ -23,7 +22,7 @@ from benchmarks.common import (
     table,
     timed,
 )
-from experiments.configs import DROOConfig
+from experiments.configs import BenchConfig, DROOConfig
 from experiments.frame_loop import play_one_by_one
 from experiments.frames import replay
 
@@ -31,7 +30,7 @@ SIZES = (10, 30, 100, 300, 1000)
 Windows = Sequence[tuple[int, int]]
 
 
-def frames(config: ReportConfig) -> str:
+def frames(config: BenchConfig) -> str:
     """Return the time of a frame: the main run, the first frames at several N, and both plainly."""
     early, late = (0, config.some(300)), (config.some(1000), config.some(1300))
     windows = [early, late]
@@ -68,7 +67,7 @@ def ratios(runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows) -> It
         yield best_us(by_plain, *window) / best_us(runs, *window)
 
 
-def first_frames(config: ReportConfig) -> str:
+def first_frames(config: BenchConfig) -> str:
     """Return the time of the first frames at several N."""
     rows: list[list[str | float]] = []
     for_plain, for_ours = config.some(60), config.some(600)
@@ -102,7 +101,7 @@ def plain_run(gains: Floats, weights: Floats, num_frames: int) -> Run:
     return timed(play(num_frames))
 
 
-def scaling(config: ReportConfig) -> str:
+def scaling(config: BenchConfig) -> str:
     """Return how the time of a frame grows with N."""
     early = (0, config.some(64))
     late = (config.some(400), config.some(600))
@@ -141,7 +140,7 @@ def growth(times: dict[int, tuple[float, float]], names: Sequence[str]) -> str:
     return table(header, rows)
 
 
-def latency(config: ReportConfig) -> str:
+def latency(config: BenchConfig) -> str:
     """Return how long a decision lets the devices wait."""
     rows: list[list[str | float]] = []
     for name, learn_later in {"learning in `decide`": False, "`learn_later=True`": True}.items():
@@ -156,7 +155,7 @@ steps fall between decisions and are not in the time.
 {table(header, rows)}"""
 
 
-def decision_us(config: ReportConfig, *, learn_later: bool) -> Floats:
+def decision_us(config: BenchConfig, *, learn_later: bool) -> Floats:
     """Return how long each decision after the warm-up took, in microseconds."""
     settings = main_settings(config)
     gains, weights = frames_of(settings)

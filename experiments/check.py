@@ -1,4 +1,4 @@
-"""Which labels of a dataset are not optimal.
+"""Tell which labels of a dataset are not optimal.
 
 `python -m experiments.check --help` lists its settings.
 """

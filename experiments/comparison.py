@@ -1,4 +1,4 @@
-"""All schemes and DROO on the same frames: how good, and how long a decision takes, against N.
+"""DROO and all schemes on the same frames: how good, how fast?
 
 `python -m experiments.comparison --help` lists its settings.
 """
@@ -174,4 +174,4 @@ def table(rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    run_module(SizesConfig, main, "comparison")
+    run_module(SizesConfig, main)

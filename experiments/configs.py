@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `droo --help` answers at once.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ class PolicyConfig:
     """Rows of the replay memory in a training step."""
     memory_size: int = 1024
     """Rows of the replay memory."""
-    rebuild_optimizer: bool = False
+    rebuild_optimizer: tyro.conf.FlagConversionOff[bool] = False
     """Start Adam anew at every training step, as the published code does."""
 
     suitable: ClassVar[Mapping[PolicyName, tuple[tuple[str, ...], tuple[int, ...]]]] = SUITABLE
@@ -487,3 +488,41 @@ class PlotConfig:
                 f"labels must be as many as runs, got {len(self.labels)} for {len(self.runs)}"
             )
         check_settings(self)
+
+
+SectionName = Literal[
+    "machine",
+    "frames",
+    "floor",
+    "parts",
+    "queues",
+    "fleet",
+    "scaling",
+    "latency",
+    "startup",
+    "memory",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """Measure the speed of everything, here and now, and print it as one Markdown document."""
+
+    only: tyro.conf.Positional[tuple[SectionName, ...]] = ()
+    """Sections; by default all."""
+    data: Path | None = None
+    """Recorded channel gains (.mat or .npz with input_h [T, N]) for the main run, the floor, the
+    latency and the memory; by default they are generated. The other sections always generate."""
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Measure a hundredth of it, to see that it runs: the figures mean nothing then."""
+
+    def some(self, full: int) -> int:
+        """Return how many frames or rounds to take where the whole report takes so many."""
+        return max(3, full // 100) if self.quick else full
+
+    def command(self, section: SectionName | None = None) -> str:
+        """Return what reproduces a section, or everything."""
+        words = ["python -m benchmarks.report"]
+        words += [] if section is None else [section]
+        words += [] if self.data is None else ["--data", shlex.quote(self.data.name)]
+        return " ".join([*words, *["--quick"] * self.quick])

@@ -1,4 +1,6 @@
-"""Frames with their certified optimal decisions, for training on labels or as a reference.
+"""Write frames with their certified optimal decisions.
+
+They are labels to train on, or a reference.
 
 `python -m experiments.dataset --help` lists its settings.
 """

@@ -120,4 +120,4 @@ def draw(study: Path, output: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    run_module(ScaledConfig, main, "largest_rate")
+    run_module(ScaledConfig, main)

@@ -1,4 +1,4 @@
-"""Draw the figures of saved runs or studies again, without running anything.
+"""Draw the figures of saved runs or of a study again.
 
 `python -m experiments.plot --help` lists its settings.
 """

@@ -76,4 +76,4 @@ def draw(study: Path, output: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    run_module(SizesConfig, main, "policies")
+    run_module(SizesConfig, main)

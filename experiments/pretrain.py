@@ -1,4 +1,4 @@
-"""A policy learns labelled decisions, to be taken online by `droo run --warm-start`.
+"""Train a policy on labelled frames, for `droo run --warm-start`.
 
 `python -m experiments.pretrain --help` lists its settings.
 """

@@ -143,4 +143,4 @@ def draw(study: Path, output: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    run_module(ScaledConfig, main, "queueing_policies")
+    run_module(ScaledConfig, main)

@@ -112,7 +112,7 @@ class QueueingStudy:
 
 def run_study_module(study: QueueingStudy) -> None:
     """Carry a study out with the arguments of this process."""
-    run_module(ScaledConfig, study.main, study.name)
+    run_module(ScaledConfig, study.main)
 
 
 def table(rows: Sequence[Mapping[str, Any]], varied: str) -> str:

@@ -1,38 +1,24 @@
-"""Every study, one after another.
+"""Run every study, or some, one after another.
 
 `python -m experiments.reproduce --help` lists its settings.
 """
 
 import importlib
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import get_args
 
 from experiments.cli import run_module
-from experiments.configs import ReproduceConfig, ScaledConfig, SizesConfig, StudyConfig, StudyName
-
-SEVERAL_SIZES = ("comparison", "policies", "transfer")
-WITH_QUEUES = (
-    "queueing_policies",
-    "arrival_rate",
-    "largest_rate",
-    "tradeoff",
-    "energy_budget",
-    "queueing_sizes",
-)
-CONFIGS: Mapping[str, type[ScaledConfig]] = (
-    dict.fromkeys(get_args(StudyName), StudyConfig)
-    | dict.fromkeys(SEVERAL_SIZES, SizesConfig)
-    | dict.fromkeys(WITH_QUEUES, ScaledConfig)
-)
+from experiments.commands import STUDIES
+from experiments.configs import ReproduceConfig, StudyName
 
 
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
     for name in config.only or get_args(StudyName):
-        module = importlib.import_module(f"experiments.{name}")
-        shared = [field.name for field in fields(CONFIGS[name]) if hasattr(config, field.name)]
-        module.main(CONFIGS[name](**{name: getattr(config, name) for name in shared}))
+        config_type, module = STUDIES[name]
+        shared = [field.name for field in fields(config_type) if hasattr(config, field.name)]
+        settings = config_type(**{name: getattr(config, name) for name in shared})
+        importlib.import_module(module).main(settings)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Study:
 
 def run_study_module(study: Study) -> None:
     """Carry a study out with the arguments of this process."""
-    run_module(StudyConfig, study.main, study.name)
+    run_module(StudyConfig, study.main)
 
 
 def run_study(study: Study, config: StudyConfig) -> Path:

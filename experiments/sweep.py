@@ -1,4 +1,4 @@
-"""The main experiment from several seeds.
+"""The main experiment from several seeds, with confidence intervals.
 
 `python -m experiments.sweep --help` lists its settings.
 """

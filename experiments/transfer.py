@@ -123,4 +123,4 @@ def table(rows: Iterable[Row]) -> str:
 
 
 if __name__ == "__main__":
-    run_module(SizesConfig, main, "transfer")
+    run_module(SizesConfig, main)

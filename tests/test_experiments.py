@@ -1,7 +1,6 @@
 import csv
 import json
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from experiments import cli, droo, figures, provenance, results, sweep
 from experiments.configs import DROOConfig, PlotConfig, PolicyName, QuantizerName, SweepConfig
 from experiments.frames import make_frames, split_frames
 from experiments.simulation import simulate
-from tests.conftest import ROOT, command, published
+from tests.conftest import command, published
 
 FILES = {
     "config.json",
@@ -257,32 +256,6 @@ def test_the_rolling_statistics_use_what_there_is() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0, 0.0])
     assert figures.rolling(values, 3, np.nanmean).tolist() == pytest.approx([1, 1.5, 2, 3, 7 / 3])
     assert figures.rolling(values, 3, np.nanmin).tolist() == [1, 1, 1, 2, 0]
-
-
-def test_help_answers_without_torch() -> None:
-    code = """
-import sys
-from experiments import cli
-sys.argv = ["droo", "run", "--help"]
-try:
-    cli.main()
-finally:
-    print({"torch", "numba", "matplotlib", "gymnasium"} & sys.modules.keys(), file=sys.stderr)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert "--learning-rate" in done.stdout
-    assert done.stderr.strip() == "set()"
-
-
-def test_the_experiments_are_listed() -> None:
-    listed = command("experiments")
-    assert listed.returncode == 0
-    for name in ("run", "sweep", "plot"):
-        assert f"• {name} " in listed.stdout
-    assert command("experiments", "run", "--frames", "0").returncode != 0
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,10 @@ def interrupted_inside_a_kernel() -> None:
 
 @pytest.mark.parametrize("interrupt", [interrupted_plainly, interrupted_inside_a_kernel])
 def test_an_interrupted_command_leaves_the_old_file(
-    interrupt: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    interrupt: Callable[[], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "data.npz"
     write_dataset(path, label(np.full((1, 2), 1e-6), WPMECCritic([1.0, 1.0])))
@@ -162,8 +165,10 @@ def test_an_interrupted_command_leaves_the_old_file(
     monkeypatch.setattr(
         sys, "argv", ["droo", "dataset", "--frames", "100", "--jobs", "1", f"{path}"]
     )
-    with pytest.raises(SystemExit, match="interrupted; what was not finished is not saved"):
+    with pytest.raises(SystemExit) as exit_info:
         cli.main()
+    assert exit_info.value.code == 130
+    assert "interrupted; what was not finished is not saved" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

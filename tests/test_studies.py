@@ -26,6 +26,7 @@ from experiments import (
     study_figures,
     transfer,
 )
+from experiments.commands import SEVERAL_SIZES, WITH_QUEUES
 from experiments.configs import (
     DROOConfig,
     PlotConfig,
@@ -34,7 +35,6 @@ from experiments.configs import (
     StudyName,
 )
 from experiments.frames import apply_scenario, make_frames
-from experiments.reproduce import SEVERAL_SIZES, WITH_QUEUES
 from tests.conftest import ROOT, command
 
 
