@@ -33,3 +33,9 @@ def published(name: str) -> Path:
     if not path.is_file():
         pytest.skip(f"needs {path} (set DROO_SHARED to the folder that holds {name})")
     return path
+
+
+def documents() -> list[Path]:
+    """What a reader reads: README, how to contribute, the measured speed, and all pages of docs."""
+    first = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
+    return [*(ROOT / name for name in first), *sorted((ROOT / "docs").rglob("*.md"))]

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -104,6 +105,12 @@ def test_the_help_of_a_command_is_the_docstring_of_its_module(
     assert described.splitlines()[0] in help_text
     assert "`python -m" not in help_text
     assert help_text.startswith(f"usage: droo {name} ")
+
+
+def test_the_table_of_the_documentation_has_a_row_for_each_command() -> None:
+    page = (ROOT / "docs/howto/command_line.md").read_text()
+    rows = re.findall(r"^\| `droo ([\w-]+)` \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [(name, entry.help.splitlines()[0]) for name, entry in MENU.entries.items()]
 
 
 def test_hyphens_and_underscores_are_the_same(

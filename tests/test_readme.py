@@ -1,10 +1,6 @@
 import itertools
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,22 +8,10 @@ from numpy.typing import ArrayLike
 
 from agent import DROO, Choice
 from tests.conftest import ROOT
+from tests.test_documents import python_blocks
 
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("code", EXAMPLES)
-def test_an_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+EXAMPLES = python_blocks(README)
 
 
 @pytest.mark.parametrize("options", ["", ", refine_every=32, learn_when_wrong=True"])
@@ -61,10 +45,6 @@ def test_the_examples_are_found() -> None:
     assert len(EXAMPLES) == 8
 
 
-def test_every_file_that_the_readme_names_is_there() -> None:
-    named = r"\]\((?!http)([^)]+)\)|`((?:agent|env|experiments)/[\w/]+\.py)`"
-    for path in re.findall(named, README):
-        assert (ROOT / "".join(path)).is_file()
-    for document in (ROOT / "docs").glob("*.md"):
-        for picture, module in re.findall(named, document.read_text()):
-            assert (document.parent / picture if picture else ROOT / module).is_file()
+def test_every_module_that_the_readme_names_is_there() -> None:
+    for path in re.findall(r"`((?:agent|env|experiments)/[\w/]+\.py)`", README):
+        assert (ROOT / path).is_file()

@@ -1,0 +1,58 @@
+"""The Python in README and docs runs, and what they link to is there.
+
+Each block of the README stands alone. The blocks of another page are one program, in their order; a
+page with the comment `<!-- slow -->` runs in `make test-all` only.
+"""
+
+import re
+import runpy
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+from tests.conftest import ROOT, documents
+
+FENCED = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
+SLOW = "<!-- slow -->"
+
+
+def python_blocks(text: str) -> list[str]:
+    """Return the blocks of Python in Markdown."""
+    return re.findall(r"^```python[^\n]*\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def programs() -> list[object]:
+    """Return the programs in the documents, as parameters of a test."""
+    found: list[object] = []
+    for document in documents():
+        text, name = document.read_text(encoding="utf-8"), str(document.relative_to(ROOT))
+        blocks = python_blocks(text)
+        slow = [pytest.mark.slow] if SLOW in text else []
+        if name == "README.md":
+            found += [pytest.param(code, id=f"{name}-{i}") for i, code in enumerate(blocks)]
+        elif blocks:
+            found.append(pytest.param("\n".join(blocks), id=name, marks=slow))
+    return found
+
+
+@pytest.mark.parametrize("code", programs())
+def test_the_code_in_a_document_runs_as_it_stands(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    program = tmp_path / "program.py"  # a file, since some libraries want to read the source
+    program.write_text(code, encoding="utf-8")
+    runpy.run_path(f"{program}", run_name="__main__")
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: f"{path.relative_to(ROOT)}")
+def test_what_a_document_links_to_is_there(document: Path) -> None:
+    prose = FENCED.sub("", document.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", prose):
+        assert (document.parent / target).exists(), target
+
+
+def test_pages_of_docs_are_looked_at() -> None:
+    assert {"README.md", "queues.md", "command_line.md"} <= {path.name for path in documents()}
