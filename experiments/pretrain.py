@@ -1,4 +1,6 @@
-"""Train a policy on labelled frames, for `droo run --warm-start`.
+"""Train a policy on labelled frames, for runs to start from.
+
+`droo run --warm-start CHECKPOINT` goes on with it.
 
 `python -m experiments.pretrain --help` lists its settings.
 """
