@@ -86,6 +86,7 @@ MENU = Menu(
             "lydroo": Command(configs.LyDROOConfig, "experiments.lydroo"),
             "sweep": Command(configs.SweepConfig, "experiments.sweep"),
             "plot": Command(configs.PlotConfig, "experiments.plot"),
+            "export": Command(configs.ExportConfig, "experiments.export"),
         },
         "comparisons": {
             "compare": STUDIES["comparison"],

@@ -526,3 +526,16 @@ class BenchConfig:
         words += [] if section is None else [section]
         words += [] if self.data is None else ["--data", shlex.quote(self.data.name)]
         return " ".join([*words, *["--quick"] * self.quick])
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Export a run or a study for MATLAB and Octave, pandas, or the published scripts."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of a run, as results/droo/RUN or results/lydroo/RUN, or of a study."""
+    format: Literal["mat", "txt", "csv"]
+    """mat: one file for MATLAB and Octave. txt: what the published scripts of DROO save. csv: one
+    value a cell, as pandas wants it."""
+    output: Path | None = None
+    """Folder to make for the files; by default one named after the format, in that of the run."""

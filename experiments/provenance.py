@@ -26,15 +26,16 @@ def provenance(config: Any) -> dict[str, Any]:
             for name, value in settings.items()
         },
         "seed": settings.get("seed"),
-        "data_sha256": _sha256(settings.get("data")),
-        "warm_start_sha256": _sha256(settings.get("warm_start")),
+        "data_sha256": sha256(settings.get("data")),
+        "warm_start_sha256": sha256(settings.get("warm_start")),
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "commit": _commit(),
     }
 
 
-def _sha256(file: Path | None) -> str | None:
+def sha256(file: Path | None) -> str | None:
+    """Return the hash of a file; None for none."""
     return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 

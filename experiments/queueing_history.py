@@ -166,10 +166,15 @@ def write(folder: Path, history: QueueingHistory) -> None:
 
 def write_mat(path: Path, history: QueueingHistory) -> None:
     """Write a run as the published script does, with its names, for MATLAB and Octave."""
+    savemat(path, published(history), do_compression=True)
+
+
+def published(history: QueueingHistory) -> dict[str, NDArray[Any]]:
+    """Return the variables of the published files `[T, N]`; objective and weights are rows."""
     variables = {name: getattr(history, field) for field, name in PUBLISHED.items()}
     variables["off_mode"] = history.decision.astype(np.uint8)
     variables["data_rate"] = history.rate  # the published files have it twice
-    savemat(path, variables, do_compression=True, oned_as="row")
+    return {name: np.atleast_2d(values) for name, values in variables.items()}
 
 
 def load(run: Path) -> QueueingHistory:

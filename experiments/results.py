@@ -245,14 +245,22 @@ def read_cost(run: Path) -> tuple[Ints, Floats]:
 
 def load_config(run: Path) -> dict[str, Any]:
     """Read a run folder's config.json."""
-    config: dict[str, Any] = json.loads((run / "config.json").read_text())
-    return config
+    return _read_json(run / "config.json")
 
 
 def load_summary(run: Path) -> dict[str, Any]:
     """Read a run folder's summary.json."""
-    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return summary
+    return _read_json(run / "summary.json")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read, it may be damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold an object, got {type(content).__name__}")
+    return content
 
 
 def find(parent: Path, config: RunConfig) -> Path | None:
@@ -292,9 +300,11 @@ def write_csv(path: Path, columns: Mapping[str, Iterable[object]]) -> None:
 
 
 def read_csv(
-    path: Path, wanted: Sequence[str], optional: Sequence[str] = ()
+    path: Path, wanted: Sequence[str] | None = None, optional: Sequence[str] = ()
 ) -> dict[str, list[str]]:
     """Return columns of a file in a run folder as text, and of the optional ones what there is.
+
+    Without names all columns are returned.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -305,6 +315,7 @@ def read_csv(
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     header = rows[0] if rows else []
+    wanted = header if wanted is None else wanted
     if not set(wanted) <= set(header) or any(len(row) != len(header) for row in rows):
         raise ValueError(f"{path} must have the columns {', '.join(wanted)} in every row")
     there = [*wanted, *(name for name in optional if name in header)]
