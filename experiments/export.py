@@ -1,4 +1,4 @@
-"""Runs and studies for MATLAB and Octave, for pandas, and for scripts that read published files.
+"""Export a run or a study: for MATLAB and Octave, for pandas, as the published text files.
 
 `python -m experiments.export --help` lists its settings.
 """
