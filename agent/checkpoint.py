@@ -16,11 +16,22 @@ _KEY = "droo-1"  # one key only: safetensors writes several in random order
 
 
 def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all: a file already there is replaced at the end."""
+    """Write a checkpoint as `write_whole` does."""
+    write_whole(path, save(tensors, {_KEY: json.dumps(meta)}))
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file, whole or not at all: one that is already there is replaced at the end.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+    """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path must be in a folder that is there, got {path}")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(save(tensors, {_KEY: json.dumps(meta)}))
+        partial.write_bytes(content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from torch import Tensor, nn
 
-from agent import checkpoint
+from agent import checkpoint, onnx_export
 from agent.losses import LOSSES
 from agent.mlp_kernels import Several
 from agent.networks import ACTIVE, Layout, build, check, with_probabilities
@@ -406,6 +406,22 @@ class MemoryDNN:
             ValueError: if it is not a whole checkpoint of this project, or `policy` does not fit.
         """
         return checkpoint.restore(path, partial(cls.unpack, policy=policy))
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the policy alone to an ONNX file, which other programs and languages can run.
+
+        Its input is `state` `[B, inputs]`, single precision, its outputs are `logits` `[B, N]`, of
+        which `decode` makes candidates, and `relaxed_decision` `[B, N]`, double precision (with
+        more than two places `[B, N, P]`). N is free for the policies that take any. It is held to
+        the policy before it is written; the agent stays as it is.
+
+        Raises:
+            MissingExtraError: if onnx or onnxruntime is not installed.
+            FileNotFoundError: if there is no such folder.
+            ValueError: if the policy is a module of your own that cannot be written so.
+            ArithmeticError: if training has driven the weights to non-finite values.
+        """
+        onnx_export.write(path, self)
 
     def for_devices(
         self, num_devices: int, seed: int | np.random.SeedSequence | None = None

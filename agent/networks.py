@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 
     def by_device(self, logits: Tensor) -> Tensor:
         """Return logits `[B, N * P]` or `[B, N, P]` as `[B, N, P]`, or `[B, N]` if P is 1."""
-        logits = logits.reshape(len(logits), -1, self.logits)
+        logits = logits.reshape(logits.shape[0], -1, self.logits)
         return logits.squeeze(-1) if self.logits == 1 else logits
 
 
@@ -96,7 +96,7 @@ class PerDevice(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the logits of states; SILENT for devices that are not active."""
-        features = states.reshape(len(states), len(self.layout.features), -1)
+        features = states.reshape(states.shape[0], len(self.layout.features), -1)
         active = None if self.mask is None else features[:, self.mask] > 0
         if active is not None:
             features = features[:, self.inputs] * active[:, None]
@@ -221,7 +221,7 @@ class FrameGRU(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the logits of states."""
-        frames = states.reshape(len(states), len(self.layout.features), -1)
+        frames = states.reshape(states.shape[0], len(self.layout.features), -1)
         _, last = self.gru(frames)
         return self.layout.by_device(self.head(last[0]))
 
