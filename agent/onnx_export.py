@@ -4,10 +4,11 @@ The page docs/howto/onnx.md tells what a program that embeds it has to do.
 """
 
 import copy
-import io
 import os
+import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,14 +97,15 @@ def _trace(module: Relaxing, inputs: int, *, any_n: bool) -> bytes:
         axes[STATE][1] = "inputs"
         for name in OUTPUTS:
             axes[name][1] = "devices"
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    example = torch.zeros(1, inputs, dtype=torch.float32)
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
+        file = Path(folder) / "policy.onnx"
         try:
             torch.onnx.export(
                 module,
-                (torch.zeros(1, inputs, dtype=torch.float32),),
-                buffer,
+                (example,),
+                file,
                 input_names=[STATE],
                 output_names=list(OUTPUTS),
                 dynamic_axes=axes,
@@ -111,7 +113,7 @@ def _trace(module: Relaxing, inputs: int, *, any_n: bool) -> bytes:
             )
         except RuntimeError as error:
             raise ValueError(f"policy cannot be written as ONNX: {error}") from error
-    return buffer.getvalue()
+        return file.read_bytes()
 
 
 def _check(content: bytes, module: Relaxing, inputs: int) -> None:

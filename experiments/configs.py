@@ -167,6 +167,9 @@ class AgentConfig(PolicyConfig):
     published False."""
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
+    tensorboard: Path | None = None
+    """Folder of event files for TensorBoard, written as a run goes on: each gets a folder of its
+    own in it. By default none are."""
 
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]]
 

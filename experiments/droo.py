@@ -18,9 +18,10 @@ from tqdm import tqdm
 from agent import DROO, MemoryDNN
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
-from experiments import figures, results
+from experiments import event_log, figures, results
 from experiments.cli import run_module
 from experiments.configs import AgentConfig, DROOConfig, PolicyConfig
+from experiments.event_log import EventLog
 from experiments.frame_kernels import Columns
 from experiments.frame_loop import Played, compile_frames, new_columns, play, time_all
 from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
@@ -35,6 +36,7 @@ EXPERIMENT = "droo"
 
 def main(config: DROOConfig) -> None:
     """Run the experiment, save it, and print what came of it."""
+    event_log.announce(config.tensorboard)
     folder = run(config)
     print_summary(results.load_summary(folder))
     print(f"\nSaved in {folder}")
@@ -51,12 +53,17 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
     Raises:
         ValueError: if a setting is out of range, or the data file damaged or without gains.
         FileNotFoundError: if there is no such data file.
+        MissingExtraError: if `tensorboard` is set and not installed.
     """
+    event_log.check(config.tensorboard)
     task = prepare(config, progress=progress)
-    history, timing = record(
-        task.droo, task.gains, task.weights_from, task.optimal_rate, progress=progress
-    )
-    return save(task, history, timing, draw=draw)
+    played = task.droo, task.gains, task.weights_from, task.optimal_rate
+    with event_log.opened(config.tensorboard, task.came_from, task.gains.shape[1]) as log:
+        history, timing = record(*played, progress=progress, log=log)
+        folder = save(task, history, timing, draw=draw)
+        if log is not None:
+            log.finish(folder)
+    return folder
 
 
 class Task(NamedTuple):
@@ -214,6 +221,7 @@ def record(
     optimal_rate: Floats,
     *,
     progress: bool,
+    log: EventLog | None = None,
 ) -> tuple[History, dict[str, float]]:
     """Play frames; return them, and how long they took, compilation not included.
 
@@ -223,10 +231,13 @@ def record(
         weights_from: the weights `[N]` from each frame on at which they change.
         optimal_rate: of each frame `[T]`, bit/s.
         progress: whether to show a progress bar, on a terminal.
+        log: where its curves go, if anywhere.
     """
     columns = new_columns(*gains.shape)
     compile_frames(droo, gains, weights_from[0])
     playing = play(droo, gains, weights_from, columns)
+    if log is not None:
+        playing = with_log(playing, columns, optimal_rate, log)
     timed = time_all(
         with_progress(playing, columns, optimal_rate, progress=progress), 1, len(gains)
     )
@@ -278,6 +289,31 @@ def with_progress(
                 bar.set_postfix(rate=f"{rate:.4f}", K=k, loss=f"{loss:.4f}", refresh=False)
                 bar.update(played.frames - bar.n)
             yield played
+
+
+def with_log(
+    frames: Iterable[Played],
+    columns: Columns,
+    optimal_rate: Floats,
+    log: EventLog,
+    every: int = 500,
+) -> Iterator[Played]:
+    """Pass frames on, and log the means over so many of what frames.csv and cost.csv will hold."""
+    begin, losses = 0, list[float]()
+    for played in frames:
+        losses += [loss for _, loss in played.costs[0]]
+        if played.frames - begin >= every or played.frames == len(optimal_rate):
+            new = slice(begin, played.frames)
+            optimal = optimal_rate[new]
+            means = {
+                "normalized_rate": results.normalized(columns.rate[new], optimal).mean(),
+                "own_normalized_rate": results.normalized(columns.own_rate[new], optimal).mean(),
+                "k": columns.k[new].mean(),
+                "scored": columns.scored[new].mean(),
+            }
+            log.scalars(played.frames, means | ({"cost": np.mean(losses)} if losses else {}))
+            begin, losses = played.frames, []
+        yield played
 
 
 def no_bar(progress: bool) -> bool | None:

@@ -13,12 +13,13 @@ import torch
 from agent import DROO
 from env import QueueingMEC
 from env.schemes import all_local, all_offloading, coordinate_descent, lyapunov_optimum
-from experiments import queueing_figures, queueing_history, results, stability
+from experiments import event_log, queueing_figures, queueing_history, results, stability
 from experiments.cli import run_module
 from experiments.configs import LyDROOConfig
 from experiments.droo import agent_seed, build_agent, build_droo
 from experiments.provenance import provenance
 from experiments.queueing_frames import make_env, make_frames
+from experiments.queueing_history import QueueingHistory
 from experiments.queueing_loop import Scheme, record
 from experiments.statistics import print_rows
 
@@ -34,6 +35,7 @@ SCHEMES: Mapping[str, Scheme] = {
 
 def main(config: LyDROOConfig) -> None:
     """Run the experiment, save it, and print what came of it."""
+    event_log.announce(config.tensorboard)
     folder = run(config)
     summary = results.load_summary(folder)
     print_summary(summary)
@@ -53,10 +55,32 @@ def run(config: LyDROOConfig, *, progress: bool = True, draw: bool = True) -> Pa
     Raises:
         ValueError: if a setting is out of range, or the data file damaged or without arrivals.
         FileNotFoundError: if there is no such data file.
+        MissingExtraError: if `tensorboard` is set and not installed.
     """
+    event_log.check(config.tensorboard)
     came_from = provenance(config)
     env, decider, frames = prepare(config)
-    history, timing = record(env, decider, frames, config.energy_reserve, progress=progress)
+    with event_log.opened(config.tensorboard, came_from, env.num_devices) as log:
+        history, timing = record(
+            env, decider, frames, config.energy_reserve, progress=progress, log=log
+        )
+        folder = save(config, came_from, env, decider, history, timing, draw=draw)
+        if log is not None:
+            log.finish(folder)
+    return folder
+
+
+def save(
+    config: LyDROOConfig,
+    came_from: dict[str, Any],
+    env: QueueingMEC,
+    decider: DROO | Scheme,
+    history: QueueingHistory,
+    timing: dict[str, float],
+    *,
+    draw: bool,
+) -> Path:
+    """Save a run that was played, and return its folder."""
     lyapunov = config.scheme != "myopic"
     summary = queueing_history.summarize(history, lyapunov=lyapunov)
     summary |= {"seed": config.seed, "scheme": config.scheme}

@@ -19,7 +19,8 @@ def provenance(config: Any) -> dict[str, Any]:
         config: one of `experiments.configs`.
     """
     settings = asdict(config)
-    del settings["results"]  # where a run lies is no part of what it is
+    for where in ("results", "tensorboard"):  # where a run lies is no part of what it is
+        settings.pop(where, None)
     return {
         "config": {
             name: str(value) if isinstance(value, Path) else value

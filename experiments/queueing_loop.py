@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from env import QueueingCritic, QueueingFrame, QueueingMEC
 from env.schemes import certified_lyapunov_optimum
 from env.validation import in_range
 from experiments.droo import no_bar, timing_of
+from experiments.event_log import EventLog
 from experiments.queueing_history import Learned, QueueingHistory
 from experiments.results import cost_columns
 from experiments.simulation import decide
@@ -22,6 +23,7 @@ from experiments.simulation import decide
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
+LOGGED = 200  # frames that a point of a logged curve is the mean of
 
 Scheme: TypeAlias = Callable[[QueueingMEC], Ints]
 
@@ -91,6 +93,7 @@ def record(
     energy_reserve: float = 0.0,
     *,
     progress: bool,
+    log: EventLog | None = None,
 ) -> tuple[QueueingHistory, dict[str, float]]:
     """Play frames; return them, and how long they took, compilation not included.
 
@@ -100,14 +103,18 @@ def record(
         frames: how many to play.
         energy_reserve: as in `LyDROOConfig`, J.
         progress: whether to show a progress bar, on a terminal.
+        log: where its curves go, if anywhere.
     """
     gain, data_queue, energy_queue, arrival, rate, energy = np.empty((6, frames, env.num_devices))
     decision, decision_us = np.empty((frames, env.num_devices), dtype=np.int64), np.empty(frames)
     learned = Learned.empty(frames) if isinstance(decider, DROO) else None
     costs = []
+    critic = QueueingCritic(env.weights, env.parameters)
     warm_up(env, decider)
     start = time.perf_counter()
     steps = with_progress(play(env, decider, frames, energy_reserve), frames, progress=progress)
+    if log is not None:
+        steps = with_log(steps, frames, critic, log)
     for t, step in enumerate(steps):
         gain[t], data_queue[t], energy_queue[t] = step.before
         arrival[t], rate[t] = step.info["arrival"], step.info["rate"]
@@ -123,7 +130,6 @@ def record(
         if step.cost is not None:
             costs.append((t + 1, step.cost))
     seconds = time.perf_counter() - start
-    critic = QueueingCritic(env.weights, env.parameters)
     cost_frame, cost = cost_columns(costs)
     history = QueueingHistory(
         gain=gain,
@@ -140,6 +146,8 @@ def record(
         cost_frame=cost_frame,
         cost=cost,
     )
+    if log is not None:
+        log_optimality(history.normalized_objective, log)
     return history, timing_of(seconds, decision_us)
 
 
@@ -177,3 +185,45 @@ def with_progress(
                 bar.set_postfix(queue=f"{queue:.1f}", K=step.k, loss=f"{loss:.4f}", refresh=False)
                 bar.update(number - bar.n)
             yield step
+
+
+def with_log(
+    steps: Iterator[Step], frames: int, critic: QueueingCritic, log: EventLog
+) -> Iterator[Step]:
+    """Pass frames on, and log the means over so many of what frames.csv and cost.csv will hold."""
+    block: list[Step] = []
+    for number, step in enumerate(steps, 1):
+        block.append(step)
+        if number % LOGGED == 0 or number == frames:
+            log.scalars(number, means(block, critic))
+            block = []
+        yield step
+
+
+def means(block: Sequence[Step], critic: QueueingCritic) -> dict[str, float]:
+    """Return the means over some frames, under the names that the columns of a run's files have."""
+    _, data_queue, energy_queue = (
+        np.array(each) for each in zip(*(step.before for step in block), strict=True)
+    )
+    rate, energy = (np.array([step.info[name] for step in block]) for name in ("rate", "energy"))
+    objective = objective_of(critic, data_queue, energy_queue, rate, energy)
+    columns: dict[str, Any] = {
+        "mean_data_queue": data_queue,
+        "mean_energy_queue": energy_queue,
+        "mean_energy": energy,
+        "mean_rate": rate,
+        "objective": objective,
+        "own_objective": [step.choice.own_reward for step in block if step.choice],
+        "k": [step.k for step in block if step.choice],
+        "scored": [step.choice.num_candidates for step in block if step.choice],
+        "cost": [step.cost for step in block if step.cost is not None],
+    }
+    return {name: float(np.mean(values)) for name, values in columns.items() if len(values)}
+
+
+def log_optimality(normalized_objective: Floats, log: EventLog) -> None:
+    """Log the means of what was sought when all was played: objective over optimum `[T]`."""
+    frames = len(normalized_objective)
+    for begin in range(0, frames, LOGGED):
+        end = min(begin + LOGGED, frames)
+        log.scalars(end, {"normalized_objective": float(normalized_objective[begin:end].mean())})

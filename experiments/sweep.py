@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from experiments import droo, lydroo, results
+from experiments import droo, event_log, lydroo, results
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, SweepConfig
 from experiments.fleet_loop import columns_of, compile_fleet, play_together
@@ -38,6 +38,7 @@ COLUMNS = {
 
 def main(config: SweepConfig) -> None:
     """Run the seeds that were not run yet, and print a table of all."""
+    event_log.announce(config.tensorboard)
     settings = {field.name: getattr(config, field.name) for field in fields(DROOConfig)}
     configs = [DROOConfig(**settings | {"seed": seed}) for seed in config.seeds]
     folders = run_all(configs, config.jobs, device=config.device)
@@ -108,9 +109,12 @@ def run_together(
         The run folders. A run's times are those of all runs over their number.
 
     Raises:
-        ValueError: as for `experiments.droo.run`, or if the agents cannot be a fleet.
+        ValueError: as for `experiments.droo.run`, or if the agents cannot be a fleet, or their
+            curves are wanted.
         FileNotFoundError: if there is no such data file.
     """
+    if any(config.tensorboard is not None for config in configs):
+        raise ValueError("tensorboard follows runs that play alone, not a fleet: drop --device")
     tasks = [droo.prepare(config, progress=False) for config in configs]
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
     gains = np.stack([task.gains for task in tasks])

@@ -66,7 +66,8 @@ def test_the_file_is_the_policy(exported: tuple[MemoryDNN, Path], batch: int) ->
     relaxed, logits = run(path, states)
     wanted = np.array([agent.relaxed_decision(state) for state in states])
     np.testing.assert_allclose(relaxed, wanted, rtol=0, atol=1e-6)
-    assert (relaxed.dtype, logits.dtype) == (np.float64, np.float32)
+    assert relaxed.dtype == np.float64
+    assert logits.dtype == np.float32
     with torch.no_grad():
         by_torch = agent.network(torch.from_numpy(states.astype(np.float32)))
     np.testing.assert_allclose(logits, by_torch, rtol=1e-5, atol=1e-5)
@@ -123,9 +124,9 @@ def test_a_file_for_one_number_of_devices_refuses_others(tmp_path: Path) -> None
 def test_entries_that_single_precision_would_round_keep_their_order(tmp_path: Path) -> None:
     agent = MemoryDNN([3, 3], seed=0)
     with torch.no_grad():
-        layer = agent.model[0]
-        layer.weight.copy_(torch.eye(3))
-        layer.bias.zero_()
+        weight, bias = agent.network.parameters()
+        weight.copy_(torch.eye(3))
+        bias.zero_()
     agent.export_onnx(tmp_path / "policy.onnx")
     state = np.array([[20.0, 25.0, 30.0]])
     relaxed, logits = run(tmp_path / "policy.onnx", state)
