@@ -17,6 +17,8 @@ from env.channel import (
     rayleigh,
     rician,
 )
+from env.problem import Frame, PlayableProblem, Problem
+from env.problem_check import ProblemReport, check_problem
 from env.queueing_mec import QueueingMEC, default_queueing_channel, default_queueing_weights
 from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
 from env.resource_allocation.queueing import (
@@ -35,10 +37,14 @@ __all__ = [
     "BlockFading",
     "ChannelModel",
     "ExponentialArrivals",
+    "Frame",
     "LocalOptimum",
     "MyopicCritic",
     "MyopicFrame",
+    "PlayableProblem",
     "PoissonBatches",
+    "Problem",
+    "ProblemReport",
     "QueueingAllocation",
     "QueueingCritic",
     "QueueingFrame",
@@ -50,6 +56,7 @@ __all__ = [
     "WPMECFrame",
     "WPMECParameters",
     "WirelessPoweredMEC",
+    "check_problem",
     "default_channel",
     "default_queueing_channel",
     "default_queueing_weights",

@@ -26,7 +26,7 @@ from experiments.frame_loop import (
     write_frame,
 )
 from experiments.frames import replay
-from experiments.simulation import check_features
+from experiments.simulation import check_agrees
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def play_one_by_one_together(
         for droo, of_agent in zip(fleet.agents, gains, strict=True)
     ]
     for droo, env in zip(fleet.agents, envs, strict=True):
-        check_features(droo, env)
+        check_agrees(droo, env)
         env.reset()
     for t in range(gains.shape[1]):
         start = time.perf_counter()

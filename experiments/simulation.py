@@ -4,12 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from agent import DROO, Choice
 from agent.scoring import Climb, Score
-from env import WirelessPoweredMEC
+from env import PlayableProblem, Problem
 
 
 class Frame(NamedTuple):
@@ -31,20 +30,30 @@ class Frame(NamedTuple):
 
 
 def simulate(
-    droo: DROO, env: WirelessPoweredMEC, num_frames: int, seed: int | None = None
+    droo: DROO, problem: PlayableProblem, num_frames: int, seed: int | None = None
 ) -> Iterator[Frame]:
-    """Yield `num_frames` time frames of an agent in an environment, which is reset first.
+    """Yield `num_frames` time frames of an agent in a problem, which is reset first.
 
-    Between two frames the environment may be changed.
+    It is reset again, with no seed, whenever it says that an episode is over. Between two frames it
+    may be changed.
+
+    Args:
+        droo: the agent.
+        problem: `WirelessPoweredMEC`, or any other one.
+        num_frames: how many frames to play.
+        seed: for `reset`; None resets without one.
 
     Raises:
-        ValueError: if the agent wants other features in the state than the environment gives.
+        ValueError: if the agent is for another number of devices, or wants other features in the
+            state than the problem gives.
     """
-    check_features(droo, env)
-    env.reset(seed=seed)
+    check_agrees(droo, problem)
+    problem.reset(seed=seed)
     for _ in range(num_frames):
-        choice, k, cost, decision_us = decide(droo, env.state, env.score)
-        _, reward, *_ = env.step(choice.decision)
+        choice, k, cost, decision_us = decide(droo, problem.state, problem.score)
+        _, reward, terminated, truncated, _ = problem.step(choice.decision)
+        if terminated or truncated:
+            problem.reset()
         yield Frame(choice, reward, k, cost, decision_us)
 
 
@@ -57,9 +66,7 @@ class Decided(NamedTuple):
     decision_us: float
 
 
-def decide(
-    droo: DROO, state: NDArray[np.float64], score: Score, climb: Climb | None = None
-) -> Decided:
+def decide(droo: DROO, state: ArrayLike, score: Score, climb: Climb | None = None) -> Decided:
     """Let an agent decide, and learn; the arguments are those of `DROO.decide`."""
     k, updates = droo.k, droo.agent.updates
     start = time.perf_counter_ns()
@@ -69,15 +76,20 @@ def decide(
     return Decided(choice, k, cost, decision_us)
 
 
-def check_features(droo: DROO, env: WirelessPoweredMEC) -> None:
-    """Check that a policy which knows the features of its state gets them.
+def check_agrees(droo: DROO, problem: Problem) -> None:
+    """Check that an agent fits a problem; the features, if the problem says which it gives.
 
     Raises:
-        ValueError: if the environment gives others; the message names both.
+        ValueError: if it is for another number of devices, or wants other features.
     """
-    wanted = droo.agent.features
-    if wanted is not None and wanted != env.features:
+    agent = droo.agent
+    if agent.net[-1] != problem.num_devices:
         raise ValueError(
-            f"the policy {droo.agent.policy} wants the state ({', '.join(wanted)}), "
-            f"the environment gives ({', '.join(env.features)})"
+            f"the policy is for {agent.net[-1]} devices, the problem has {problem.num_devices}"
+        )
+    wanted, given = agent.features, getattr(problem, "features", None)
+    if wanted is not None and given is not None and wanted != tuple(given):
+        raise ValueError(
+            f"the policy {agent.policy} wants the state ({', '.join(wanted)}), "
+            f"the problem gives ({', '.join(given)})"
         )

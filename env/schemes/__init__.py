@@ -4,6 +4,7 @@ A scheme is a function `scheme(frame) -> decision [N]`; a frame is an environmen
 decision, or a `WPMECFrame` or `QueueingFrame`.
 """
 
+from env.problem import Frame
 from env.schemes.exact import (
     CertifiedDecision,
     certified_optima,
@@ -12,7 +13,7 @@ from env.schemes.exact import (
     optimum,
 )
 from env.schemes.fixed import all_local, all_offloading, random_offloading
-from env.schemes.interface import Frame, Scheme, WPMECFrameLike
+from env.schemes.interface import Scheme, WPMECFrameLike
 from env.schemes.local_search import coordinate_descent, greedy
 from env.schemes.queueing import (
     CertifiedLyapunovDecision,

@@ -11,9 +11,10 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
+from env.problem import Frame, Ints
 from env.resource_allocation import wpmec_search_kernels as kernels
 from env.resource_allocation.wpmec_bound_kernels import UNDECIDED
-from env.schemes.interface import Frame, Ints, WPMECFrameLike, critic_and_gain
+from env.schemes.interface import WPMECFrameLike, critic_and_gain
 from env.schemes.local_search import coordinate_descent
 from env.validation import in_range
 

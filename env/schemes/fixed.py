@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from env.schemes.interface import Frame, Ints
+from env.problem import Frame, Ints
 
 
 def all_local(frame: Frame) -> Ints:

@@ -3,27 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from env.problem import Floats, Frame, Ints
 from env.resource_allocation.wpmec import WPMECCritic
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-class Frame(Protocol):
-    """What every scheme needs: an environment that waits for a decision, or a frame by itself.
-
-    Any object with these two serves, of any problem.
-    """
-
-    @property
-    def num_devices(self) -> int:
-        """N."""
-
-    def score(self, decisions: Ints, /) -> Floats:
-        """Return the rewards `[K]` of decisions `[K, N]`, larger is better."""
 
 
 class WPMECFrameLike(Frame, Protocol):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from env.schemes.interface import Frame, Ints
+from env.problem import Frame, Ints
 from env.validation import binary, not_binary
 
 

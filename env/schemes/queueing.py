@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from env.problem import Ints
 from env.queueing_mec import QueueingMEC
 from env.resource_allocation import queueing_kernels, queueing_search_kernels
 from env.resource_allocation.queueing import QueueingCritic, QueueingFrame
-from env.schemes.interface import Ints
 from env.validation import positive_int
 
 

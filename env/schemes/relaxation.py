@@ -3,10 +3,11 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from env.problem import Floats, Ints
 from env.resource_allocation.wpmec import WPMECCritic
 from env.resource_allocation.wpmec_bound_kernels import relaxation
 from env.resource_allocation.wpmec_solver_kernels import log_snr
-from env.schemes.interface import Floats, Ints, WPMECFrameLike, critic_and_gain
+from env.schemes.interface import WPMECFrameLike, critic_and_gain
 
 GRID = np.linspace(0.02, 0.98, 13)  # energy times among which the search starts
 TIE = 1e-6  # relative: what a device earns on either side is the same

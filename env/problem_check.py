@@ -1,0 +1,225 @@
+"""Tells what is wrong with a problem, before an agent is blamed for not learning it."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeGuard
+
+import numpy as np
+
+from env.problem import Floats, Ints, PlayableProblem, Problem
+from env.score_check import agree, check_score, decisions_to_try, text
+from env.validation import in_range, positive_int, real
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Networks work in single precision."""
+
+TOO_LARGE, TOO_SMALL = 100.0, 1e-4
+"""An entry of a state that goes beyond the one, or stays below the other, is suspicious."""
+
+
+class ProblemReport(NamedTuple):
+    """What `check_problem` saw of a problem.
+
+    Attributes:
+        num_devices: N.
+        num_inputs: entries of a state; an agent's `net` is [num_inputs, hidden..., num_devices].
+        num_frames: how many frames were looked at.
+        smallest_input: the smallest entry of their states.
+        largest_input: the largest.
+        infeasible: which fraction of the decisions scored was infeasible.
+    """
+
+    num_devices: int
+    num_inputs: int
+    num_frames: int
+    smallest_input: float
+    largest_input: float
+    infeasible: float
+
+
+class _Seen(NamedTuple):
+    """A frame: its state, rewards `[K]`, a feasible decision, what it is promised and paid."""
+
+    state: Floats
+    rewards: Floats
+    suspicion: str
+    decision: Ints
+    promised: float
+    paid: float
+
+
+def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> ProblemReport:
+    """Look for mistakes in a problem of your own.
+
+    What no agent can learn from is an error; what is only suspicious is a warning. A problem that
+    has `reset` and `step` is reset and played, with random decisions, so reset it before you go on.
+    Of another one the present frame is looked at, and nothing should be left changed.
+
+    Args:
+        problem: a `Problem`, perhaps a `PlayableProblem`, with binary decisions.
+        num_frames: how many frames to play. Each asks for some 20 scores.
+        seed: for `reset`, and for the decisions that are tried.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        TypeError: if something is missing or of a wrong type; the message tells what.
+        ValueError: if something else is wrong; the message tells what.
+    """
+    positive_int("num_frames", num_frames)
+    num_devices = _check_members(problem)
+    rng = np.random.default_rng(seed)
+    if _plays(problem):
+        frames = _play(problem, num_devices, num_frames, seed, rng)
+        _check_same_frames(problem, frames, seed)
+    else:
+        frames = [_look(problem, num_devices, 0, "inputs", rng)]
+    for suspicion in _suspicions(problem, frames):
+        warnings.warn(suspicion, stacklevel=2)
+    states = np.array([seen.state for seen in frames])
+    infeasible = np.mean([np.mean(seen.rewards == -np.inf) for seen in frames])
+    return ProblemReport(
+        num_devices,
+        states.shape[1],
+        len(frames),
+        float(states.min()),
+        float(states.max()),
+        float(infeasible),
+    )
+
+
+def _check_members(problem: Problem) -> int:
+    """Check that everything is there that can be looked at before a reset; return N."""
+    if not hasattr(problem, "num_devices") or not callable(getattr(problem, "score", None)):
+        missing = "score(decisions)" if hasattr(problem, "num_devices") else "num_devices"
+        inner = getattr(problem, "unwrapped", problem)
+        hint = "" if inner is problem else "; of gymnasium.make take the .unwrapped"
+        raise TypeError(f"problem must have {missing}, {type(problem).__name__} has none{hint}")
+    return positive_int("num_devices", problem.num_devices)
+
+
+def _plays(problem: Problem) -> TypeGuard[PlayableProblem]:
+    return hasattr(problem, "reset") and hasattr(problem, "step")
+
+
+def _play(
+    problem: PlayableProblem,
+    num_devices: int,
+    num_frames: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> list[_Seen]:
+    """Return frames that were looked at and carried out."""
+    frames: list[_Seen] = []
+    _reset(problem, seed)
+    for number in range(num_frames):
+        size = len(frames[0].state) if frames else "inputs"
+        seen = _look(problem, num_devices, number, size, rng)
+        frames.append(seen._replace(paid=_step(problem, seen.decision)))
+    return frames
+
+
+def _look(
+    problem: Problem, num_devices: int, number: int, size: int | str, rng: np.random.Generator
+) -> _Seen:
+    """Check the frame with this number, whose state should have this size."""
+    state = _read_state(problem, number, size)
+    if not np.array_equal(state, _read_state(problem, number, size)):
+        raise ValueError("state must stay as it is until the next step, read again it had changed")
+    decisions = decisions_to_try(num_devices, rng)
+    rewards, suspicion = check_score(problem, decisions, rng)
+    if not np.array_equal(state, _read_state(problem, number, size)):
+        raise ValueError("score must not change the state, it did")
+    feasible = int(rng.choice(np.flatnonzero(rewards > -np.inf)))
+    promised = float(rewards[feasible])
+    return _Seen(state, rewards, suspicion, decisions[feasible], promised, promised)
+
+
+def _read_state(problem: Problem, number: int, size: int | str) -> Floats:
+    """Return a copy of the state `[inputs]` of the frame with this number."""
+    try:
+        state = problem.state
+    except Exception as error:
+        raise TypeError(f"problem must have a state, reading it raised {error!r}") from error
+    return in_range(f"the state of frame {number}", state, -LARGEST, LARGEST, (size,)).copy()
+
+
+def _reset(problem: PlayableProblem, seed: int | None) -> None:
+    try:
+        result = problem.reset(seed=seed)
+    except TypeError as error:
+        raise TypeError(f"reset must take seed={seed}, it raised {error!r}") from error
+    _check_result("reset", result, "(state, info)", problem)
+
+
+def _step(problem: PlayableProblem, decision: Ints) -> float:
+    """Carry out a decision `[N]`, begin anew if that was the last frame, and return the reward."""
+    handed = decision.copy()
+    result = problem.step(handed)
+    _check_result("step", result, "(state, reward, terminated, truncated, info)", problem)
+    if not np.array_equal(handed, decision):
+        raise ValueError("step must not write into the decision that it is handed, it did")
+    _, reward, terminated, truncated, _ = result
+    if terminated or truncated:
+        _reset(problem, None)
+    return float(real("the reward of step", reward, ()))
+
+
+def _check_result(name: str, result: Any, wanted: str, problem: Problem) -> None:
+    """Check what `reset` and `step` return: a tuple that begins with the state."""
+    if not isinstance(result, tuple) or len(result) != len(wanted.split(",")):
+        raise TypeError(f"{name} must return {wanted}, as Gymnasium's, got {result!r}")
+    if not np.array_equal(result[0], problem.state):
+        raise ValueError(
+            f"{name} must return the state of the coming frame, got {result[0]!r}, "
+            f"problem.state is {problem.state!r}"
+        )
+
+
+def _check_same_frames(problem: PlayableProblem, frames: Sequence[_Seen], seed: int) -> None:
+    """Play the same decisions from the same seed, without asking for scores."""
+    _reset(problem, seed)
+    for number, seen in enumerate(frames):
+        if not np.array_equal(seen.state, _read_state(problem, number, len(seen.state))):
+            raise ValueError(
+                f"reset(seed={seed}) must bring the same frames for the same decisions, frame "
+                f"{number} was another (does anything but step draw random numbers, or from a "
+                "generator that reset does not seed?)"
+            )
+        _step(problem, seen.decision)
+
+
+def _suspicions(problem: Problem, frames: Sequence[_Seen]) -> Iterator[str]:
+    """Tell what is suspicious in frames."""
+    if hasattr(problem, "reset") != hasattr(problem, "step"):
+        yield "problem has only one of reset and step: no frame but the present one was checked"
+    yield from {seen.suspicion: None for seen in frames if seen.suspicion}
+    yield from _suspicions_of_states(np.array([seen.state for seen in frames]))
+    if all(np.ptp(seen.rewards) == 0 for seen in frames):
+        yield "score gives all decisions the same reward: there is nothing to decide"
+    for seen in frames:
+        if not agree(np.array([seen.promised]), np.array([seen.paid])).all():
+            yield (
+                f"step paid {seen.paid} for {text(seen.decision)} where score had promised "
+                f"{seen.promised}: right only if score is a model of what step does"
+            )
+            return
+
+
+def _suspicions_of_states(states: Floats) -> Iterator[str]:
+    """Tell what is suspicious in the states `[T, inputs]` of frames."""
+    largest = np.abs(states).max(axis=0)
+    for wrong, what in (
+        (largest > TOO_LARGE, f"above {TOO_LARGE:g}"),
+        ((largest > 0) & (largest < TOO_SMALL), f"never above {TOO_SMALL:g}"),
+    ):
+        if wrong.any():
+            first = int(wrong.argmax())
+            yield (
+                f"state has {wrong.sum()} of {len(wrong)} entries {what} in magnitude, as "
+                f"{states[-1, first]:g} at {first}: a network learns from numbers of about 1, so "
+                "divide by a typical value, or take the logarithm"
+            )
+    if len(states) > 1 and (states == states[0]).all():
+        yield "state is the same in all frames: it tells nothing of them"
