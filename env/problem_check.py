@@ -74,7 +74,7 @@ def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> P
         frames = _play(problem, num_devices, num_frames, seed, rng)
         _check_same_frames(problem, frames, seed)
     else:
-        frames = [_look(problem, num_devices, 0, "inputs", rng)]
+        frames = [_look(problem, num_devices, rng)]
     for suspicion in _suspicions(problem, frames):
         warnings.warn(suspicion, stacklevel=2)
     states = np.array([seen.state for seen in frames])
@@ -114,35 +114,39 @@ def _play(
     frames: list[_Seen] = []
     _reset(problem, seed)
     for number in range(num_frames):
-        size = len(frames[0].state) if frames else "inputs"
-        seen = _look(problem, num_devices, number, size, rng)
-        frames.append(seen._replace(paid=_step(problem, seen.decision)))
+        frames.append(_look(problem, num_devices, rng))
+        first, state, decision = frames[0].state, frames[-1].state, frames[-1].decision
+        if len(state) != len(first):
+            raise ValueError(
+                f"state must keep its size, had {len(first)} entries in frame 0 and {len(state)} "
+                f"in frame {number}"
+            )
+        frames[-1] = frames[-1]._replace(paid=_step(problem, decision))
     return frames
 
 
-def _look(
-    problem: Problem, num_devices: int, number: int, size: int | str, rng: np.random.Generator
-) -> _Seen:
-    """Check the frame with this number, whose state should have this size."""
-    state = _read_state(problem, number, size)
-    if not np.array_equal(state, _read_state(problem, number, size)):
-        raise ValueError("state must stay as it is until the next step, read again it had changed")
+def _look(problem: Problem, num_devices: int, rng: np.random.Generator) -> _Seen:
+    """Check the frame that waits for a decision."""
+    state = _read_state(problem)
     decisions = decisions_to_try(num_devices, rng)
     rewards, suspicion = check_score(problem, decisions, rng)
-    if not np.array_equal(state, _read_state(problem, number, size)):
+    if not np.array_equal(state, _read_state(problem)):
         raise ValueError("score must not change the state, it did")
     feasible = int(rng.choice(np.flatnonzero(rewards > -np.inf)))
     promised = float(rewards[feasible])
     return _Seen(state, rewards, suspicion, decisions[feasible], promised, promised)
 
 
-def _read_state(problem: Problem, number: int, size: int | str) -> Floats:
-    """Return a copy of the state `[inputs]` of the frame with this number."""
+def _read_state(problem: Problem) -> Floats:
+    """Return a copy of the state `[inputs]`, which must be the same when it is read twice."""
     try:
-        state = problem.state
+        value = problem.state
     except Exception as error:
         raise TypeError(f"problem must have a state, reading it raised {error!r}") from error
-    return in_range(f"the state of frame {number}", state, -LARGEST, LARGEST, (size,)).copy()
+    state = in_range("state", value, -LARGEST, LARGEST, ("inputs",)).copy()
+    if not np.array_equal(state, problem.state):
+        raise ValueError("state must stay as it is until the next step, read again it had changed")
+    return state
 
 
 def _reset(problem: PlayableProblem, seed: int | None) -> None:
@@ -170,10 +174,10 @@ def _check_result(name: str, result: Any, wanted: str, problem: Problem) -> None
     """Check what `reset` and `step` return: a tuple that begins with the state."""
     if not isinstance(result, tuple) or len(result) != len(wanted.split(",")):
         raise TypeError(f"{name} must return {wanted}, as Gymnasium's, got {result!r}")
-    if not np.array_equal(result[0], problem.state):
+    state = _read_state(problem)
+    if not np.array_equal(result[0], state):
         raise ValueError(
-            f"{name} must return the state of the coming frame, got {result[0]!r}, "
-            f"problem.state is {problem.state!r}"
+            f"{name} must return the state of the coming frame, {state}, got {result[0]!r}"
         )
 
 
@@ -181,7 +185,7 @@ def _check_same_frames(problem: PlayableProblem, frames: Sequence[_Seen], seed: 
     """Play the same decisions from the same seed, without asking for scores."""
     _reset(problem, seed)
     for number, seen in enumerate(frames):
-        if not np.array_equal(seen.state, _read_state(problem, number, len(seen.state))):
+        if not np.array_equal(seen.state, _read_state(problem)):
             raise ValueError(
                 f"reset(seed={seed}) must bring the same frames for the same decisions, frame "
                 f"{number} was another (does anything but step draw random numbers, or from a "

@@ -19,7 +19,7 @@ SPEED, SERVER_SPEED = 1e9, 10e9  # cycles/s of a device and of the server
 ENERGY = 1e-27  # of a cycle, over the speed squared: J/(cycle/s)^2
 LATE = 1.0  # what a missed deadline costs, as much as a second or a joule
 
-NUM_DEVICES, NUM_FRAMES, EARLY = 10, 1000, 200
+NUM_DEVICES, NUM_FRAMES, EARLY = 10, 600, 200
 
 
 class DeadlineOffloading:
@@ -95,7 +95,7 @@ def main() -> None:
 
     net = [seen.num_inputs, 32, 32, seen.num_devices]
     agent = MemoryDNN(net, policy="equivariant", features=problem.features, seed=0)
-    droo = DROO(agent, refine_every=32, learn_when_wrong=True)
+    droo = DROO(agent, refine_every=128, learn_when_wrong=True)
     costs, scored = play(problem, droo, seed=0)
 
     print(f"\n{'cost above the optimum':24}{'frames 1-' + str(EARLY):>14}{'later':>10}")

@@ -14,7 +14,7 @@ from env import WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum
 
 N = 10  # devices
-FRAMES = 3000
+FRAMES = 2000
 ADAPT_EVERY = 32
 
 
@@ -46,10 +46,8 @@ def main() -> None:
         optimal_rate[i] = certified_optimum(WPMECFrame(critic, gain)).computation_rate
 
     normalized = rate_his / optimal_rate
-    for first in range(0, FRAMES, 1000):
-        print(
-            f"frames {first + 1} to {first + 1000}: {normalized[first : first + 1000].mean():.4f}"
-        )
+    for first in range(0, FRAMES, 500):
+        print(f"frames {first + 1} to {first + 500}: {normalized[first : first + 500].mean():.4f}")
     print(
         f"K ended at {k}; {len(mem.cost_his)} training steps, the last loss {mem.cost_his[-1]:.3f}"
     )

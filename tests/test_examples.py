@@ -1,0 +1,47 @@
+"""The examples: each runs as a script, without a warning, and prints what its readers look for."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def run(name: str, folder: Path) -> str:
+    """Run an example in a folder, warnings being errors; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_droo_comes_near_the_optimum_of_a_custom_environment(tmp_path: Path) -> None:
+    printed = run("custom_environment.py", tmp_path)
+    table = dict(re.findall(r"^(.+?) +[\d.]+% +([\d.]+)%$", printed, flags=re.MULTILINE))
+    above = {name: float(percent) for name, percent in table.items()}
+    assert above["DROO"] < 1
+    assert above["DROO"] < above["its policy alone"] < above["random"] < above["all local"]
+    assert above["coordinate descent"] < 1
+
+
+def test_a_custom_environment_takes_at_most_forty_lines() -> None:
+    source = (EXAMPLES / "custom_environment.py").read_text()
+    (problem,) = re.findall(r"^class .*?(?=^\S)", source, flags=re.MULTILINE | re.DOTALL)
+    assert 20 < len(problem.strip().splitlines()) <= 40
+
+
+def test_a_published_script_learns(tmp_path: Path) -> None:
+    printed = run("published_script.py", tmp_path)
+    first, *_, last = (float(mean) for mean in re.findall(r"frames .*: ([\d.]+)", printed))
+    assert 0.9 < first < last <= 1
+    assert (tmp_path / "cost.png").stat().st_size > 1000
