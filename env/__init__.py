@@ -68,5 +68,13 @@ __all__ = [
     "rician",
 ]
 
-gymnasium.register(id="WPMEC-v0", entry_point="env.wpmec:WirelessPoweredMEC")
-gymnasium.register(id="QueueingMEC-v0", entry_point="env.queueing_mec:QueueingMEC")
+gymnasium.register(
+    id="WPMEC-v0",
+    entry_point="env.wpmec:WirelessPoweredMEC",
+    vector_entry_point="env.vector_wpmec:VectorWirelessPoweredMEC",
+)
+gymnasium.register(
+    id="QueueingMEC-v0",
+    entry_point="env.queueing_mec:QueueingMEC",
+    vector_entry_point="env.vector_queueing:VectorQueueingMEC",
+)

@@ -1,7 +1,8 @@
 """Arrival models: how much new data each device gets, from frame to frame, in Mbit."""
 
 import math
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,7 @@ class ArrivalModel(Protocol):
         """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
 
 
-class _Independent:
+class _Independent(ABC):
     """Arrivals that are independent from frame to frame."""
 
     def __init__(self, mean: ArrayLike) -> None:
@@ -33,6 +34,21 @@ class _Independent:
 
     def reset(self) -> None:
         """Do nothing: no frame depends on another."""
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
+        """Return the arrivals `[num_frames, N]` of the next frames, Mbit.
+
+        T frames at once are the same numbers as T times one frame.
+        """
+        return self.of_noise(self.noise(rng, num_frames))
+
+    @abstractmethod
+    def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[Any]:
+        """Return the random numbers `[num_frames, N]` that the next frames take."""
+
+    @abstractmethod
+    def of_noise(self, noise: NDArray[Any]) -> Arrivals:
+        """Return arrivals `[T, N]`, Mbit, made of this noise `[T, N]`."""
 
 
 class ExponentialArrivals(_Independent):
@@ -46,9 +62,13 @@ class ExponentialArrivals(_Independent):
         ValueError: if it is no vector, or an entry is negative, NaN or infinite.
     """
 
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
-        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
-        return rng.exponential(self.mean, (num_frames, self.num_devices))
+    def noise(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
+        """Return standard exponential numbers `[num_frames, N]`."""
+        return rng.standard_exponential((num_frames, self.num_devices))
+
+    def of_noise(self, noise: Arrivals) -> Arrivals:
+        """Return arrivals `[T, N]`, Mbit, made of this noise `[T, N]`."""
+        return self.mean * noise
 
 
 class PoissonBatches(_Independent):
@@ -68,10 +88,13 @@ class PoissonBatches(_Independent):
         super().__init__(mean)
         self.batch = float(in_range("batch", batch, 0, math.inf, (), open_low=True))
 
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
-        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
-        batches = rng.poisson(self.mean / self.batch, (num_frames, self.num_devices))
-        return np.asarray(self.batch * batches, dtype=np.float64)
+    def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.int64]:
+        """Return how many batches arrive `[num_frames, N]`."""
+        return rng.poisson(self.mean / self.batch, (num_frames, self.num_devices))
+
+    def of_noise(self, noise: NDArray[np.int64]) -> Arrivals:
+        """Return arrivals `[T, N]`, Mbit, of so many batches `[T, N]`."""
+        return np.asarray(self.batch * noise, dtype=np.float64)
 
 
 class RecordedArrivals(Recording):

@@ -3,8 +3,9 @@
 A gain is a power gain: received over transmitted power, without a unit.
 """
 
+import copy
 import math
-from typing import Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,21 @@ class ChannelModel(Protocol):
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
         """Return the gains `[num_frames, N]` of the next frames."""
+
+
+@runtime_checkable
+class NoiseDriven(Protocol):
+    """A channel or arrival model that tells chance apart from what it makes of it.
+
+    `sample(rng, T)` is `of_noise(noise(rng, T))`, and the noise of T frames at once is that of T
+    times one frame: so the cheap part alone has to be called frame by frame.
+    """
+
+    def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[Any]:
+        """Return the random numbers `[num_frames, ...]` that the next frames take."""
+
+    def of_noise(self, noise: NDArray[Any]) -> Gains:
+        """Return the next frames `[T, N]`, made of this noise `[T, ...]`."""
 
 
 def linear_placement(num_devices: int, nearest: float = 2.5, farthest: float = 5.2) -> Gains:
@@ -111,8 +127,15 @@ class BlockFading:
 
         T frames at once are the same numbers as T times one frame.
         """
-        normal = rng.standard_normal((num_frames, self.num_devices, 2)) * math.sqrt(0.5)
-        amplitude = normal.view(np.complex128)[..., 0]
+        return self.of_noise(self.noise(rng, num_frames))
+
+    def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:
+        """Return standard normal numbers `[num_frames, N, 2]`."""
+        return rng.standard_normal((num_frames, self.num_devices, 2))
+
+    def of_noise(self, noise: Gains) -> Gains:
+        """Return the gains `[T, N]` of the next frames, made of this noise `[T, N, 2]`."""
+        amplitude = (noise * math.sqrt(0.5)).view(np.complex128)[..., 0]
         if self.correlation != 0:
             self._correlate(amplitude)
         direct, scattered = math.sqrt(self.line_of_sight), math.sqrt(1 - self.line_of_sight)
@@ -155,11 +178,23 @@ class Recording:
         """Start again at the first frame."""
         self._next = 0
 
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
         """Return what is recorded of the next frames `[num_frames, N]`; `rng` is not used."""
-        frames = np.arange(self._next, self._next + num_frames) % len(self._values)
-        self._next = (self._next + num_frames) % len(self._values)
+        return self.of_noise(self.noise(rng, num_frames))
+
+    def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
+        """Return none, `[num_frames, 0]`."""
+        return np.empty((num_frames, 0))
+
+    def of_noise(self, noise: Gains) -> Gains:
+        """Return what is recorded of the next frames `[T, N]`, as many as there is noise of."""
+        frames = np.arange(self._next, self._next + len(noise)) % len(self._values)
+        self._next = (self._next + len(noise)) % len(self._values)
         return self._values[frames]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the position alone: the recorded numbers, which may be many, never change."""
+        return copy.copy(self)
 
 
 class RecordedChannel(Recording):

@@ -172,7 +172,7 @@ class Observer(Generic[View]):
 
     @property
     def state(self) -> Floats:
-        """The state `[F N]` of the coming frame.
+        """The state `[F N]` of the coming frame; `[B, F N]` of those of B environments.
 
         Raises:
             RuntimeError: before there is one.
@@ -185,7 +185,8 @@ class Observer(Generic[View]):
                 [
                     self._known[name](self._frames[-1 - min(age, oldest)])
                     for name, age in self._parsed
-                ]
+                ],
+                axis=-1,
             )
         return self._state.copy()
 
@@ -198,6 +199,12 @@ class Observer(Generic[View]):
         """Go on to the next frame."""
         self._frames.append(frame)
         self._state = None
+
+    def restart(self, environments: NDArray[np.intp]) -> None:
+        """Let the coming frame be the first of some of B environments, `[B, N]` each."""
+        for frame in self._frames:
+            for older, coming in zip(frame, self._frames[-1], strict=True):
+                older[environments] = coming[environments]
 
     def replace(self, frame: View) -> None:
         """Put another frame in place of the coming one."""

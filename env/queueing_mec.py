@@ -1,7 +1,7 @@
 """Multi-slot mobile-edge computing with data and energy queues as a Gymnasium environment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,22 @@ def default_queueing_channel(num_devices: int) -> BlockFading:
     """Return the LyDROO paper's channel: 120 m to 255 m, Rician fading, independent frames."""
     distance = linear_placement(num_devices, 120.0, 255.0)
     return rician(path_loss_gain(distance, exponent=3.0), line_of_sight=0.3)
+
+
+def first_queues(options: Mapping[str, Any], num_devices: int) -> dict[str, Floats]:
+    """Return the queues `[N]` that an episode starts with, empty but for what the options say.
+
+    Raises:
+        TypeError: if a queue holds no real numbers.
+        ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is another
+            option.
+    """
+    queues = {name: np.zeros(num_devices) for name in ("data_queue", "energy_queue")}
+    for name, values in options.items():
+        if name not in queues:
+            raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
+        queues[name] = in_range(name, values, 0, math.inf, (num_devices,)).copy()
+    return queues
 
 
 class QueueingMEC(OffloadingEnv[QueueingView]):
@@ -144,8 +160,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             if allocation == "myopic"
             else QueueingCritic(weights, parameters)
         )
-        self._looks_ahead = not self._observer.names.isdisjoint(OUTLOOK)
-        if self._looks_ahead and allocation == "myopic":
+        self.looks_ahead = not self._observer.names.isdisjoint(OUTLOOK)
+        if self.looks_ahead and allocation == "myopic":
             raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
         self._no_outlook = np.zeros((3, n))  # where no feature asks for one
         self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
@@ -193,12 +209,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is
                 another option. Nothing has changed then.
         """
-        n, options = self.num_devices, options or {}
-        queues = {name: np.zeros(n) for name in ("data_queue", "energy_queue")}
-        for name, values in options.items():
-            if name not in queues:
-                raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
-            queues[name] = in_range(name, values, 0, math.inf, (n,)).copy()
+        queues = first_queues(options or {}, self.num_devices)
         super().reset(seed=seed, options=options)
         self.channel.reset()
         self.arrivals.reset()
@@ -287,7 +298,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             self._coming = self.critic.frame(gain, data_queue, self._energy_left)
         else:
             self._coming = self.critic.frame(gain, data_queue, energy_queue)
-            if self._looks_ahead:
+            if self.looks_ahead:
                 outlook = self._coming.outlook()
         self._observer.add(QueueingView(gain, data_queue, energy_queue, self.weights, *outlook))
 

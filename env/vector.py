@@ -1,0 +1,279 @@
+"""What the vector environments have in common: many environments, stepped as one."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from env.draws import Draws, Floats, Indices, Models
+from env.features import NO_FRAME, Known, Observer, View
+from env.offloading import OffloadingEnv
+from env.validation import binary, check_shape, positive_int
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Frame = dict[str, Floats]
+"""What the frames of B environments are known by, `[B, N]` each; "channel_gain" always."""
+
+
+class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[View]):
+    """Base: B environments that differ in nothing but chance and what is decided.
+
+    Step for step they are those that `gymnasium.vector.SyncVectorEnv` makes of B single ones: the
+    same observations, rewards and infos, bit for bit.
+
+    Args:
+        num_envs: B.
+        single: an environment like each of them.
+        known: the features that there are.
+        models: whom a step asks for random numbers: see `Draws`.
+        max_episode_steps: after which an episode is truncated; None never does.
+        autoreset_mode: when an episode that was truncated starts anew.
+
+    Raises:
+        TypeError: if `num_envs` or `max_episode_steps` is no integer.
+        ValueError: if one is below 1, or there is no such autoreset mode.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        single: OffloadingEnv[View],
+        known: Known[View],
+        models: Models,
+        max_episode_steps: int | None,
+        autoreset_mode: AutoresetMode | str,
+    ) -> None:
+        self.num_envs = positive_int("num_envs", num_envs)
+        self.num_devices, self.features = single.num_devices, single.features
+        self.shape = (num_envs, single.num_devices)
+        self.max_episode_steps = (
+            None
+            if max_episode_steps is None
+            else positive_int("max_episode_steps", max_episode_steps)
+        )
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = single.metadata | {"autoreset_mode": self.autoreset_mode}
+        self.single_action_space = single.action_space
+        self.action_space = batch_space(single.action_space, num_envs)
+        self.single_observation_space = single.observation_space
+        self.observation_space = batch_space(single.observation_space, num_envs)
+        self._draws = Draws(num_envs, models)
+        self._observer: Observer[View] = Observer(single.features, known)
+        self._coming: Frame = {}  # before the first reset
+        self._steps = np.zeros(num_envs, np.int64)
+        self._done = np.zeros(num_envs, np.bool_)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of each environment."""
+        return self._draws.generators
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """What each environment was seeded with."""
+        return self._draws.seeds
+
+    @property
+    def gain(self) -> Floats:
+        """Channel gains `[B, N]` of the coming frames.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._known("channel_gain").copy()
+
+    @property
+    def state(self) -> Floats:
+        """The states `[B, F N]` of the coming frames, as `reset` and `step` return them.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._observer.state
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start anew.
+
+        Args:
+            seed: s seeds the environments with s, s + 1, ...; or a seed for each `[B]`. Those with
+                None go on with the generators that they have.
+            options: those of the single environment; and `reset_mask`, an array of bool `[B]`:
+                which environments are to start anew, by default all.
+
+        Raises:
+            TypeError: if `reset_mask` is no array of bool.
+            ValueError: if it or `seed` has another shape, or nothing is to start, or the single
+                environment refuses an option. Nothing has changed then.
+            RuntimeError: if the first reset is not of all.
+        """
+        options = dict(options or {})
+        mask = self._checked_mask(options.pop("reset_mask", None))
+        seeds = self._checked_seeds(seed)
+        first = self._first_frame(options)
+        if not self._coming and not mask.all():
+            raise RuntimeError(NO_FRAME)
+        coming = self._copy() or {name: np.zeros(self.shape) for name in ("channel_gain", *first)}
+        self._start(coming, np.flatnonzero(mask), seeds, first)
+        self._enter(coming, mask, self._observer.replace if self._coming else self._observer.add)
+        return self.state, self._tell(mask)
+
+    def step(self, actions: ArrayLike) -> tuple[Floats, Floats, Bools, Bools, dict[str, Any]]:
+        """Carry out decisions `[B, N]` and move on to the next frames.
+
+        With the autoreset mode NEXT_STEP, an environment whose episode has ended starts anew
+        instead, and its decision does not matter.
+
+        Raises:
+            ValueError: if the decisions have another shape or are not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
+            RuntimeError: before the first `reset`; or if an episode has ended, and autoreset is
+                disabled.
+        """
+        starts = self._done & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
+        if (self._done & ~starts).any():
+            raise RuntimeError("an episode has ended: reset it, with reset_mask among the options")
+        going = np.flatnonzero(~starts)
+        rewards, done = self._carry_out(self._checked_actions(actions, starts), going)
+        coming = self._copy()
+        self._follow(coming, done, going)
+        self._start(coming, np.flatnonzero(starts))
+        self._enter(coming, starts, self._observer.add)
+        self._steps[going] += 1
+        truncations = self._steps == self.max_episode_steps
+        self._done = truncations.copy()
+        infos = self._tell(np.ones_like(starts)) | masked(done, ~starts)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and truncations.any():
+            infos = self._restart(truncations, done, infos)
+        return self.state, rewards, np.zeros_like(starts), truncations, infos
+
+    @abstractmethod
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
+
+        Raises:
+            ValueError: if the decisions have another shape or are not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
+            RuntimeError: before the first `reset`.
+        """
+
+    @abstractmethod
+    def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
+        """Return by what, beside the gain, an episode's first frame is known, `[N]` each."""
+
+    @abstractmethod
+    def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
+        """Return rewards `[B]` and what infos tell of them `[B, ...]`; 0 of who is not `going`."""
+
+    @abstractmethod
+    def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:
+        """Write the frames that follow into `coming`, where an environment is `going`.
+
+        `done` is what `_carry_out` told of them; a problem may add to it.
+        """
+
+    @abstractmethod
+    def _view(self, frame: Frame) -> View:
+        """Return what frames are to the devices, `[B, N]` each."""
+
+    @abstractmethod
+    def _tell(self, mask: Bools) -> dict[str, Any]:
+        """Return infos on the coming frames of those environments in the mask `[B]`."""
+
+    def _known(self, name: str) -> Floats:
+        """Return a number that the coming frames are known by `[B, N]`."""
+        if not self._coming:
+            raise RuntimeError(NO_FRAME)
+        return self._coming[name]
+
+    def _copy(self) -> Frame:
+        return {name: array.copy() for name, array in self._coming.items()}
+
+    def _start(
+        self,
+        coming: Frame,
+        starting: Indices,
+        seeds: Sequence[int | None] = (),
+        first: Mapping[str, Floats] | None = None,
+    ) -> None:
+        """Write the first frames of new episodes into `coming`; no seeds go on with chance."""
+        if len(starting) == 0:
+            return
+        for name, value in (self._first_frame({}) if first is None else first).items():
+            coming[name][starting] = value
+        of_starting = [seeds[b] if seeds else None for b in starting]
+        coming["channel_gain"][starting] = self._draws.start(starting, of_starting)
+        self._steps[starting], self._done[starting] = 0, False
+
+    def _enter(self, coming: Frame, starts: Bools, observe: Callable[[View], None]) -> None:
+        """Make these the coming frames; where an episode starts, there was none before."""
+        observe(self._view(coming))
+        if starts.any():
+            self._observer.restart(np.flatnonzero(starts))
+        self._coming = coming
+
+    def _restart(
+        self, ended: Bools, done: dict[str, Floats], infos: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Start those episodes anew that have ended; return infos that tell how they ended."""
+        final: dict[str, Any] = {}
+        state = self.state
+        for b in np.flatnonzero(ended):
+            info = {name: infos[name][b] for name in infos if not name.startswith("_")}
+            final = self._add_info(final, {"final_obs": state[b], "final_info": info}, int(b))
+        coming = self._copy()
+        self._start(coming, np.flatnonzero(ended))
+        self._enter(coming, ended, self._observer.replace)
+        return self._tell(np.ones_like(ended)) | masked(done, ~ended) | final
+
+    def _checked_actions(self, actions: ArrayLike, starts: Bools) -> Ints:
+        if not self._coming:
+            raise RuntimeError(NO_FRAME)
+        if starts.any():
+            check_shape("actions", np.asarray(actions), self.shape)
+            actions = np.where(starts[:, None], 0, actions)
+        return binary("actions", actions, self.shape)
+
+    def _checked_decisions(self, decisions: ArrayLike) -> Ints:
+        return binary("decisions", decisions, (self.num_envs, "K", self.num_devices))
+
+    def _checked_mask(self, mask: Any) -> Bools:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not (isinstance(mask, np.ndarray) and mask.dtype == np.bool_):
+            raise TypeError(f"reset_mask must be an array of bool, got {mask!r}")
+        check_shape("reset_mask", mask, (self.num_envs,))
+        if not mask.any():
+            raise ValueError("reset_mask must have a True, got none")
+        return mask.copy()
+
+    def _checked_seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        if seed is None:
+            return ()
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + b for b in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed must have num_envs = {self.num_envs} entries, got {len(seed)}")
+        return seed
+
+
+def masked(values: Mapping[str, Floats], mask: Bools) -> dict[str, Any]:
+    """Return infos of those environments that are in the mask `[B]`, as Gymnasium has them.
+
+    Each of the values `[B, ...]`, set to 0 elsewhere, and beside it the mask under "_name".
+    """
+    infos: dict[str, Any] = {}
+    if mask.any():
+        for name, value in values.items():
+            value[~mask] = 0
+            infos[name], infos[f"_{name}"] = value, mask.copy()
+    return infos

@@ -1,0 +1,146 @@
+"""Multi-slot mobile-edge computing with queues, many environments at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike
+
+from env import vector_kernels
+from env.draws import Floats, Indices
+from env.features import QUEUEING_FEATURES, QueueingView
+from env.queueing_mec import QueueingMEC, first_queues
+from env.resource_allocation.myopic import MyopicCritic
+from env.resource_allocation.queueing_kernels import is_valid
+from env.vector import Bools, Frame, Ints, VectorOffloadingEnv, masked
+
+
+class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
+    """Many copies of `QueueingMEC`, stepped as one.
+
+    `gymnasium.make_vec("QueueingMEC-v0", num_envs=B)` makes it. Spaces, rewards and infos are those
+    of `gymnasium.vector.SyncVectorEnv`, with B in front of every shape.
+
+    Args:
+        num_envs: B.
+        max_episode_steps: after which an episode is truncated; None never does.
+        autoreset_mode: when an episode that was truncated starts anew.
+        **kwargs: those of `QueueingMEC`. Every environment gets copies of channel and arrivals.
+
+    Raises:
+        TypeError: if `num_envs` or `max_episode_steps` is no integer.
+        ValueError: if one is below 1, there is no such autoreset mode, or `QueueingMEC` raises it.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **kwargs: Any,
+    ) -> None:
+        single = QueueingMEC(**kwargs)
+        super().__init__(
+            num_envs,
+            single,
+            QUEUEING_FEATURES,
+            [single.arrivals, single.channel],
+            max_episode_steps,
+            autoreset_mode,
+        )
+        self.critic = single.critic
+        self.parameters = single.parameters
+        self._weights = np.tile(single.weights, (num_envs, 1))
+        self._looks_ahead = single.looks_ahead
+        self._no_outlook = np.zeros((3, *self.shape))
+        myopic = isinstance(single.critic, MyopicCritic)
+        self._third = "energy_left" if myopic else "energy_queue"  # what the critic wants to know
+        self._allocate, self._score = (
+            (vector_kernels.allocate_myopic, vector_kernels.score_myopic)
+            if myopic
+            else (vector_kernels.allocate_queueing, vector_kernels.score_queueing)
+        )
+
+    @property
+    def data_queue(self) -> Floats:
+        """Data queues Q `[B, N]` at the start of the coming frames, Mbit.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._known("data_queue").copy()
+
+    @property
+    def energy_queue(self) -> Floats:
+        """Virtual energy queues Y `[B, N]` at the start of the coming frames.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        return self._known("energy_queue").copy()
+
+    def score(self, decisions: ArrayLike) -> Floats:
+        """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
+
+        Raises:
+            ValueError: if the decisions have another shape or are not binary.
+            ArithmeticError: if numbers are so far out of range that there is no solution.
+            RuntimeError: before the first `reset`.
+        """
+        frames, checked = self._frames(self._coming), self._checked_decisions(decisions)
+        values = np.empty(checked.shape[:2])
+        failed = self._score(frames, *self.critic.kernel_arguments, checked, values)
+        if failed >= 0:
+            self.critic.frame(*frames[failed]).score(checked[failed])  # raises
+        return values
+
+    def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
+        left = np.full(self.num_devices, self.parameters.energy_budget)
+        return {**first_queues(options, self.num_devices), "energy_left": left}
+
+    def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
+        frames = self._frames(self._coming)
+        rewards, allocations = np.zeros(self.num_envs), np.zeros((self.num_envs, 5, self.num_devices))
+        failed = self._allocate(
+            frames, *self.critic.kernel_arguments, decisions, going, rewards, allocations
+        )
+        if failed >= 0:
+            self.critic.frame(*frames[failed]).allocate(decisions[failed])  # raises
+        names = ("rate", "energy", "frequency", "offload_time", "power")
+        return rewards, {name: allocations[:, row].copy() for row, name in enumerate(names)}
+
+    def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:
+        arrival, gain = self._draws.next(going)
+        energy, budget = done["energy"][going], self.parameters.energy_budget
+        data_queue = coming["data_queue"][going] - done["rate"][going] + arrival
+        energy_queue = coming["energy_queue"][going] + self.parameters.energy_queue_scale * (
+            energy - budget
+        )
+        energy_left = np.maximum(coming["energy_left"][going] - energy, 0.0) + budget
+        coming["channel_gain"][going], coming["energy_left"][going] = gain, energy_left
+        coming["data_queue"][going] = np.maximum(data_queue, 0.0)
+        coming["energy_queue"][going] = np.maximum(energy_queue, 0.0)
+        done["arrival"] = np.zeros(self.shape)
+        done["arrival"][going] = arrival
+
+    def _view(self, frame: Frame) -> QueueingView:
+        frames, outlook = self._frames(frame), self._no_outlook
+        if not is_valid(frames):
+            for of_one in frames:
+                self.critic.frame(*of_one)  # raises where it is
+        if self._looks_ahead:
+            outlook = vector_kernels.outlook_queueing(frames, *self.critic.kernel_arguments)
+        gain, data_queue, energy_queue = (frame[name] for name in TOLD)
+        return QueueingView(gain, data_queue, energy_queue, self._weights, *outlook)
+
+    def _tell(self, mask: Bools) -> dict[str, Any]:
+        return masked({name: self._known(name).copy() for name in TOLD}, mask)
+
+    def _frames(self, frame: Frame) -> Floats:
+        """Return the frames as the kernels want them `[B, 3, N]`."""
+        return np.stack([frame[name] for name in ("channel_gain", "data_queue", self._third)], axis=1)
+
+
+TOLD = ("channel_gain", "data_queue", "energy_queue")
