@@ -22,6 +22,7 @@ from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
 from benchmarks.queues import queues
 from benchmarks.runs import frames, latency, scaling
+from benchmarks.vector import vector
 from experiments.cli import run_module
 from experiments.configs import BenchConfig, SectionName
 
@@ -72,6 +73,7 @@ SECTIONS: dict[SectionName, tuple[str, Callable[[BenchConfig], str]]] = {
     "floor": ("The arithmetic floor of a frame", floor),
     "parts": ("Parts of a frame", parts),
     "queues": ("MEC with queues", queues),
+    "vector": ("Vector environments", vector),
     "fleet": ("Fleets", fleet),
     "scaling": ("Scaling with the number of devices", scaling),
     "latency": ("Latency of a decision", latency),

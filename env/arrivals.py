@@ -1,13 +1,12 @@
 """Arrival models: how much new data each device gets, from frame to frame, in Mbit."""
 
 import math
-from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from env.channel import Recording
+from env.channel import NoiseDriven, Recording
 from env.validation import in_range
 
 Arrivals = NDArray[np.float64]
@@ -25,7 +24,7 @@ class ArrivalModel(Protocol):
         """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
 
 
-class _Independent(ABC):
+class _Independent(NoiseDriven):
     """Arrivals that are independent from frame to frame."""
 
     def __init__(self, mean: ArrayLike) -> None:
@@ -34,21 +33,6 @@ class _Independent(ABC):
 
     def reset(self) -> None:
         """Do nothing: no frame depends on another."""
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
-        """Return the arrivals `[num_frames, N]` of the next frames, Mbit.
-
-        T frames at once are the same numbers as T times one frame.
-        """
-        return self.of_noise(self.noise(rng, num_frames))
-
-    @abstractmethod
-    def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[Any]:
-        """Return the random numbers `[num_frames, N]` that the next frames take."""
-
-    @abstractmethod
-    def of_noise(self, noise: NDArray[Any]) -> Arrivals:
-        """Return arrivals `[T, N]`, Mbit, made of this noise `[T, N]`."""
 
 
 class ExponentialArrivals(_Independent):

@@ -5,7 +5,8 @@ A gain is a power gain: received over transmitted power, without a unit.
 
 import copy
 import math
-from typing import Any, Protocol, Self, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,17 +30,27 @@ class ChannelModel(Protocol):
         """Return the gains `[num_frames, N]` of the next frames."""
 
 
-@runtime_checkable
-class NoiseDriven(Protocol):
-    """A channel or arrival model that tells chance apart from what it makes of it.
+class NoiseDriven(ABC):
+    """Base of channel and arrival models that tell chance apart from what they make of it.
 
-    `sample(rng, T)` is `of_noise(noise(rng, T))`, and the noise of T frames at once is that of T
-    times one frame: so the cheap part alone has to be called frame by frame.
+    The noise of T frames at once is that of T times one frame, and so are the frames. Who needs
+    many frames, but must ask for the noise frame by frame, can have them made of it all at once.
     """
 
+    num_devices: int
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
+        """Return the next frames `[num_frames, N]`.
+
+        T frames at once are the same numbers as T times one frame.
+        """
+        return self.of_noise(self.noise(rng, num_frames))
+
+    @abstractmethod
     def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[Any]:
         """Return the random numbers `[num_frames, ...]` that the next frames take."""
 
+    @abstractmethod
     def of_noise(self, noise: NDArray[Any]) -> Gains:
         """Return the next frames `[T, N]`, made of this noise `[T, ...]`."""
 
@@ -92,7 +103,7 @@ def jakes_correlation(doppler_frequency: float, frame_length: float) -> float:
     return float(j0(2 * math.pi * doppler_frequency * frame_length))
 
 
-class BlockFading:
+class BlockFading(NoiseDriven):
     """Fading that is constant within a frame: Rayleigh, Rician, and either correlated in time.
 
     The gain is `average_gain |sqrt(L) + sqrt(1 - L) g|^2`, with L the power fraction of the line of
@@ -121,13 +132,6 @@ class BlockFading:
     def reset(self) -> None:
         """Forget the amplitudes: the next frame is independent of those so far."""
         self._amplitude = None
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
-        """Return the gains `[num_frames, N]` of the next frames.
-
-        T frames at once are the same numbers as T times one frame.
-        """
-        return self.of_noise(self.noise(rng, num_frames))
 
     def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:
         """Return standard normal numbers `[num_frames, N, 2]`."""
@@ -166,7 +170,7 @@ def rician(
     return BlockFading(average_gain, line_of_sight, correlation)
 
 
-class Recording:
+class Recording(NoiseDriven):
     """Recorded numbers `[T, N]`, frame after frame; after the last comes the first again."""
 
     def __init__(self, name: str, values: ArrayLike) -> None:
@@ -177,10 +181,6 @@ class Recording:
     def reset(self) -> None:
         """Start again at the first frame."""
         self._next = 0
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
-        """Return what is recorded of the next frames `[num_frames, N]`; `rng` is not used."""
-        return self.of_noise(self.noise(rng, num_frames))
 
     def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
         """Return none, `[num_frames, 0]`."""

@@ -9,9 +9,12 @@ from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import NDArray
 
 from env.channel import ChannelModel
-from env.features import Known, Observer, View
+from env.features import NO_FRAME, Known, Observer, View
+from env.rendering import Picture, Pixels, draw
 
 Floats = NDArray[np.float64]
+
+NO_PICTURE = 'render wants an environment that was made with render_mode="rgb_array"'
 
 
 class OffloadingEnv(gymnasium.Env[Floats, NDArray[np.int8]], Generic[View]):
@@ -22,12 +25,16 @@ class OffloadingEnv(gymnasium.Env[Floats, NDArray[np.int8]], Generic[View]):
         channel: where the gains come from.
         features: what the state tells of each device.
         known: the features that there are.
+        render_mode: "rgb_array", or None for no pictures.
 
     Raises:
-        ValueError: if there is no such feature.
+        ValueError: if there is no such feature or render mode.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
+        "render_modes": ["rgb_array"],
+        "render_fps": 5,
+    }
 
     def __init__(
         self,
@@ -35,7 +42,12 @@ class OffloadingEnv(gymnasium.Env[Floats, NDArray[np.int8]], Generic[View]):
         channel: ChannelModel,
         features: Sequence[str],
         known: Known[View],
+        render_mode: str | None = None,
     ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode must be rgb_array or None, got {render_mode!r}")
+        self.render_mode = render_mode
+        self._picture: Picture | None = None
         self.num_devices = num_devices
         self.channel = channel
         self._observer: Observer[View] = Observer(features, known)
@@ -61,3 +73,19 @@ class OffloadingEnv(gymnasium.Env[Floats, NDArray[np.int8]], Generic[View]):
             RuntimeError: before the first `reset`.
         """
         return self._observer.state
+
+    def render(self) -> Pixels | None:
+        """Return a picture of the frame just carried out; after `reset`, of that to come.
+
+        Returns:
+            Pixels `[480, 640, 3]`, red, green and blue; None, with a warning, without render mode.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
+        if self.render_mode is None:
+            gymnasium.logger.warn(NO_PICTURE)
+            return None
+        if self._picture is None:
+            raise RuntimeError(NO_FRAME)
+        return draw(self._picture)

@@ -11,6 +11,7 @@ from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
 from env.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, QueueingView
 from env.offloading import OffloadingEnv
+from env.rendering import Picture
 from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
 from env.resource_allocation.queueing import (
     LocalOptimum,
@@ -24,6 +25,7 @@ from env.validation import agreed_num_devices, in_range, positive_int
 Floats = NDArray[np.float64]
 
 MEAN_ARRIVAL = 3.0  # Mbit a frame
+GAIN_RANGE = (-130.0, -90.0)  # dB, that pictures tell apart
 
 
 def default_queueing_weights(num_devices: int) -> Floats:
@@ -51,6 +53,22 @@ def first_queues(options: Mapping[str, Any], num_devices: int) -> dict[str, Floa
             raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
         queues[name] = in_range(name, values, 0, math.inf, (num_devices,)).copy()
     return queues
+
+
+def queueing_picture(
+    gain: Floats,
+    data_queue: Floats,
+    energy_queue: Floats,
+    decision: ArrayLike | None = None,
+    done: QueueingAllocation | None = None,
+) -> Picture:
+    """Return the picture of a frame `[N]`, and how a decision `[N]` was carried out in it."""
+    queues = {"Data queue, Mbit": data_queue, "Energy queue": energy_queue}
+    if decision is None or done is None:
+        return Picture("Before the first decision", gain, GAIN_RANGE, queues=queues)
+    offload, computed, used = np.array(decision), np.sum(done.rate), np.sum(done.energy)
+    title = f"{offload.sum()} of {len(gain)} offload (blue): {computed:.1f} Mbit, {used:.2f} J"
+    return Picture(title, gain, GAIN_RANGE, offload, 0.0, done.offload_time, queues)
 
 
 class QueueingMEC(OffloadingEnv[QueueingView]):
@@ -140,6 +158,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         parameters: QueueingParameters | None = None,
         features: Sequence[str] = ("gain", "data_queue", "energy_queue"),
         allocation: Literal["lyapunov", "myopic"] = "lyapunov",
+        render_mode: str | None = None,
     ) -> None:
         n = agreed_num_devices(
             num_devices,
@@ -150,7 +169,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         if allocation not in ("lyapunov", "myopic"):
             raise ValueError(f"allocation must be lyapunov or myopic, got {allocation!r}")
         channel = default_queueing_channel(n) if channel is None else channel
-        super().__init__(n, channel, features, QUEUEING_FEATURES)
+        super().__init__(n, channel, features, QUEUEING_FEATURES, render_mode)
         self.arrivals = (
             ExponentialArrivals(np.full(n, MEAN_ARRIVAL)) if arrivals is None else arrivals
         )
@@ -216,6 +235,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         self._observer.clear()
         self._energy_left[:] = self.parameters.energy_budget
         self._next_frame(**queues)
+        if self.render_mode is not None:
+            self._picture = queueing_picture(*self._observer.frame[:3])
         return self.state, self._info()
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
@@ -227,6 +248,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             RuntimeError: before the first `reset`.
         """
         done = self.allocate(action)
+        if self.render_mode is not None:
+            self._picture = queueing_picture(*self._observer.frame[:3], action, done)
         arrival = self.arrivals.sample(self.np_random, 1)[0]
         # Rounding may leave a little less than nothing.
         data_queue = np.maximum(self.data_queue - done.rate + arrival, 0.0)

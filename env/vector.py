@@ -2,22 +2,42 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
+from gymnasium import logger
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from env.draws import Draws, Floats, Indices, Models
 from env.features import NO_FRAME, Known, Observer, View
-from env.offloading import OffloadingEnv
+from env.offloading import NO_PICTURE, OffloadingEnv
+from env.rendering import Picture, Pixels, draw
 from env.validation import binary, check_shape, positive_int
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Frame = dict[str, Floats]
 """What the frames of B environments are known by, `[B, N]` each; "channel_gain" always."""
+
+
+class Done(NamedTuple):
+    """Frames that were carried out.
+
+    Attributes:
+        frame: what was known of them.
+        decisions: `[B, N]`.
+        rewards: `[B]`.
+        info: what infos told of them `[B, ...]`.
+        going: who carried out a frame and did not start anew since `[B]`.
+    """
+
+    frame: Frame
+    decisions: Ints
+    rewards: Floats
+    info: dict[str, Floats]
+    going: Bools
 
 
 class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[View]):
@@ -64,11 +84,13 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         self.observation_space = batch_space(single.observation_space, num_envs)
         self._draws = Draws(num_envs, models)
         self._observer: Observer[View] = Observer(single.features, known)
+        self.render_mode = single.render_mode
         self._coming: Frame = {}  # before the first reset
+        self._last: Done | None = None  # kept for `render` alone
         self._steps = np.zeros(num_envs, np.int64)
         self._done = np.zeros(num_envs, np.bool_)
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of each environment."""
         return self._draws.generators
@@ -85,7 +107,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._known("channel_gain").copy()
+        return self._now["channel_gain"].copy()
 
     @property
     def state(self) -> Floats:
@@ -119,7 +141,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
         seeds = self._checked_seeds(seed)
-        first = self._first_frame(options)
+        first: Mapping[str, Floats] = self._first_frame(options)
         if not self._coming and not mask.all():
             raise RuntimeError(NO_FRAME)
         coming = self._copy() or {name: np.zeros(self.shape) for name in ("channel_gain", *first)}
@@ -143,7 +165,11 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         if (self._done & ~starts).any():
             raise RuntimeError("an episode has ended: reset it, with reset_mask among the options")
         going = np.flatnonzero(~starts)
-        rewards, done = self._carry_out(self._checked_actions(actions, starts), going)
+        decisions = self._checked_actions(actions, starts)
+        rewards, done = self._carry_out(decisions, going)
+        if self.render_mode is not None:
+            kept = {name: value.copy() for name, value in done.items()}
+            self._last = Done(self._now, decisions.copy(), rewards.copy(), kept, ~starts)
         coming = self._copy()
         self._follow(coming, done, going)
         self._start(coming, np.flatnonzero(starts))
@@ -155,6 +181,13 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         if self.autoreset_mode == AutoresetMode.SAME_STEP and truncations.any():
             infos = self._restart(truncations, done, infos)
         return self.state, rewards, np.zeros_like(starts), truncations, infos
+
+    def render(self) -> tuple[Pixels, ...] | None:
+        """Return a picture of each environment: see `OffloadingEnv.render`."""
+        if self.render_mode is None:
+            logger.warn(NO_PICTURE)
+            return None
+        return tuple(draw(self._picture(b, self._last)) for b in range(self.num_envs))
 
     @abstractmethod
     def score(self, decisions: ArrayLike) -> Floats:
@@ -189,11 +222,20 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
     def _tell(self, mask: Bools) -> dict[str, Any]:
         """Return infos on the coming frames of those environments in the mask `[B]`."""
 
-    def _known(self, name: str) -> Floats:
-        """Return a number that the coming frames are known by `[B, N]`."""
+    @abstractmethod
+    def _picture(self, b: int, last: Done | None) -> Picture:
+        """Return a picture of the frame that an environment carried out last, or of its first."""
+
+    @property
+    def _now(self) -> Frame:
+        """The coming frames.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+        """
         if not self._coming:
             raise RuntimeError(NO_FRAME)
-        return self._coming[name]
+        return self._coming
 
     def _copy(self) -> Frame:
         return {name: array.copy() for name, array in self._coming.items()}
@@ -213,6 +255,8 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         of_starting = [seeds[b] if seeds else None for b in starting]
         coming["channel_gain"][starting] = self._draws.start(starting, of_starting)
         self._steps[starting], self._done[starting] = 0, False
+        if self._last is not None:
+            self._last.going[starting] = False
 
     def _enter(self, coming: Frame, starts: Bools, observe: Callable[[View], None]) -> None:
         """Make these the coming frames; where an episode starts, there was none before."""
@@ -236,8 +280,6 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         return self._tell(np.ones_like(ended)) | masked(done, ~ended) | final
 
     def _checked_actions(self, actions: ArrayLike, starts: Bools) -> Ints:
-        if not self._coming:
-            raise RuntimeError(NO_FRAME)
         if starts.any():
             check_shape("actions", np.asarray(actions), self.shape)
             actions = np.where(starts[:, None], 0, actions)

@@ -10,10 +10,15 @@ from numpy.typing import ArrayLike
 from env import vector_kernels
 from env.draws import Floats, Indices
 from env.features import QUEUEING_FEATURES, QueueingView
-from env.queueing_mec import QueueingMEC, first_queues
+from env.queueing_mec import QueueingMEC, first_queues, queueing_picture
+from env.rendering import Picture
 from env.resource_allocation.myopic import MyopicCritic
+from env.resource_allocation.queueing import QueueingAllocation
 from env.resource_allocation.queueing_kernels import is_valid
-from env.vector import Bools, Frame, Ints, VectorOffloadingEnv, masked
+from env.vector import Bools, Done, Frame, Ints, VectorOffloadingEnv, masked
+
+TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
+DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out
 
 
 class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
@@ -70,7 +75,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._known("data_queue").copy()
+        return self._now["data_queue"].copy()
 
     @property
     def energy_queue(self) -> Floats:
@@ -79,7 +84,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._known("energy_queue").copy()
+        return self._now["energy_queue"].copy()
 
     def score(self, decisions: ArrayLike) -> Floats:
         """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
@@ -89,7 +94,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
             ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
-        frames, checked = self._frames(self._coming), self._checked_decisions(decisions)
+        frames, checked = self._frames(self._now), self._checked_decisions(decisions)
         values = np.empty(checked.shape[:2])
         failed = self._score(frames, *self.critic.kernel_arguments, checked, values)
         if failed >= 0:
@@ -101,15 +106,17 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         return {**first_queues(options, self.num_devices), "energy_left": left}
 
     def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
-        frames = self._frames(self._coming)
-        rewards, allocations = np.zeros(self.num_envs), np.zeros((self.num_envs, 5, self.num_devices))
+        frames = self._frames(self._now)
+        rewards, allocations = (
+            np.zeros(self.num_envs),
+            np.zeros((self.num_envs, 5, self.num_devices)),
+        )
         failed = self._allocate(
             frames, *self.critic.kernel_arguments, decisions, going, rewards, allocations
         )
         if failed >= 0:
             self.critic.frame(*frames[failed]).allocate(decisions[failed])  # raises
-        names = ("rate", "energy", "frequency", "offload_time", "power")
-        return rewards, {name: allocations[:, row].copy() for row, name in enumerate(names)}
+        return rewards, {name: allocations[:, row].copy() for row, name in enumerate(DONE)}
 
     def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:
         arrival, gain = self._draws.next(going)
@@ -136,11 +143,19 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         return QueueingView(gain, data_queue, energy_queue, self._weights, *outlook)
 
     def _tell(self, mask: Bools) -> dict[str, Any]:
-        return masked({name: self._known(name).copy() for name in TOLD}, mask)
+        return masked({name: self._now[name].copy() for name in TOLD}, mask)
+
+    def _picture(self, b: int, last: Done | None) -> Picture:
+        if last is None or not last.going[b]:
+            gain, data_queue, energy_queue = (self._now[name][b] for name in TOLD)
+            return queueing_picture(gain, data_queue, energy_queue)
+        of_one = {name: value[b] for name, value in last.info.items()}
+        done = QueueingAllocation(last.rewards[b], **of_one, time_price=np.nan)
+        gain, data_queue, energy_queue = (last.frame[name][b] for name in TOLD)
+        return queueing_picture(gain, data_queue, energy_queue, last.decisions[b], done)
 
     def _frames(self, frame: Frame) -> Floats:
         """Return the frames as the kernels want them `[B, 3, N]`."""
-        return np.stack([frame[name] for name in ("channel_gain", "data_queue", self._third)], axis=1)
-
-
-TOLD = ("channel_gain", "data_queue", "energy_queue")
+        return np.stack(
+            [frame[name] for name in ("channel_gain", "data_queue", self._third)], axis=1
+        )

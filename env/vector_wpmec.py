@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 from env import vector_kernels
 from env.draws import Floats, Indices
 from env.features import WPMEC_FEATURES, WPMECView
-from env.vector import Bools, Frame, Ints, VectorOffloadingEnv, masked
-from env.wpmec import WirelessPoweredMEC
+from env.rendering import Picture
+from env.resource_allocation.wpmec import Allocation
+from env.vector import Bools, Done, Frame, Ints, VectorOffloadingEnv, masked
+from env.wpmec import WirelessPoweredMEC, wpmec_picture
 
 
 class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
@@ -56,7 +58,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
                 physical range.
             RuntimeError: before the first `reset`.
         """
-        gain, checked = self._known("channel_gain"), self._checked_decisions(decisions)
+        gain, checked = self._now["channel_gain"], self._checked_decisions(decisions)
         values = np.empty(checked.shape[:2])
         failed = vector_kernels.score_wpmec(gain, *self.critic.kernel_arguments, checked, values)
         if failed >= 0:
@@ -67,7 +69,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         return {}
 
     def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
-        gain = self._known("channel_gain")
+        gain = self._now["channel_gain"]
         rewards, energy_time = np.zeros((2, self.num_envs))
         offload_time, rate = np.zeros((2, *self.shape))
         failed = vector_kernels.allocate_wpmec(
@@ -93,3 +95,10 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
 
     def _tell(self, mask: Bools) -> dict[str, Any]:
         return masked({"channel_gain": self.gain}, mask)
+
+    def _picture(self, b: int, last: Done | None) -> Picture:
+        if last is None or not last.going[b]:
+            return wpmec_picture(self.gain[b])
+        of_one = {name: value[b] for name, value in last.info.items()}
+        done = Allocation(**of_one, computation_rate=last.rewards[b])
+        return wpmec_picture(last.frame["channel_gain"][b], last.decisions[b], done)

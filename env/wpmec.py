@@ -9,15 +9,29 @@ from numpy.typing import ArrayLike, NDArray
 from env.channel import ChannelModel, default_channel
 from env.features import WPMEC_FEATURES, WPMECView
 from env.offloading import OffloadingEnv
+from env.rendering import Picture
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECParameters
 from env.validation import agreed_num_devices, check_shape, positive_int
 
 Floats = NDArray[np.float64]
 
+GAIN_RANGE = (-80.0, -40.0)  # dB, that pictures tell apart
+
 
 def default_weights(num_devices: int) -> Floats:
     """Return the DROO paper's weights `[N]`: 1, 1.5, 1, 1.5, ..."""
     return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.0, 1.5)
+
+
+def wpmec_picture(
+    gain: Floats, decision: ArrayLike | None = None, done: Allocation | None = None
+) -> Picture:
+    """Return the picture of a frame with gains `[N]`, and how a decision `[N]` was carried out."""
+    if decision is None or done is None:
+        return Picture("Before the first decision", gain, GAIN_RANGE)
+    offload, rate = np.array(decision), done.computation_rate / 1e6
+    title = f"{offload.sum()} of {len(gain)} offload (blue): {rate:.2f} Mbit/s"
+    return Picture(title, gain, GAIN_RANGE, offload, done.energy_time, done.offload_time)
 
 
 class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
@@ -82,6 +96,7 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
         channel: ChannelModel | None = None,
         parameters: WPMECParameters | None = None,
         features: Sequence[str] = ("gain",),
+        render_mode: str | None = None,
     ) -> None:
         num_devices = agreed_num_devices(
             num_devices,
@@ -89,7 +104,7 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
             weights=None if weights is None else np.size(weights),
         )
         channel = default_channel(num_devices) if channel is None else channel
-        super().__init__(num_devices, channel, features, WPMEC_FEATURES)
+        super().__init__(num_devices, channel, features, WPMEC_FEATURES, render_mode)
         self.critic = WPMECCritic(
             default_weights(num_devices) if weights is None else weights, parameters
         )
@@ -119,6 +134,8 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
         self.channel.reset()
         self._observer.clear()
         self._next_frame()
+        if self.render_mode is not None:
+            self._picture = wpmec_picture(self.gain)
         return self.state, {"channel_gain": self.gain.copy()}
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
@@ -131,6 +148,8 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
             RuntimeError: before the first `reset`.
         """
         allocation = self.allocate(action)
+        if self.render_mode is not None:
+            self._picture = wpmec_picture(self.gain, action, allocation)
         self._next_frame()
         info = {
             "channel_gain": self.gain.copy(),

@@ -499,6 +499,7 @@ SectionName = Literal[
     "floor",
     "parts",
     "queues",
+    "vector",
     "fleet",
     "scaling",
     "latency",

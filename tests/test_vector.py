@@ -5,7 +5,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import (
+    NormalizeObservation,
+    NormalizeReward,
+    RecordEpisodeStatistics,
+)
 from numpy.typing import NDArray
 
 from env import (
@@ -20,6 +25,7 @@ from env import (
 )
 from env.features import QUEUEING_FEATURES, WPMEC_FEATURES
 from env.vector import VectorOffloadingEnv
+from env.vector_wpmec import VectorWirelessPoweredMEC
 
 N = 4
 QUEUES = tuple(name for name in QUEUEING_FEATURES if name != "gain")
@@ -98,20 +104,19 @@ def both(
     num_envs: int = 3,
     max_episode_steps: int | None = None,
     mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    render_mode: str | None = None,
 ) -> tuple[Any, SyncVectorEnv]:
-    """A vector environment, and single ones with models of their own that Gymnasium puts together."""
+    """A vector environment, and single ones, with models of their own, put together."""
     problem, arguments = CASES[name]
-    steps = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
-    native = gymnasium.make_vec(
-        problem,
-        num_envs,
-        "vector_entry_point",
-        **(arguments() | steps | ({} if mode == AutoresetMode.NEXT_STEP else {"autoreset_mode": mode})),
+    more: dict[str, Any] = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
+    more |= {"render_mode": render_mode} if render_mode else {}
+    native: Any = gymnasium.make_vec(
+        problem, num_envs, "vector_entry_point", autoreset_mode=mode, **more, **arguments()
     )
     assert isinstance(native, VectorOffloadingEnv)
 
     def single() -> gymnasium.Env[Any, Any]:
-        return gymnasium.make(problem, **steps, **arguments())
+        return gymnasium.make(problem, **more, **arguments())
 
     return native, SyncVectorEnv([single] * num_envs, autoreset_mode=mode)
 
@@ -195,3 +200,143 @@ def test_episodes_end_and_start_as_those_of_single_environments(
                 assert_same(native.reset(options=dict(options)), sync.reset(options=options))
 
 
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("wpmec", AutoresetMode.SAME_STEP), ("queueing", AutoresetMode.NEXT_STEP)],
+)
+def test_its_pictures_are_those_of_its_single_environments(name: str, mode: AutoresetMode) -> None:
+    native, sync = both(name, 2, max_episode_steps=2, mode=mode, render_mode="rgb_array")
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        native.render()
+    assert_same(native.reset(seed=0), sync.reset(seed=0))
+    play(native, sync, 1)
+    for each in (native, sync):
+        each.reset(options={"reset_mask": np.array([True, False])})
+    play(native, sync, 1 if mode == AutoresetMode.SAME_STEP else 2)
+    # Now one has carried out a frame, and the other has started anew.
+    assert_same(native.render(), sync.render())
+
+
+@pytest.mark.parametrize("name", ["wpmec", "queueing", "myopic"])
+def test_decisions_are_scored_in_all_environments_at_once(name: str) -> None:
+    native, sync = both(name)
+    native.reset(seed=0)
+    sync.reset(seed=0)
+    play(native, sync, 5)
+    decisions = np.random.default_rng(0).integers(0, 2, (3, 6, N))
+    scores = native.score(decisions)
+    for b, single in enumerate(sync.envs):
+        assert (scores[b] == single.get_wrapper_attr("score")(decisions[b])).all()
+    best = decisions[np.arange(3), scores.argmax(axis=1)]
+    np.testing.assert_allclose(native.step(best)[1], scores.max(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["wpmec", "queueing", "myopic"])
+def test_bad_decisions_are_named_and_nothing_changes(name: str) -> None:
+    native, sync = both(name, max_episode_steps=2)
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        native.step(np.zeros((3, N)))
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        native.score(np.zeros((3, 1, N)))
+    native.reset(seed=0)
+    sync.reset(seed=0)
+    bad = np.zeros((3, N))
+    bad[1, 2] = 2
+    for value in (bad, bad.astype(np.int64), bad / 4):
+        with pytest.raises(ValueError, match="must hold zeros and ones only, got "):
+            native.step(value)
+    with pytest.raises(ValueError, match=rf"actions must have shape \[3, {N}\], got \[{N}\]"):
+        native.step(bad[0])
+    with pytest.raises(ValueError, match="must hold zeros and ones only, got 2"):
+        native.score(np.stack([bad, bad]).transpose(1, 0, 2).astype(int))
+    with pytest.raises(ValueError, match=rf"decisions must have shape \[3, K, {N}\]"):
+        native.score(bad)
+    play(native, sync, 2)
+    # The decision of an environment that starts anew does not matter, but for its shape.
+    with pytest.raises(ValueError, match="actions must have shape"):
+        native.step(bad[0])
+    assert_same(native.step(bad / 4), sync.step(np.zeros((3, N))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"seed": [1, 2]}, ValueError, "seed must have num_envs = 3 entries, got 2"),
+        ({"options": {"reset_mask": [True] * 3}}, TypeError, "reset_mask must be an array of bool"),
+        ({"options": {"reset_mask": np.ones(2, bool)}}, ValueError, r"reset_mask must have shape"),
+        ({"options": {"reset_mask": np.zeros(3, bool)}}, ValueError, "must have a True, got none"),
+        ({"options": {"data_queue": -np.ones(N)}}, ValueError, "data_queue must be finite"),
+        ({"options": {"speed": 1}}, ValueError, "options must be of data_queue, energy_queue"),
+    ],
+)
+def test_a_bad_reset_is_named_and_nothing_changes(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    native, sync = both("queueing")
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        native.reset(options={"reset_mask": np.array([True, False, True])})
+    native.reset(seed=0)
+    sync.reset(seed=0)
+    with pytest.raises(error, match=message):
+        native.reset(**arguments)
+    play(native, sync, 2)
+
+
+def test_bad_arguments_are_named() -> None:
+    for arguments, message in (
+        ({"num_envs": 0}, "num_envs must be at least 1, got 0"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be at least 1, got 0"),
+        ({"autoreset_mode": "Never"}, "'Never' is not a valid AutoresetMode"),
+        ({"num_devices": 3, "weights": [1, 2]}, "weights must have num_devices = 3 entries, got 2"),
+        ({"render_mode": "human"}, "render_mode must be rgb_array or None, got 'human'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            VectorWirelessPoweredMEC(**arguments)
+
+
+def test_without_autoreset_an_episode_that_has_ended_must_be_reset() -> None:
+    native, _ = both("wpmec", max_episode_steps=1, mode=AutoresetMode.DISABLED)
+    native.reset(seed=0)
+    native.step(np.zeros((3, N)))
+    with pytest.raises(RuntimeError, match="an episode has ended"):
+        native.step(np.zeros((3, N)))
+
+
+def test_what_was_handed_out_does_not_change_what_follows() -> None:
+    native, sync = both("queueing, features")
+    infos = native.reset(seed=0)[1]
+    sync.reset(seed=0)
+    for _ in range(3):
+        for array in (*infos.values(), native.gain, native.data_queue, native.state):
+            array[:] = 0
+        stepped = native.step(np.ones((3, N)))
+        assert_same(stepped, sync.step(np.ones((3, N))))
+        infos = stepped[4]
+
+
+@pytest.mark.parametrize("problem", ["WPMEC-v0", "QueueingMEC-v0"])
+def test_gymnasiums_wrappers_take_it(problem: str) -> None:
+    made = gymnasium.make_vec(problem, 3, max_episode_steps=4)  # by default the native one
+    assert isinstance(made, VectorOffloadingEnv)
+    assert pickle.loads(pickle.dumps(made.spec)) == made.spec
+    wrapped = RecordEpisodeStatistics(NormalizeReward(NormalizeObservation(made)))
+    observed, _ = wrapped.reset(seed=0)
+    assert np.isfinite(observed).all()
+    rewards = []
+    for _ in range(4):
+        _, reward, _, truncated, infos = wrapped.step(wrapped.action_space.sample())
+        rewards.append(reward)
+    assert truncated.all()
+    assert infos["episode"]["l"].tolist() == [4, 4, 4]
+    np.testing.assert_allclose(infos["episode"]["r"], np.sum(rewards, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+@pytest.mark.parametrize("problem", ["WPMEC-v0", "QueueingMEC-v0"])
+def test_make_vec_makes_it_in_every_mode(problem: str, mode: str) -> None:
+    made = gymnasium.make_vec(problem, 2, mode, num_devices=3)
+    observations, _ = made.reset(seed=[1, 2])  # type: ignore[arg-type]
+    single = gymnasium.make(problem, num_devices=3)
+    for seed, observation in zip((1, 2), observations, strict=True):
+        assert (observation == single.reset(seed=seed)[0]).all()
+    made.close()
