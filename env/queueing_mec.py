@@ -131,6 +131,28 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     step, of the frame just carried out, [N] each: `rate` (Mbit), `energy` (J), `frequency`
     (cycles/s), `offload_time` (s), `power` (W) and `arrival` (Mbit).
 
+    ## Rendering
+    With `render_mode="rgb_array"`, `render` returns a picture of the frame just carried out, an
+    array `[480, 640, 3]`: who offloads, the gains as colours, how the frame's time is divided, and
+    the queues. After `reset` it is the first frame, without a decision. No window is opened: there
+    is no "human" mode.
+
+    ## Vectorized
+    `gymnasium.make_vec("QueueingMEC-v0", num_envs=B)` makes `VectorQueueingMEC`: B of these
+    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+
+    ## Arguments
+    ```python
+    import gymnasium
+    import env
+
+    gymnasium.make("QueueingMEC-v0", num_devices=20, features=("log_gain", "log_data_queue"))
+    ```
+    All arguments are below. One that is a model, such as `channel`, must not be shared.
+
+    ## Version history
+    * v0: initial version.
+
     Args:
         num_devices: N; None takes it from `channel`, `arrivals` or `weights`, or else 10.
         weights: `[N]`, positive; None takes 1.5, 1, 1.5, 1, ...
@@ -141,11 +163,12 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         features: what the state tells of each device.
         allocation: "lyapunov"; or "myopic", to compute as much as can be in each frame by itself,
             within the energy that is left of the budgets of all frames so far.
+        render_mode: "rgb_array", or None for no pictures.
 
     Raises:
         TypeError: if `num_devices` is not an integer.
         ValueError: if `num_devices`, `weights`, `channel` and `arrivals` do not agree on N, N < 1,
-            or there is no such feature or allocation.
+            or there is no such feature, allocation or render mode.
     """
 
     def __init__(

@@ -75,6 +75,28 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
     `channel_gain` [N]: the gains of the coming frame. After a step, of the frame just carried out:
     `energy_time`, `offload_time` [N] (fractions of the frame) and `rate` [N] (bit/s, unweighted).
 
+    ## Rendering
+    With `render_mode="rgb_array"`, `render` returns a picture of the frame just carried out, an
+    array `[480, 640, 3]`: who offloads, the gains as colours, and how the frame's time is divided.
+    After `reset` it is the first frame, without a decision. No window is opened: there is no
+    "human" mode.
+
+    ## Vectorized
+    `gymnasium.make_vec("WPMEC-v0", num_envs=B)` makes `VectorWirelessPoweredMEC`: B of these
+    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+
+    ## Arguments
+    ```python
+    import gymnasium
+    import env
+
+    gymnasium.make("WPMEC-v0", num_devices=20, features=("log_gain", "weight"))
+    ```
+    All arguments are below. One that is a model, such as `channel`, must not be shared.
+
+    ## Version history
+    * v0: initial version.
+
     Args:
         num_devices: N; None takes it from `channel` or `weights`, or else 10.
         weights: `[N]`, positive; None takes 1, 1.5, 1, 1.5, ...
@@ -82,10 +104,11 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
             environment keeps the channel's state, so two environments must not share one.
         parameters: the physical constants; None takes the paper's.
         features: what the state tells of each device.
+        render_mode: "rgb_array", or None for no pictures.
 
     Raises:
         ValueError: if `num_devices`, `weights` and `channel` do not agree on N, N < 1, or there is
-            no such feature.
+            no such feature or render mode.
     """
 
     def __init__(

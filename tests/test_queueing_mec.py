@@ -3,7 +3,6 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -28,19 +27,6 @@ from env.schemes import lyapunov_optimum
 from tests.conftest import published
 
 Floats = NDArray[np.float64]
-
-
-@pytest.mark.filterwarnings("ignore:.*maximum value is infinity")  # a queue has no largest value
-def test_gymnasiums_checker_passes() -> None:
-    check_env(gymnasium.make("QueueingMEC-v0", num_devices=10).unwrapped)
-
-
-@pytest.mark.filterwarnings("ignore:.*imum value is .*infinity")
-@pytest.mark.parametrize("allocation", ["lyapunov", "myopic"])
-def test_gymnasiums_checker_passes_with_features(allocation: str) -> None:
-    features = ("log_gain@2", "log_data_queue", "log_energy_queue@1", "weight", "active")
-    made = gymnasium.make("QueueingMEC-v0", num_devices=4, features=features, allocation=allocation)
-    check_env(made.unwrapped)
 
 
 def test_gymnasium_makes_it_with_its_arguments() -> None:

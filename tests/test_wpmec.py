@@ -1,15 +1,9 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import env as problems
 from env import RecordedChannel, WirelessPoweredMEC, rayleigh
-
-
-@pytest.mark.filterwarnings("ignore:.*maximum value is infinity")  # a gain has no largest value
-def test_gymnasiums_checker_passes() -> None:
-    check_env(gymnasium.make("WPMEC-v0", num_devices=10).unwrapped)
 
 
 def test_gymnasium_makes_it_with_its_arguments() -> None:
@@ -62,12 +56,6 @@ def test_the_state_tells_the_features_asked_for() -> None:
     assert env.state == pytest.approx([np.log(3), -14, 2, 3, 1, 0, 1, 2, 1, 1.5])
     assert env.step([0, 1])[0] == pytest.approx([np.log(5), np.log(6), 2, 3, 1, 1, 3, 0, 1, 1.5])
     assert env.reset()[0] == pytest.approx([0, np.log(2), 2, 3, 1, 1, 1, 2, 2, 3])
-
-
-@pytest.mark.filterwarnings("ignore:.*imum value is .*infinity")
-def test_gymnasiums_checker_passes_with_features() -> None:
-    features = ("log_gain@2", "log_gain", "weight", "active")
-    check_env(gymnasium.make("WPMEC-v0", num_devices=4, features=features).unwrapped)
 
 
 @pytest.mark.parametrize(
