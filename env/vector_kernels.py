@@ -126,7 +126,10 @@ def outlook_queueing(frames: Floats, weights: Floats, constants: Constants) -> F
     """Return `queueing_search_kernels.outlook` of each environment `[3, B, N]`."""
     seen = np.empty((3, len(frames), len(weights)))
     for b in range(len(frames)):
-        seen[:, b] = queueing_search_kernels.outlook(frames[b], weights, constants)
+        of_one = queueing_search_kernels.outlook(frames[b], weights, constants)
+        for row in range(3):
+            for i in range(len(weights)):  # an assignment of arrays takes seconds to compile
+                seen[row, b, i] = of_one[row, i]
     return seen
 
 
