@@ -81,9 +81,9 @@ class DROO:
         learn_later: leave training to `learn_due`, to be called when there is time for it, as when
             the decision is on its way to the devices: `decide` then never waits for training.
 
+    The arguments but `num_candidates` are attributes too.
+
     Attributes:
-        agent, mode, adapt_every, refine_every, refine_from_local, learn_when_wrong, learn_later:
-            the arguments.
         progress: what is kept from frame to frame, the current K in it.
         due: how many training steps `learn_due` has to take.
 

@@ -35,9 +35,11 @@ class Fleet:
             processor.
 
     Attributes:
-        agents, device: the arguments.
+        agents: as given.
+        device: as given.
         parameters: of each agent's network, one after the other as torch lists them `[B, P]`.
-        first_moments, second_moments: Adam's of them `[B, P]`.
+        first_moments: Adam's of them `[B, P]`.
+        second_moments: likewise `[B, P]`.
         steps: how many training steps each agent has taken.
 
     Raises:

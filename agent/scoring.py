@@ -13,6 +13,8 @@ LEAST_GAIN = 1e-12
 """Of refinement, relative: more than rounding, or equal decisions might be exchanged for ever."""
 
 Score = Callable[[Decisions], ArrayLike]
+"""A critic: from decisions `[K, N]` to their rewards `[K]`, larger is better; minus infinity is
+infeasible."""
 
 Climb = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], float, int]]
 """What `refine` does, done by the problem: from a decision `[N]` to one that no change of one

@@ -18,7 +18,7 @@ class Frame(Protocol):
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """N, the number of devices."""
 
     def score(self, decisions: Ints, /) -> Floats:
         """Return the rewards `[K]` of decisions `[K, N]`, larger is better.

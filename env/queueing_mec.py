@@ -127,8 +127,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     Never; `gymnasium.make("QueueingMEC-v0", max_episode_steps=...)` truncates.
 
     ## Info
-    `channel_gain`, `data_queue` (Mbit) and `energy_queue`, [N] each: of the coming frame. After a
-    step, of the frame just carried out, [N] each: `rate` (Mbit), `energy` (J), `frequency`
+    `channel_gain`, `data_queue` (Mbit) and `energy_queue`, `[N]` each: of the coming frame. After a
+    step, of the frame just carried out, `[N]` each: `rate` (Mbit), `energy` (J), `frequency`
     (cycles/s), `offload_time` (s), `power` (W) and `arrival` (Mbit).
 
     ## Rendering

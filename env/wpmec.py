@@ -72,8 +72,9 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
     Never; `gymnasium.make("WPMEC-v0", max_episode_steps=...)` truncates.
 
     ## Info
-    `channel_gain` [N]: the gains of the coming frame. After a step, of the frame just carried out:
-    `energy_time`, `offload_time` [N] (fractions of the frame) and `rate` [N] (bit/s, unweighted).
+    `channel_gain` `[N]`: the gains of the coming frame. After a step, of the frame just carried
+    out: `energy_time`, `offload_time` `[N]` (fractions of the frame) and `rate` `[N]` (bit/s,
+    unweighted).
 
     ## Rendering
     With `render_mode="rgb_array"`, `render` returns a picture of the frame just carried out, an

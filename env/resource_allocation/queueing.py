@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from env.display import device_table
 from env.resource_allocation import queueing_kernels, queueing_search_kernels
 from env.validation import binary, in_range, not_binary, real
 
@@ -88,6 +89,18 @@ class QueueingAllocation(NamedTuple):
     power: Floats
     time_price: float
 
+    def _repr_html_(self) -> str:
+        return device_table(
+            f"objective {self.objective:.4g}, price of time {self.time_price:.4g}",
+            {
+                "computed (Mbit)": self.rate,
+                "energy (J)": self.energy,
+                "frequency (Mcycle/s)": self.frequency / 1e6,
+                "offloading time (s)": self.offload_time,
+                "power (W)": self.power,
+            },
+        )
+
 
 class LocalOptimum(NamedTuple):
     """What local search came to.
@@ -127,7 +140,7 @@ class Critic:
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """N, the number of devices."""
         return len(self.weights)
 
 
@@ -160,7 +173,7 @@ class CheckedFrame:
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """N, the number of devices."""
         return self.critic.num_devices
 
     @property

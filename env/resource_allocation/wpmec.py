@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from env.display import device_table
 from env.resource_allocation import wpmec_kernels
 from env.validation import binary, in_range, not_binary, real
 
@@ -68,6 +69,13 @@ class Allocation(NamedTuple):
     rate: Floats
     computation_rate: float
 
+    def _repr_html_(self) -> str:
+        return device_table(
+            f"energy time {self.energy_time:.4g} of the frame, "
+            f"computation rate {self.computation_rate / 1e6:.4g} Mbit/s (weighted)",
+            {"offloading time": self.offload_time, "rate (Mbit/s)": self.rate / 1e6},
+        )
+
 
 class WPMECCritic:
     """Scores binary offloading decisions by solving their resource allocation exactly.
@@ -104,7 +112,7 @@ class WPMECCritic:
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """N, the number of devices."""
         return len(self.weights)
 
     def score(self, gain: ArrayLike, decisions: ArrayLike) -> Floats:
@@ -193,7 +201,7 @@ class WPMECFrame:
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """N, the number of devices."""
         return self.critic.num_devices
 
     def score(self, decisions: ArrayLike) -> Floats:
