@@ -28,7 +28,7 @@ reproduce: $(VENV)/.installed ## Run every study of the paper (ARGS="--scale smo
 	$(BIN)/python -m experiments.reproduce $(ARGS)
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/
-	$(BIN)/mkdocs build --strict --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure the speed of the frame and of its parts
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds \

@@ -1,0 +1,69 @@
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import agent
+import env
+import env.schemes
+from tests.conftest import ROOT
+
+DOCS = ROOT / "docs"
+FETCHED = re.compile(r'<(?:script|img|iframe|link)[^>]*(?:src|href)="(?:https?:)?//[^"]*')
+GALLERY = re.compile(r"!\[[^\]]+\]\(figures/(\w+)\.png\)\n\n([^!#]+)")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built without a warning."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return folder
+
+
+def test_every_page_is_in_the_site_and_wants_nothing_from_the_network(site: Path) -> None:
+    pages = {page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")}
+    assert pages <= {page.relative_to(site) for page in site.rglob("*.html")}
+    for page in pages:
+        assert FETCHED.findall((site / page).read_text()) == []
+
+
+def test_formulas_are_mathml(site: Path) -> None:
+    html = (site / "solver.html").read_text()
+    assert html.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') == 2
+    assert html.count("<mi>&#x003C4;</mi>") > 1  # tau
+    assert "$" not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("page", "module"), [("agent", agent), ("env", env), ("schemes", env.schemes)]
+)
+def test_all_public_names_are_in_the_reference(site: Path, page: str, module: ModuleType) -> None:
+    html = (site / "reference" / f"{page}.html").read_text()
+    names = [f"{module.__name__}.{name}" for name in module.__all__]
+    assert [name for name in names if f'id="{name}"' not in html] == []
+
+
+def test_the_gallery_has_every_figure_and_the_command_that_draws_it() -> None:
+    shown = dict(GALLERY.findall((DOCS / "gallery.md").read_text()))
+    assert set(shown) == {figure.stem for figure in (DOCS / "figures").iterdir()}
+    for name, text in shown.items():
+        module = re.search(r"`python -m (experiments\.\w+)`", text)
+        if module is None:
+            assert "`droo plot`" in text
+        else:
+            assert module[1] == f"experiments.{name}"
+            assert find_spec(module[1])
