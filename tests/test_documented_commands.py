@@ -41,8 +41,8 @@ PLACEHOLDERS = {
 }
 SMALL: dict[str, Any] = {"frames": 100, "seeds": (0, 1), "epochs": 2, "quick": True, "jobs": 1}
 """What makes a command short, where its settings have such fields."""
-SMALL_STUDY: dict[str, Any] = {"scale": "smoke", "jobs": 1}
-"""The same for one whose settings have a scale."""
+SMALL_STUDY: dict[str, Any] = {"scale": "smoke", "jobs": 1, "only": ("adaptive_k",)}
+"""The same for one whose settings have a scale. (test_studies.py reproduces all studies.)"""
 FEW_FRAMES = 200
 """Of the data that commands find in the folder where they run."""
 
