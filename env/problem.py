@@ -23,9 +23,9 @@ class Frame(Protocol):
     def score(self, decisions: Ints, /) -> Floats:
         """Return the rewards `[K]` of decisions `[K, N]`, larger is better.
 
-        A reward of minus infinity marks a decision that is infeasible. It is asked several times a
-        frame, for any K, and must change nothing: the same decision has the same reward whenever,
-        and beside whatever other decisions, it is asked for.
+        Minus infinity marks a decision that is infeasible. This is asked several times a frame, for
+        any K, and must change nothing: a decision has the same reward whenever, and beside whatever
+        other decisions, it is asked for.
         """
 
 
@@ -47,7 +47,8 @@ class PlayableProblem(Problem, Protocol):
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """Go to a first frame; return its state and anything else worth telling.
 
-        The same seed brings the same frames; None goes on with the random numbers at hand.
+        The same seed brings the same frames. It is called without one after an episode has ended,
+        and then goes on with the random numbers at hand.
         """
 
     def step(self, decision: Ints, /) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -110,7 +110,7 @@ def _check_again(frame: Frame, decisions: Ints, rewards: Floats, depends_on: str
 
 def _check_order(frame: Frame, decisions: Ints, rewards: Floats, rng: np.random.Generator) -> None:
     order = rng.permutation(len(decisions))
-    others = ask(frame, decisions[order], "them in another order")
+    others = ask(frame, decisions[order], "the same decisions in another order")
     _compare(rewards[order], others, decisions[order], "the order of the decisions")
 
 

@@ -168,13 +168,13 @@ class ScoreCounts(Good):
 
 
 class ScoreRemembers(Good):
-    most = 0
+    offset = 0
 
     def score(self, decisions: Ints) -> Any:
-        self.calls += 1
-        if self.calls % 7 == 0:  # as a bracket that is kept from call to call
-            self.most += 1
-        return super().score(decisions) + self.most
+        rewards = super().score(decisions) + self.offset
+        if len(decisions) > 1 and decisions[0].all():
+            self.offset = 1  # as a bracket that is kept from call to call
+        return rewards
 
 
 class ScoreWrites(Good):
@@ -285,7 +285,7 @@ ERRORS: dict[type[Good], tuple[type[Exception], str]] = {
     ScoreIsCumulative: (ValueError, "must not depend on the order of the decisions"),
     ScoreIsRandom: (ValueError, "must not depend on how often it is asked"),
     ScoreCounts: (ValueError, "must not depend on how often it is asked"),
-    ScoreRemembers: (ValueError, "score must not depend on"),
+    ScoreRemembers: (ValueError, "must not depend on what it was asked before"),
     ScoreWrites: (ValueError, "score must not write into the decisions"),
     ScoreReusesItsResult: (ValueError, "score must return a new array"),
     ScoreMovesTheState: (ValueError, "score must not change the state"),
