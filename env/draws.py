@@ -48,8 +48,7 @@ class Draws:
     @property
     def seeds(self) -> tuple[int, ...]:
         """What the environments' generators were seeded with."""
-        generators = [self._generator(b) for b in range(len(self._models))]
-        return tuple(seeded[1] for seeded in self._seeded[: len(generators)] if seeded)
+        return tuple(self._seeding(b)[1] for b in range(len(self._models)))
 
     def start(self, environments: Indices, seeds: Sequence[int | None]) -> Floats:
         """Return the first gains `[E, N]` of new episodes.
@@ -76,9 +75,13 @@ class Draws:
         self._used[environments] += 1
         return frames
 
-    def _generator(self, b: int) -> np.random.Generator:
+    def _seeding(self, b: int) -> tuple[np.random.Generator, int]:
+        """Return an environment's generator and its seed; without one it is chance's."""
         seeded = self._seeded[b] = self._seeded[b] or seeding.np_random()
-        return seeded[0]
+        return seeded
+
+    def _generator(self, b: int) -> np.random.Generator:
+        return self._seeding(b)[0]
 
     def _draw(self, b: int) -> None:
         state = self._generator(b).bit_generator.state

@@ -66,9 +66,9 @@ def queueing_picture(
     queues = {"Data queue, Mbit": data_queue, "Energy queue": energy_queue}
     if decision is None or done is None:
         return Picture("Before the first decision", gain, GAIN_RANGE, queues=queues)
-    offload, computed, used = np.array(decision), np.sum(done.rate), np.sum(done.energy)
+    offload, computed, used = np.array(decision, np.int64), done.rate.sum(), done.energy.sum()
     title = f"{offload.sum()} of {len(gain)} offload (blue): {computed:.1f} Mbit, {used:.2f} J"
-    return Picture(title, gain, GAIN_RANGE, offload, 0.0, done.offload_time, queues)
+    return Picture(title, gain, GAIN_RANGE, offload, 0.0, done.offload_time.copy(), queues)
 
 
 class QueueingMEC(OffloadingEnv[QueueingView]):

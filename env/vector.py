@@ -15,8 +15,8 @@ from env.features import NO_FRAME, Known, Observer, View
 from env.offloading import NO_PICTURE, OffloadingEnv
 from env.rendering import Picture, Pixels, draw
 from env.validation import binary, check_shape, positive_int
+from env.vector_arguments import Bools, masked, reset_mask, seeds_of
 
-Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Frame = dict[str, Floats]
 """What the frames of B environments are known by, `[B, N]` each; "channel_gain" always."""
@@ -70,7 +70,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
     ) -> None:
         self.num_envs = positive_int("num_envs", num_envs)
         self.num_devices, self.features = single.num_devices, single.features
-        self.shape = (num_envs, single.num_devices)
+        self.shape = (self.num_envs, self.num_devices)
         self.max_episode_steps = (
             None
             if max_episode_steps is None
@@ -139,8 +139,8 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
             RuntimeError: if the first reset is not of all.
         """
         options = dict(options or {})
-        mask = self._checked_mask(options.pop("reset_mask", None))
-        seeds = self._checked_seeds(seed)
+        mask = reset_mask(options.pop("reset_mask", None), self.num_envs)
+        seeds = seeds_of(seed, self.num_envs)
         first: Mapping[str, Floats] = self._first_frame(options)
         if not self._coming and not mask.all():
             raise RuntimeError(NO_FRAME)
@@ -175,7 +175,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         self._start(coming, np.flatnonzero(starts))
         self._enter(coming, starts, self._observer.add)
         self._steps[going] += 1
-        truncations = self._steps == self.max_episode_steps
+        truncations = self._steps == self.max_episode_steps  # nowhere if that is None
         self._done = truncations.copy()
         infos = self._tell(np.ones_like(starts)) | masked(done, ~starts)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and truncations.any():
@@ -287,35 +287,3 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
 
     def _checked_decisions(self, decisions: ArrayLike) -> Ints:
         return binary("decisions", decisions, (self.num_envs, "K", self.num_devices))
-
-    def _checked_mask(self, mask: Any) -> Bools:
-        if mask is None:
-            return np.ones(self.num_envs, np.bool_)
-        if not (isinstance(mask, np.ndarray) and mask.dtype == np.bool_):
-            raise TypeError(f"reset_mask must be an array of bool, got {mask!r}")
-        check_shape("reset_mask", mask, (self.num_envs,))
-        if not mask.any():
-            raise ValueError("reset_mask must have a True, got none")
-        return mask.copy()
-
-    def _checked_seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        if seed is None:
-            return ()
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + b for b in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed must have num_envs = {self.num_envs} entries, got {len(seed)}")
-        return seed
-
-
-def masked(values: Mapping[str, Floats], mask: Bools) -> dict[str, Any]:
-    """Return infos of those environments that are in the mask `[B]`, as Gymnasium has them.
-
-    Each of the values `[B, ...]`, set to 0 elsewhere, and beside it the mask under "_name".
-    """
-    infos: dict[str, Any] = {}
-    if mask.any():
-        for name, value in values.items():
-            value[~mask] = 0
-            infos[name], infos[f"_{name}"] = value, mask.copy()
-    return infos

@@ -15,7 +15,8 @@ from env.rendering import Picture
 from env.resource_allocation.myopic import MyopicCritic
 from env.resource_allocation.queueing import QueueingAllocation
 from env.resource_allocation.queueing_kernels import is_valid
-from env.vector import Bools, Done, Frame, Ints, VectorOffloadingEnv, masked
+from env.vector import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector_arguments import Bools, masked
 
 TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
 DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out

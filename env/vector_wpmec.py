@@ -12,7 +12,8 @@ from env.draws import Floats, Indices
 from env.features import WPMEC_FEATURES, WPMECView
 from env.rendering import Picture
 from env.resource_allocation.wpmec import Allocation
-from env.vector import Bools, Done, Frame, Ints, VectorOffloadingEnv, masked
+from env.vector import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector_arguments import Bools, masked
 from env.wpmec import WirelessPoweredMEC, wpmec_picture
 
 

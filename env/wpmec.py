@@ -29,9 +29,9 @@ def wpmec_picture(
     """Return the picture of a frame with gains `[N]`, and how a decision `[N]` was carried out."""
     if decision is None or done is None:
         return Picture("Before the first decision", gain, GAIN_RANGE)
-    offload, rate = np.array(decision), done.computation_rate / 1e6
+    offload, rate = np.array(decision, np.int64), done.computation_rate / 1e6
     title = f"{offload.sum()} of {len(gain)} offload (blue): {rate:.2f} Mbit/s"
-    return Picture(title, gain, GAIN_RANGE, offload, done.energy_time, done.offload_time)
+    return Picture(title, gain, GAIN_RANGE, offload, done.energy_time, done.offload_time.copy())
 
 
 class WirelessPoweredMEC(OffloadingEnv[WPMECView]):

@@ -111,13 +111,14 @@ def blue(pixels: NDArray[np.uint8]) -> int:
 def test_a_picture_tells_who_offloads_and_when() -> None:
     one = env.WirelessPoweredMEC(4, render_mode="rgb_array")
     one.reset(seed=0)
-    decision, gain = np.array([0, 1, 1, 0]), one.gain
+    decision, gain = np.array([0.0, 1.0, 1.0, 0.0]), one.gain
     done = one.allocate(decision)
     picture = wpmec_picture(gain, decision, done)
     assert picture.title == f"2 of 4 offload (blue): {done.computation_rate / 1e6:.2f} Mbit/s"
-    one.step(decision)
+    info = one.step(decision)[4]
+    decision[:] = 0  # whom the picture does not follow
+    info["offload_time"][:] = 0
     drawn = one.render()
-    decision[:] = 0  # the caller's own, whom the picture does not follow
     assert drawn is not None
     assert (drawn == draw(picture)).all()
     assert (drawn == one.render()).all()
@@ -134,7 +135,7 @@ def test_a_picture_tells_the_queues() -> None:
     assert more > shown > 1000
 
 
-@pytest.mark.parametrize("num_devices", [1, 2, 60])
+@pytest.mark.parametrize("num_devices", [1, 60])
 def test_pictures_of_any_number_of_devices_are_drawn(num_devices: int) -> None:
     gain = np.zeros(num_devices)  # and without any gain
     assert draw(Picture("", gain, (-80, -40), np.ones(num_devices, int))).std() > 10
