@@ -218,10 +218,8 @@ def read_variables(
         except NotImplementedError as error:
             raise ValueError(f"{path} is of MATLAB 7.3: save it with the option -v7") from error
         except Exception as error:  # on a damaged file the readers raise nearly anything
-            or_else = " or saved without the option -v7" if path.suffix == ".mat" else ""
-            raise ValueError(
-                f"{path} cannot be read, it may be damaged{or_else}: {error}"
-            ) from error
+            hint = " or saved without the option -v7" if path.suffix == ".mat" else ""
+            raise ValueError(f"{path} cannot be read, it may be damaged{hint}: {error}") from error
     missing = [name for name in required if name not in found]
     if missing:
         raise ValueError(f"{path} must hold {', '.join(required)}; it lacks {', '.join(missing)}")

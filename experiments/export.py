@@ -25,8 +25,7 @@ class Content(NamedTuple):
     """What a result holds, as each format has it.
 
     Attributes:
-        tables: of the .csv files by name, their columns `[T]` or, with a value of each device,
-            `[T, N]`.
+        tables: of the .csv files by name, their columns `[rows]`.
         variables: of the .mat file by name.
         texts: of the .txt files by name, what stands in each line.
     """
@@ -196,13 +195,20 @@ def training(steps: Columns) -> dict[str, NDArray[Any]]:
 
 
 def as_tables(columns: Columns, steps: Columns) -> dict[str, Columns]:
-    """Return the tables of a run, the values of each device as columns named gain_1, gain_2, ..."""
+    """Return the tables of a run, where values `[T, N]` become columns gain_1, gain_2, ...
+
+    Args:
+        columns: of the frames, `[T]` or `[T, N]`.
+        steps: of the training steps, `[U]`.
+    """
     frames: dict[str, NDArray[Any]] = {"frame": np.arange(1, len(columns["decision"]) + 1)}
     for name, values in columns.items():
         if values.ndim == 1:
             frames[name] = values
         else:
-            frames |= {f"{name}_{device}": row for device, row in enumerate(values.T, start=1)}
+            frames |= {
+                f"{name}_{device}": of_device for device, of_device in enumerate(values.T, start=1)
+            }
     return {"frames": frames, "cost": steps}
 
 
