@@ -42,8 +42,9 @@ def to_matlab(value: object) -> Any:
         numbers = all(isinstance(entry, int | float) for entry in value)
         return np.array(value, dtype=np.float64 if numbers else np.object_).reshape(1, -1)
     if isinstance(value, np.ndarray):
-        kind = {"U": np.object_, "u": np.uint8, "b": np.bool_}.get(value.dtype.kind, np.float64)
-        converted: NDArray[Any] = value.astype(kind)
+        kept = value.dtype in (np.uint8, np.bool_)
+        other = np.object_ if value.dtype.kind == "U" else np.float64
+        converted: NDArray[Any] = value if kept else value.astype(other)
         return converted[:, None] if value.ndim == 1 else converted
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
