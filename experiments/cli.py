@@ -19,6 +19,10 @@ import tyro
 from experiments.commands import MENU, Menu, docstring
 
 SHELLS = ("bash", "zsh")
+FILES_IN_BASH = """\
+_droo() { _tyro_droo; [ -n "${COMPREPLY[*]}" ] || COMPREPLY=(); }
+complete -o default -F _droo droo"""
+"""Complete files where tyro's script finds nothing, which it tells as one empty word."""
 
 
 def main() -> None:
@@ -134,8 +138,8 @@ def _print_completion(shell: str) -> None:
     try:
         tyro.cli(union(MENU), prog="droo", args=["--tyro-print-completion", shell])
     finally:
-        if shell == "bash":  # where tyro's script completes the files of options alone
-            print("complete -o default -F _tyro_droo droo")
+        if shell == "bash":
+            print(FILES_IN_BASH)
 
 
 @contextmanager
