@@ -1,0 +1,275 @@
+"""The agent inside ns-3: who of ten mobile Wi-Fi stations offloads, ten times a second.
+
+    python examples/ns3_offloading.py
+
+The stations walk about an access point, and their channels fade. At the start of a frame each has
+the same number of packets of a task: it sends them to the server behind the access point, or
+computes locally, at a speed of its own. Packets that are not through when the frame ends are lost.
+What the agent is asked with (`Frame.score`) is a model of the air in a few lines; what is
+compared is what the simulated server received. Takes a minute, a third of it to load ns-3.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import DROO, MemoryDNN
+from env.schemes import all_local, all_offloading, random_offloading
+
+try:
+    from ns import ns
+except ModuleNotFoundError as error:
+    message = 'this example needs pip install "droo[ns3]" (in a checkout: pip install ".[ns3]")'
+    raise SystemExit(message) from error
+
+STATIONS, SIDE = 10, 80.0  # m, of the square that they walk in
+FRAME, WARM_UP = 0.1, 1.0  # s; the stations find the access point before the first frame
+PACKETS, PAYLOAD, HEADERS = 30, 1472, 64  # packets of a task, bytes in each
+LOCAL_RATES = np.linspace(0.5e6, 2.5e6, STATIONS)  # bit/s
+DOPPLER = 1.0  # Hz: the channel is to be about the same during a frame
+BANDWIDTH, FASTEST = 20e6, 54e6  # Hz, bit/s
+OVERHEAD = 3e-4  # s, what a packet costs besides its bits: waiting, preamble, acknowledgement
+SEND_POWER, NOISE_POWER = 16.0206, -94.0  # dBm; thermal noise in 20 MHz, and 7 dB of the receiver
+FEATURES = ("log_airtime", "local")
+
+# The event that calls Python, and what it would be slow to do there packet by packet.
+ns.cppyy.cppdef("""
+    namespace ns3 {
+    EventImpl* CallPython(void (*function)()) { return MakeEvent(function); }
+    void SendPackets(Ptr<Socket> socket, uint32_t bytes, int packets) {
+        while (packets-- > 0) socket->Send(Create<Packet>(bytes));
+    }
+    }
+""")
+
+Floats = NDArray[np.float64]
+TASK = 8.0 * PAYLOAD * PACKETS  # bit
+LOCAL = LOCAL_RATES * FRAME  # bit in a frame
+
+
+class Frame(NamedTuple):
+    """What is known when a frame starts: the power received from each station, dBm `[N]`."""
+
+    power: Floats
+
+    @property
+    def num_devices(self) -> int:
+        """N."""
+        return len(self.power)
+
+    @property
+    def airtime(self) -> Floats:
+        """Frames that it takes each station to send its task alone `[N]`."""
+        snr = 10 ** ((self.power - NOISE_POWER) / 10)
+        rate = np.clip(0.75 * BANDWIDTH * np.log2(1 + snr), 1e5, FASTEST)
+        airtime: Floats = PACKETS * (OVERHEAD + 8 * (PAYLOAD + HEADERS) / rate) / FRAME
+        return airtime
+
+    @property
+    def state(self) -> Floats:
+        """What the policy sees `[2 N]`, as `FEATURES` tells."""
+        return np.concatenate((np.log(self.airtime), LOCAL / TASK))
+
+    def received(self, decisions: NDArray[np.int64]) -> Floats:
+        """Return the bits `[K]` that the server should receive: stations take turns by packets."""
+        return TASK * decisions.sum(axis=1) / np.maximum(1, decisions @ self.airtime)
+
+    def score(self, decisions: NDArray[np.int64]) -> Floats:
+        """Return the bits `[K]` that decisions `[K, N]` should compute."""
+        return self.received(decisions) + (1 - decisions) @ LOCAL
+
+
+Chooser = Callable[[Frame], NDArray[np.int64]]
+
+
+class Network:
+    """The simulated network: stations, access point, and a server behind it.
+
+    Args:
+        seed: of all chance in it; the channels are the same whatever is sent.
+    """
+
+    def __init__(self, seed: int) -> None:
+        ns.RngSeedManager.SetSeed(seed)
+        ns.RngSeedManager.ResetNextStreamIndex()  # or a second network would be another
+        self.stations, self.access_point = ns.NodeContainer(STATIONS), ns.NodeContainer(1)
+        self.server = ns.NodeContainer(1)
+        self.loss = ns.CreateObject[ns.LogDistancePropagationLossModel]()
+        self.fading = ns.CreateObject[ns.JakesPropagationLossModel]()
+        self.loss.SetNext(self.fading)
+        wireless = self._wifi()
+        self.positions = self._positions()
+        self.sockets, self.sink = self._internet(wireless)
+
+    def _wifi(self) -> Any:
+        """Install 802.11a at all stations and the access point; return the devices."""
+        ns.Config.SetDefault("ns3::JakesProcess::DopplerFrequencyHz", ns.DoubleValue(DOPPLER))
+        ns.Config.SetDefault("ns3::WifiMacQueue::MaxDelay", ns.TimeValue(ns.Seconds(FRAME)))
+        # Else whatever is weaker than -82 dBm goes unheard.
+        weakest = "ns3::ThresholdPreambleDetectionModel::MinimumRssi"
+        ns.Config.SetDefault(weakest, ns.DoubleValue(-100.0))
+        channel = ns.CreateObject[ns.YansWifiChannel]()
+        channel.SetPropagationLossModel(self.loss)
+        channel.SetPropagationDelayModel(ns.CreateObject[ns.ConstantSpeedPropagationDelayModel]())
+        phy, mac, wifi = ns.YansWifiPhyHelper(), ns.WifiMacHelper(), ns.WifiHelper()
+        phy.SetChannel(channel)
+        wifi.SetStandard(ns.WIFI_STANDARD_80211a)
+        wifi.SetRemoteStationManager("ns3::IdealWifiManager")
+        ssid = ns.SsidValue(ns.Ssid("edge"))
+        mac.SetType("ns3::StaWifiMac", "Ssid", ssid)
+        devices = wifi.Install(phy, mac, self.stations)
+        mac.SetType("ns3::ApWifiMac", "Ssid", ssid)
+        devices.Add(wifi.Install(phy, mac, self.access_point))
+        return devices
+
+    def _positions(self) -> list[Any]:
+        """Let the stations walk and the access point stand; return their mobility models."""
+        half = SIDE / 2
+        still, walk = ns.MobilityHelper(), ns.MobilityHelper()
+        start = ns.CreateObject[ns.ListPositionAllocator]()
+        for x in np.linspace(-half, half, STATIONS):
+            start.Add(ns.Vector(float(x), half / 2, 0.0))
+        walk.SetPositionAllocator(start)
+        square = ns.RectangleValue(ns.Rectangle(-half, half, -half, half))
+        walk.SetMobilityModel("ns3::RandomWalk2dMobilityModel", "Bounds", square)
+        walk.Install(self.stations)
+        still.Install(self.access_point)  # at the origin
+        nodes = [self.stations.Get(i) for i in range(STATIONS)] + [self.access_point.Get(0)]
+        return [node.GetObject[ns.MobilityModel]() for node in nodes]
+
+    def _internet(self, wireless: Any) -> tuple[list[Any], Any]:
+        """Install UDP over IP; return a socket of each station, and what receives at the server."""
+        wire = ns.PointToPointHelper()
+        wire.SetDeviceAttribute("DataRate", ns.StringValue("1Gbps"))
+        wired = wire.Install(self.access_point.Get(0), self.server.Get(0))
+        stack, addresses = ns.InternetStackHelper(), ns.Ipv4AddressHelper()
+        for nodes in (self.stations, self.access_point, self.server):
+            stack.Install(nodes)
+        mask = ns.Ipv4Mask("255.255.255.0")
+        addresses.SetBase(ns.Ipv4Address("10.1.1.0"), mask)
+        addresses.Assign(wireless)
+        addresses.SetBase(ns.Ipv4Address("10.1.2.0"), mask)
+        server = ns.InetSocketAddress(addresses.Assign(wired).GetAddress(1), 9).ConvertTo()
+        ns.Ipv4GlobalRoutingHelper.PopulateRoutingTables()
+        udp = "ns3::UdpSocketFactory"
+        sink = ns.PacketSinkHelper(udp, server).Install(self.server).Get(0)
+        kind = ns.TypeId.LookupByName(udp)
+        sockets = [ns.Socket.CreateSocket(self.stations.Get(i), kind) for i in range(STATIONS)]
+        for socket in sockets:
+            socket.Connect(server)
+        return sockets, sink.GetObject[ns.PacketSink]()
+
+    def power(self) -> Floats:
+        """Return what the access point receives of each station now, in dBm `[N]`."""
+        *stations, access_point = self.positions
+        received = [self.loss.CalcRxPower(SEND_POWER, each, access_point) for each in stations]
+        return np.array(received)
+
+    def send(self, decision: NDArray[np.int64], packets: int) -> None:
+        """Let the stations that offload `[N]` send so many packets."""
+        for station in np.flatnonzero(decision):
+            ns.SendPackets(self.sockets[station], PAYLOAD, packets)
+
+    def received(self) -> float:
+        """Return how many bits the server has received so far."""
+        return 8.0 * float(self.sink.GetTotalRx())
+
+
+class Run:
+    """Plays frames in a network, and keeps what came of them.
+
+    Args:
+        choose: decides who offloads.
+        num_frames: how many frames.
+        seed: of the network.
+
+    Attributes:
+        local, modelled: Mbit of each frame: computed locally, and received at the server as the
+            model has it.
+        totals: Mbit received at the server by the start of each frame, and by the end of the last.
+    """
+
+    def __init__(self, choose: Chooser, num_frames: int, seed: int) -> None:
+        self.choose, self.num_frames = choose, num_frames
+        self.local: list[float] = []
+        self.modelled: list[float] = []
+        self.totals: list[float] = []
+        self.network = Network(seed)
+        # ns-3 does not hold on to Python functions: they must live as long as the simulation.
+        self._events = self._warm_up, self._tick
+        self._after(WARM_UP / 2, self._events[0])
+        self._after(WARM_UP, self._events[1])
+        try:
+            ns.Simulator.Run()
+        finally:
+            ns.Simulator.Destroy()
+
+    @property
+    def received(self) -> list[float]:
+        """Mbit of each frame as measured."""
+        return [after - before for before, after in pairwise(self.totals)]
+
+    @staticmethod
+    def _after(delay: float, function: Callable[[], None]) -> None:
+        """Let ns-3 call a function after a delay in s."""
+        ns.Simulator.Schedule(ns.Seconds(delay), ns.CallPython(function))
+
+    def _warm_up(self) -> None:
+        """Let each station send one packet, so that all know their addresses."""
+        self.network.send(np.ones(STATIONS, dtype=np.int64), packets=1)
+
+    def _tick(self) -> None:
+        """A frame ends, and the next begins."""
+        self.totals.append(self.network.received() / 1e6)
+        if len(self.totals) > self.num_frames:
+            ns.Simulator.Stop()
+            return
+        frame = Frame(self.network.power())
+        decision = self.choose(frame)
+        self.local.append(float((1 - decision) @ LOCAL) / 1e6)
+        self.modelled.append(float(frame.received(decision[None])[0]) / 1e6)
+        self.network.send(decision, PACKETS)
+        self._after(FRAME, self._events[1])
+
+
+def droo(seed: int) -> Chooser:
+    """Return a chooser that learns."""
+    net = [len(FEATURES) * STATIONS, 32, 32, STATIONS]
+    agent = MemoryDNN(net, policy="equivariant", features=FEATURES, seed=seed)
+    learner = DROO(agent, refine_every=32, learn_when_wrong=True)
+    return lambda frame: learner.decide(frame.state, frame.score).decision
+
+
+def choosers(seed: int) -> dict[str, Chooser]:
+    """Return by name the choosers that are compared."""
+    return {
+        "all local": all_local,
+        "all offloading": all_offloading,
+        "random": random_offloading(np.random.default_rng(seed)),
+        "DROO": droo(seed),
+    }
+
+
+def row(name: str, run: Run) -> str:
+    """Return what came of a run in Mbit/s, as a row of the table; the error is that of a frame."""
+    local, received, modelled = (
+        np.array(bits) / FRAME for bits in (run.local, run.received, run.modelled)
+    )
+    means = np.mean([local + received, local, received, modelled], axis=1)
+    error = np.abs(received - modelled).mean()
+    return f"{name:16}" + "".join(f"{rate:10.2f}" for rate in (*means, error))
+
+
+def main(num_frames: int = 100, seed: int = 1) -> None:
+    """Compare the choosers in the same network."""
+    titles = ("computed", "locally", "received", "modelled", "error")
+    print(f"{'Mbit/s':16}" + "".join(f"{title:>10}" for title in titles))
+    for name, choose in choosers(seed).items():
+        print(row(name, Run(choose, num_frames, seed)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
