@@ -75,7 +75,9 @@ class Frame(NamedTuple):
 
     def received(self, decisions: NDArray[np.int64]) -> Floats:
         """Return the bits `[K]` that the server should receive: stations take turns by packets."""
-        return TASK * decisions.sum(axis=1) / np.maximum(1, decisions @ self.airtime)
+        frames = np.maximum(1, decisions @ self.airtime)
+        received: Floats = TASK * decisions.sum(axis=1) / frames
+        return received
 
     def score(self, decisions: NDArray[np.int64]) -> Floats:
         """Return the bits `[K]` that decisions `[K, N]` should compute."""
