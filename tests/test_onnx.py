@@ -1,6 +1,7 @@
 """Policies as ONNX files, run by ONNX Runtime, against the agent that wrote them."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -231,6 +232,21 @@ def test_the_agent_of_a_checkpoint_can_be_written(tmp_path: Path) -> None:
     DROO.load(tmp_path / "checkpoint.safetensors").agent.export_onnx(str(tmp_path / "policy.onnx"))
     relaxed, _ = run(tmp_path / "policy.onnx", states_of(2))
     assert relaxed.shape == (2, N)
+
+
+EXAMPLE = ROOT / "examples" / "onnx_policy.py"
+
+
+def test_the_example_tells_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SystemExit, match=r"droo\[onnx\]"):
+        runpy.run_path(str(EXAMPLE))
+
+
+@pytest.mark.slow
+def test_in_the_example_the_file_decides_as_the_agent(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    assert "equal decisions: 100.0% of 1,000 frames" in capsys.readouterr().out
 
 
 @pytest.mark.slow
