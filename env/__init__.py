@@ -30,12 +30,14 @@ from env.resource_allocation.queueing import (
 )
 from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
 from env.wpmec import WirelessPoweredMEC, default_weights
+from env.wrappers import DiscreteDecisions
 
 __all__ = [
     "Allocation",
     "ArrivalModel",
     "BlockFading",
     "ChannelModel",
+    "DiscreteDecisions",
     "ExponentialArrivals",
     "Frame",
     "LocalOptimum",

@@ -468,6 +468,39 @@ class ReproduceConfig(ScaledConfig, RunsConfig):
     """Names of studies, each also a module: python -m experiments.NAME. By default all."""
 
 
+AlgorithmName = Literal["ppo", "a2c", "dqn"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RLBaselinesConfig(ScaledConfig):
+    """Algorithms of Stable-Baselines3 and DROO on the same frames, from several seeds."""
+
+    scale: Literal["smoke", "full"] = "full"
+    """full: three seeds, 12,000 frames; smoke: a look at two seeds, 400 frames."""
+    num_devices: int = 8
+    """Number of devices N. DQN, which has an output for each of the 2^N decisions, is left out
+    beyond 8."""
+    algorithms: tuple[AlgorithmName, ...] = ("ppo", "a2c", "dqn")
+    """Those of Stable-Baselines3."""
+    problems: tuple[Literal["wpmec", "queueing"], ...] = ("wpmec", "queueing")
+    """wpmec: wireless powered MEC, with DROO. queueing: MEC with queues, with LyDROO."""
+    gamma: float = 0.0
+    """Discount of their later rewards. 0 maximises the reward of each frame, as DROO does."""
+    scale_rewards: bool = True
+    """With queues, divide a frame's objective by the sum of Q + V w, for otherwise long queues are
+    worth having; which decision is best in a frame stays the same."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        for name in ("algorithms", "problems"):
+            names = getattr(self, name)
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"{name} must be distinct and at least one, got {names}")
+        if not 0 <= self.gamma < 1:
+            raise ValueError(f"gamma must be at least 0 and below 1, got {self.gamma}")
+
+
 @dataclass(frozen=True)
 class PlotConfig:
     """Draw the figures of a run again, or several runs over one another, or a study's."""

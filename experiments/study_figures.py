@@ -174,25 +174,27 @@ def save_bars(values: Mapping[str, Sequence[float]], panel: Panel, file: Path) -
 def save_curves(
     curves: Mapping[str, Mapping[str, Floats]], panels: Mapping[str, Panel], file: Path
 ) -> list[Path]:
-    """Draw four quantities against frames, each in its own Axes, as PNG and PDF.
+    """Draw quantities against frames, each in its own Axes, two in a row, as PNG and PDF.
 
     Args:
         curves: quantity -> label -> frames, mean, lower and upper end `[4, P]`.
-        panels: quantity -> what to draw of it.
+        panels: quantity -> what to draw of it; its limits may say what is there instead of frames.
         file: of the figure, without suffix.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure((2 * SIZE[0], 2 * SIZE[1]), layout="constrained")
+        rows = len(panels) // 2
+        figure = Figure((2 * SIZE[0], rows * SIZE[1]), layout="constrained")
         labels = list(dict.fromkeys(label for by_label in curves.values() for label in by_label))
-        for ax, (quantity, panel) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        axes = figure.subplots(rows, 2).flat
+        for ax, (quantity, panel) in zip(axes, panels.items(), strict=True):
             for label, (frames, *found) in curves[quantity].items():
                 mean, low, high = (panel.convert(each) for each in found)
                 color = f"C{labels.index(label)}"
                 ax.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
                 ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
-            ax.set(xlabel="Time frame", ylabel=panel.label, **panel.limits)
+            ax.set(**{"xlabel": "Time frame", "ylabel": panel.label, **panel.limits})
             ax.margins(x=0.01)
-            ax.xaxis.set_major_formatter("{x:,.0f}")
+            ax.xaxis.set_major_formatter("{x:,g}")
         handles, names = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4)
         return save_figure(figure, file)

@@ -1,0 +1,264 @@
+"""DROO beside PPO, A2C and DQN, which have no critic: what they learn, how fast.
+
+`python -m experiments.rl_baselines --help` lists its settings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from agent.extras import require
+from experiments import results
+from experiments.baseline_runs import Played, play_droo, play_model_free, test_of
+from experiments.cli import run_module
+from experiments.configs import (
+    AlgorithmName,
+    DROOConfig,
+    LyDROOConfig,
+    RLBaselinesConfig,
+    RunConfig,
+)
+from experiments.figures import rolling
+from experiments.model_free import Learning
+from experiments.provenance import provenance
+from experiments.statistics import aligned, interval_text, lack_text, mean_and_interval, mean_text
+from experiments.study import POINTS, WINDOW
+from experiments.study_figures import LEAST, Panel, save_curves, shortfall
+from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 12_000
+SEEDS = 3
+FIRST_DRAWN = 10
+TEST_FRAMES = {"smoke": 100, "full": 2000}
+TEST_SEED_OFFSET = 1000  # the test frames have other seeds than those of the training
+MOST_FOR_DQN = 8
+AGENTS: Mapping[str, type[RunConfig]] = {"wpmec": DROOConfig, "queueing": LyDROOConfig}
+NORMALIZED = {"wpmec": "rate", "queueing": "objective"}
+DROO_LABEL = "DROO, LyDROO"
+
+TO_OPTIMUM = {"yscale": "log", "ylim": (LEAST, 1.0)}
+PANELS = {
+    "rate": Panel("1 - normalized rate", shortfall, TO_OPTIMUM),
+    "objective": Panel("With queues: 1 - objective / optimum", shortfall, TO_OPTIMUM),
+    "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
+}
+AGAINST = {"frame": "Time frame", "second": "Time (s)"}
+NUMBERS = ("frame", "second", "mean", "low", "high")
+
+
+class Task(NamedTuple):
+    """One run.
+
+    Attributes:
+        problem: its name.
+        config: of the run of DROO or LyDROO on these frames.
+        algorithm: of Stable-Baselines3; None is DROO or LyDROO.
+    """
+
+    problem: str
+    config: RunConfig
+    algorithm: AlgorithmName | None
+
+    @property
+    def label(self) -> str:
+        """Who decides."""
+        return DROO_LABEL if self.algorithm is None else self.algorithm.upper()
+
+
+def main(config: RLBaselinesConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    if algorithms(config) != config.algorithms:
+        print(f"DQN is left out: it has an output for each of 2^{config.num_devices} decisions")
+    show(run(config))
+
+
+def run(config: RLBaselinesConfig) -> Path:
+    """Run what is needed; return the folder with the table, the curves and the figure.
+
+    DROO and LyDROO run first, as `droo run` and `droo lydroo` do, unless they did before.
+
+    Raises:
+        MissingExtraError: if Stable-Baselines3 is not installed.
+    """
+    library = require("stable_baselines3", "sb3")  # before anything takes its time
+    came_from = provenance(config)
+    tasks = tasks_of(config)
+    of_droo = [task.config for task in tasks if task.algorithm is None]
+    folders = dict(zip(of_droo, run_missing("rl_baselines", config, of_droo), strict=True))
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(play)(task, config, folders[task.config]) for task in tasks
+    )
+    played = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
+    rows = [row(task, of_task) for task, of_task in zip(tasks, played, strict=True)]
+    columns = curve_columns(tasks, played)
+    return publish(
+        "rl_baselines",
+        config,
+        came_from,
+        rows,
+        table(rows),
+        draw,
+        described={"stable_baselines3": library.__version__},
+        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
+    )
+
+
+def algorithms(config: RLBaselinesConfig) -> tuple[AlgorithmName, ...]:
+    """Return the algorithms that can decide for as many devices."""
+    too_many = config.num_devices > MOST_FOR_DQN
+    return tuple(name for name in config.algorithms if not (name == "dqn" and too_many))
+
+
+def tasks_of(config: RLBaselinesConfig) -> list[Task]:
+    """Return the runs, DROO's first for each problem."""
+    return [
+        Task(problem, settings, algorithm)
+        for problem in config.problems
+        for algorithm in (None, *algorithms(config))
+        for settings in (
+            AGENTS[problem](
+                num_devices=config.num_devices,
+                frames=frames_of(config, FRAMES),
+                seed=seed,
+                results=config.results,
+            )
+            for seed in seeds_of(config, SEEDS)
+        )
+    ]
+
+
+def play(task: Task, config: RLBaselinesConfig, folder: Path) -> Played:
+    """Carry out a task; `folder` is that of the run of DROO on the same frames."""
+    seed = task.config.seed + TEST_SEED_OFFSET
+    test = test_of(task.config, seed, TEST_FRAMES[config.scale])
+    if task.algorithm is None:
+        return play_droo(folder, task.config, test)
+    learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
+    return play_model_free(learning, task.config, test)
+
+
+def row(task: Task, played: Played) -> Row:
+    """Return a row of runs.csv; None is what does not apply."""
+    name = NORMALIZED[task.problem]
+    normalized = played.learning[name]
+    fifth = slice(-max(1, len(normalized) // 5), None)
+    tested = played.with_critic or played.alone
+    half = slice(len(tested[name]) // 2, None)
+    queues = "data_queue" in tested
+    return {
+        "problem": task.problem,
+        "decides": task.label,
+        "seed": task.config.seed,
+        "first_200": float(normalized[: results.FIRST].mean()),
+        "last_fifth": float(normalized[fifth].mean()),
+        "frames_to_0_9": results.frames_to(normalized, 0.9),
+        "frames_to_0_99": results.frames_to(normalized, 0.99),
+        "policy_test": float(played.alone[name].mean()),
+        "critic_test": float(tested[name].mean()) if played.with_critic else None,
+        "queue_last_fifth": float(played.learning["data_queue"][fifth].mean()) if queues else None,
+        "queue_test": float(tested["data_queue"][half].mean()) if queues else None,
+        "energy_test": float(tested["energy"].mean()) if queues else None,
+        "ms_per_frame": 1e3 * played.seconds / len(normalized),
+    }
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return a table for each problem: the means over seeds with 95 % intervals."""
+    groups: dict[str, dict[str, list[Row]]] = {}
+    for of_run in rows:
+        groups.setdefault(of_run["problem"], {}).setdefault(of_run["decides"], []).append(of_run)
+    return "\n".join(f"{name}\n{table_of(by_label)}" for name, by_label in groups.items())
+
+
+def table_of(by_label: Mapping[str, Sequence[Row]]) -> str:
+    """Return the table of one problem: a row for each label, "-" for what does not apply."""
+    lines = [["decides", *(title for title, _ in SHOWN.values())]]
+    for label, runs in by_label.items():
+        values = {name: [run[name] for run in runs] for name in SHOWN}
+        lines.append(
+            [label]
+            + [
+                "-" if absent(values[name]) and not name.startswith("frames_to") else text(of_name)
+                for (name, of_name), (_, text) in zip(values.items(), SHOWN.values(), strict=True)
+            ]
+        )
+    applies = [any(line[column] != "-" for line in lines[1:]) for column in range(len(lines[0]))]
+    return aligned(
+        [[cell for cell, there in zip(line, applies, strict=True) if there] for line in lines]
+    )
+
+
+def absent(values: Sequence[float | None]) -> bool:
+    """Whether no run has a value."""
+    return all(value is None for value in values)
+
+
+def to_digits(values: Sequence[float | None]) -> str:
+    """Return a mean with its interval, as a table shows megabits and milliseconds."""
+    return interval_text(values, "{:.3g}".format)
+
+
+SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
+    "first_200": ("lacks, first 200", lack_text),
+    "last_fifth": ("last fifth", lack_text),
+    "frames_to_0_9": ("frames to 0.9", mean_text),
+    "frames_to_0_99": ("to 0.99", mean_text),
+    "policy_test": ("test, policy alone", lack_text),
+    "critic_test": ("with critic", lack_text),
+    "queue_last_fifth": ("queue, last fifth", to_digits),
+    "queue_test": ("test", to_digits),
+    "energy_test": ("energy, test", to_digits),
+    "ms_per_frame": ("ms per frame", to_digits),
+}
+"""Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
+
+
+def curve_columns(tasks: Sequence[Task], played: Sequence[Played]) -> dict[str, list[Any]]:
+    """Return the columns of curves.csv: rolling means, averaged over seeds, with intervals.
+
+    The seconds are those of the mean frame, times the frames.
+    """
+    groups: dict[tuple[str, str], list[Played]] = {}
+    for task, of_task in zip(tasks, played, strict=True):
+        groups.setdefault((task.problem, task.label), []).append(of_task)
+    columns: dict[str, list[Any]] = {name: [] for name in ("decides", "curve", *NUMBERS)}
+    for (_, label), runs in groups.items():
+        for curve in PANELS.keys() & runs[0].learning.keys():
+            frames = len(runs[0].learning[curve])
+            at = np.unique(np.geomspace(min(FIRST_DRAWN, frames), frames, POINTS).astype(np.int64))
+            seconds = at / frames * np.mean([run.seconds for run in runs])
+            curves = [rolling(run.learning[curve], WINDOW, np.nanmean)[at - 1] for run in runs]
+            columns["decides"] += [label] * len(at)
+            columns["curve"] += [curve] * len(at)
+            for name, found in zip(NUMBERS, (at, seconds, *mean_and_interval(curves)), strict=True):
+                columns[name] += found.tolist()
+    return columns
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    columns = results.read_csv(study / "curves.csv", ("decides", "curve", *NUMBERS))
+    numbers = np.array([columns[name] for name in NUMBERS], dtype=np.float64)
+    decides, curve = np.array(columns["decides"]), np.array(columns["curve"])
+    labels = list(dict.fromkeys(columns["decides"]))
+    curves, panels = {}, {}
+    for name in (name for name in PANELS if name in columns["curve"]):
+        for against, xlabel in AGAINST.items():
+            key = f"{name} against {against}"
+            rows = numbers[[NUMBERS.index(each) for each in (against, "mean", "low", "high")]]
+            curves[key] = {label: rows[:, (decides == label) & (curve == name)] for label in labels}
+            limits = {**PANELS[name].limits, "xlabel": xlabel, "xscale": "log"}
+            panels[key] = PANELS[name]._replace(limits=limits)
+    return save_curves(curves, panels, output / "rl_baselines")
+
+
+if __name__ == "__main__":
+    run_module(RLBaselinesConfig, main)
