@@ -6,6 +6,7 @@ asks besides what each of some decisions would be worth.
 
 import gymnasium
 import numpy as np
+import torch
 
 from agent import DROO, MemoryDNN
 from env import WirelessPoweredMEC
@@ -17,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     raise SystemExit('this example needs pip install "droo[sb3]"') from error
 
-DEVICES, FRAMES, TEST_FRAMES = 8, 6000, 500
+DEVICES, FRAMES, TEST_FRAMES = 8, 5000, 500
 FEATURES = ("log_gain", "weight")
 
 
@@ -44,6 +45,7 @@ def train_droo() -> DROO:
 
 def main() -> None:
     """Train both, and let their policies decide the same new frames, without exploring."""
+    torch.set_num_threads(1)  # on networks of this size a second thread only costs
     ppo, normalized = train_ppo()
     droo = train_droo()
     mec = WirelessPoweredMEC(DEVICES, features=FEATURES)

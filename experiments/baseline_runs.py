@@ -1,7 +1,6 @@
 """One run of a study with Stable-Baselines3: an agent learns online, and is tested afterwards."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,11 +86,6 @@ def play_droo(folder: Path, config: RunConfig, test: RunConfig) -> Played:
         done = of_history(queueing_history.load(folder))
     seconds = float(results.load_summary(folder)["seconds"])
     return Played(seconds, done, quantities(test, alone), quantities(test, with_critic))
-
-
-def test_of(config: RunConfig, seed: int, num_frames: int) -> RunConfig:
-    """Return the settings of a run with other frames."""
-    return replace(config, seed=seed, frames=num_frames)
 
 
 def environment(config: RunConfig) -> Environment:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from agent.extras import require
 from experiments import results
-from experiments.baseline_runs import Played, play_droo, play_model_free, test_of
+from experiments.baseline_runs import Played, play_droo, play_model_free
 from experiments.cli import run_module
 from experiments.configs import (
     AlgorithmName,
@@ -87,8 +88,14 @@ def run(config: RLBaselinesConfig) -> Path:
 
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
+        ValueError: if no algorithm can decide for as many devices.
     """
     library = require("stable_baselines3", "sb3")  # before anything takes its time
+    if not algorithms(config):
+        raise ValueError(
+            f"algorithms leave none for {config.num_devices} devices: DQN decides for at most "
+            f"{MOST_FOR_DQN}"
+        )
     came_from = provenance(config)
     tasks = tasks_of(config)
     of_droo = [task.config for task in tasks if task.algorithm is None]
@@ -113,8 +120,9 @@ def run(config: RLBaselinesConfig) -> Path:
 
 def algorithms(config: RLBaselinesConfig) -> tuple[AlgorithmName, ...]:
     """Return the algorithms that can decide for as many devices."""
-    too_many = config.num_devices > MOST_FOR_DQN
-    return tuple(name for name in config.algorithms if not (name == "dqn" and too_many))
+    if config.num_devices <= MOST_FOR_DQN:
+        return config.algorithms
+    return tuple(name for name in config.algorithms if name != "dqn")
 
 
 def tasks_of(config: RLBaselinesConfig) -> list[Task]:
@@ -138,7 +146,7 @@ def tasks_of(config: RLBaselinesConfig) -> list[Task]:
 def play(task: Task, config: RLBaselinesConfig, folder: Path) -> Played:
     """Carry out a task; `folder` is that of the run of DROO on the same frames."""
     seed = task.config.seed + TEST_SEED_OFFSET
-    test = test_of(task.config, seed, TEST_FRAMES[config.scale])
+    test = replace(task.config, seed=seed, frames=TEST_FRAMES[config.scale])
     if task.algorithm is None:
         return play_droo(folder, task.config, test)
     learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
@@ -179,26 +187,17 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def table_of(by_label: Mapping[str, Sequence[Row]]) -> str:
-    """Return the table of one problem: a row for each label, "-" for what does not apply."""
+    """Return the table of one problem, without the columns that apply to none; "-" is for those."""
     lines = [["decides", *(title for title, _ in SHOWN.values())]]
     for label, runs in by_label.items():
-        values = {name: [run[name] for run in runs] for name in SHOWN}
-        lines.append(
-            [label]
-            + [
-                "-" if absent(values[name]) and not name.startswith("frames_to") else text(of_name)
-                for (name, of_name), (_, text) in zip(values.items(), SHOWN.values(), strict=True)
-            ]
-        )
-    applies = [any(line[column] != "-" for line in lines[1:]) for column in range(len(lines[0]))]
-    return aligned(
-        [[cell for cell, there in zip(line, applies, strict=True) if there] for line in lines]
-    )
-
-
-def absent(values: Sequence[float | None]) -> bool:
-    """Whether no run has a value."""
-    return all(value is None for value in values)
+        cells = [label]
+        for name, (_, text) in SHOWN.items():
+            values = [run[name] for run in runs]
+            applies = name.startswith("frames_to") or None not in values
+            cells.append(text(values) if applies else "-")
+        lines.append(cells)
+    columns = [column for column in zip(*lines, strict=True) if set(column[1:]) != {"-"}]
+    return aligned(list(zip(*columns, strict=True)))
 
 
 def to_digits(values: Sequence[float | None]) -> str:
@@ -231,7 +230,7 @@ def curve_columns(tasks: Sequence[Task], played: Sequence[Played]) -> dict[str, 
         groups.setdefault((task.problem, task.label), []).append(of_task)
     columns: dict[str, list[Any]] = {name: [] for name in ("decides", "curve", *NUMBERS)}
     for (_, label), runs in groups.items():
-        for curve in PANELS.keys() & runs[0].learning.keys():
+        for curve in (name for name in PANELS if name in runs[0].learning):
             frames = len(runs[0].learning[curve])
             at = np.unique(np.geomspace(min(FIRST_DRAWN, frames), frames, POINTS).astype(np.int64))
             seconds = at / frames * np.mean([run.seconds for run in runs])
