@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 Observation = NDArray[np.float64]
 Bits = NDArray[np.int8]
 
-MOST_DEVICES = (
-    16  # 65,536 actions: beyond, a network with an output for each is out of the question
-)
+# 65,536 actions: beyond, a network with an output for each is out of the question.
+MOST_DEVICES = 16
 
 
 class DiscreteDecisions(

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent import DROO
-from env import QueueingMEC, WPMECFrame
+from env import QueueingMEC, WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima
 from experiments import frames, queueing_frames, queueing_history, results
 from experiments.configs import DROOConfig, RunConfig
@@ -97,8 +97,9 @@ def environment(config: RunConfig) -> Environment:
 
 def reset_options(config: RunConfig, env: Environment) -> dict[str, Any] | None:
     """Return with which options a run resets its environment: those of `queueing_loop.play`."""
-    if isinstance(config, DROOConfig) or not isinstance(env, QueueingMEC):
+    if isinstance(config, DROOConfig):
         return None
+    assert isinstance(env, QueueingMEC)
     reserve = env.parameters.energy_queue_scale * config.energy_reserve
     return {"energy_queue": np.full(env.num_devices, reserve)}
 
@@ -106,13 +107,15 @@ def reset_options(config: RunConfig, env: Environment) -> dict[str, Any] | None:
 def quantities(config: RunConfig, decide: Decide) -> Quantities:
     """Play the frames of a run, and return what they came to."""
     env = environment(config)
-    if isinstance(env, QueueingMEC):
-        reserve = 0.0 if isinstance(config, DROOConfig) else config.energy_reserve
-        history, _ = record(env, decide, config.frames or 0, reserve, progress=False)
+    if not isinstance(config, DROOConfig):
+        assert isinstance(env, QueueingMEC)
+        num_frames, reserve = config.frames or 0, config.energy_reserve
+        history, _ = record(env, decide, num_frames, reserve, progress=False)
         return of_history(history)
+    assert isinstance(env, WirelessPoweredMEC)
     env.reset()
-    rate, played = np.empty(config.frames or 0), []
-    for t in range(len(rate)):
+    rate, played = np.empty(config.frames), []
+    for t in range(config.frames):
         played.append(WPMECFrame(env.critic, env.gain))
         _, rate[t], *_ = env.step(decide(env))
     optimal = np.array([found.upper_bound for found in certified_optima(played)])

@@ -4,7 +4,7 @@ They play online, frame after frame in one environment that never ends, as DROO 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,6 @@ from experiments.configs import AlgorithmName
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Environment = WirelessPoweredMEC | QueueingMEC
-Decide = Callable[[Any], Ints]
-"""From an environment to a decision `[N]` for its coming frame."""
 
 SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {
     "ppo": {"learning_rate": 3e-3, "n_steps": 256, "batch_size": 64},
@@ -59,7 +57,7 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
     Args:
         env: the environment.
         by_worth: as in `Learning`.
-        options: of every reset.
+        options: of a reset that is given none.
 
     Attributes:
         decisions: those of all frames so far, `[N]` each.
@@ -73,28 +71,24 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
         self.decisions: list[Ints] = []
         self.rewards: list[float] = []
         self._mec = env
-        self._by_worth = by_worth and isinstance(env, QueueingMEC)
+        self._by_worth = by_worth
         self._options = options
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start anew, always with the same options."""
+        """Start anew."""
         return self.env.reset(seed=seed, options=options or self._options)
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
         """Carry out a decision `[N]`."""
-        worth = worth_of(self._mec) if self._by_worth else 1.0
+        mec, worth = self._mec, 1.0
+        if self._by_worth and isinstance(mec, QueueingMEC):
+            worth = float((mec.data_queue + mec.parameters.tradeoff * mec.weights).sum())
         state, reward, terminated, truncated, info = self.env.step(action)
         self.decisions.append(np.array(action, dtype=np.int64))
         self.rewards.append(float(reward))
         return state, float(reward) / worth, terminated, truncated, info
-
-
-def worth_of(env: Environment) -> float:
-    """Return the sum of Q + V w over the devices, Mbit, for the coming frame of MEC with queues."""
-    assert isinstance(env, QueueingMEC)
-    return float((env.data_queue + env.parameters.tradeoff * env.weights).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +126,8 @@ def train(
 ) -> Trained:
     """Let an algorithm play frames and learn from them.
 
-    Observations and rewards are normalized by running statistics. The library seeds the
-    global generators of Python, NumPy and torch, and so takes a process that nothing else is in.
+    Observations and rewards are normalized by running statistics. The library seeds the global
+    generators of Python, NumPy and torch.
 
     Args:
         learning: which, and how.

@@ -136,6 +136,7 @@ def test_the_same_seed_decides_the_same(algorithm: AlgorithmName) -> None:
     def decisions(seed: int) -> NDArray[np.int64]:
         return train(Learning(algorithm), environment(RUNS[0]), 60, seed).decisions
 
+    assert decisions(0).shape == (60, 3)
     np.testing.assert_array_equal(decisions(0), decisions(0))
     assert (decisions(0) != decisions(1)).any()
 
