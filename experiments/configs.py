@@ -476,7 +476,7 @@ class RLBaselinesConfig(ScaledConfig):
     """Algorithms of Stable-Baselines3 and DROO on the same frames, from several seeds."""
 
     scale: Literal["smoke", "full"] = "full"
-    """full: three seeds, 12,000 frames; smoke: a look at two seeds, 400 frames."""
+    """full: three seeds, 30,000 frames; smoke: a look at two seeds, 400 frames."""
     num_devices: int = 8
     """Number of devices N. DQN, which has an output for each of the 2^N decisions, is left out
     beyond 8."""

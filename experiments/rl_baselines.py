@@ -35,7 +35,7 @@ from experiments.study_folder import frames_of, publish, run_missing, seeds_of, 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
-FRAMES = 12_000
+FRAMES = 30_000
 SEEDS = 3
 FIRST_DRAWN = 10
 TEST_FRAMES = {"smoke": 100, "full": 2000}
