@@ -90,7 +90,7 @@ MENU = Menu(
         },
         "comparisons": {
             "compare": STUDIES["comparison"],
-            "rl-baselines": Command(configs.RLBaselinesConfig, "experiments.rl_baselines"),
+            "baselines": Command(configs.RLBaselinesConfig, "experiments.rl_baselines"),
             "study": STUDY_MENU,
             "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
             "bench": Command(configs.BenchConfig, "benchmarks.report"),

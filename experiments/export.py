@@ -1,4 +1,4 @@
-"""Export a run or a study: for MATLAB and Octave, for pandas, as the published text files.
+"""Export a run or a study: for MATLAB, Octave, pandas, or as published.
 
 `python -m experiments.export --help` lists its settings.
 """

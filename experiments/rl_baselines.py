@@ -1,4 +1,4 @@
-"""DROO beside PPO, A2C and DQN, which have no critic: what they learn, how fast.
+"""DROO beside PPO, A2C and DQN, which have no critic.
 
 `python -m experiments.rl_baselines --help` lists its settings.
 """
