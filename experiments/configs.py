@@ -167,9 +167,9 @@ class AgentConfig(PolicyConfig):
     published False."""
     results: Path = Path("results")
     """Folder of all results; a run gets a folder of its own in it."""
-    tensorboard: Path | None = None
-    """Folder of event files for TensorBoard, written as a run goes on: each gets a folder of its
-    own in it. By default none are."""
+    tensorboard: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Write curves for TensorBoard as the run goes on, into a folder of its own in tensorboard/ of
+    the results."""
 
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]]
 
@@ -178,6 +178,11 @@ class AgentConfig(PolicyConfig):
         check_settings(self)
         fill_in(self, **self.presets[self.preset])
         super().__post_init__()
+
+    @property
+    def curves(self) -> Path | None:
+        """Folder of all curves for TensorBoard; None if they are not wanted."""
+        return self.results / "tensorboard" if self.tensorboard else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ EXPERIMENT = "droo"
 
 def main(config: DROOConfig) -> None:
     """Run the experiment, save it, and print what came of it."""
-    event_log.announce(config.tensorboard)
+    event_log.announce(config.curves)
     folder = run(config)
     print_summary(results.load_summary(folder))
     print(f"\nSaved in {folder}")
@@ -55,10 +55,10 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
         FileNotFoundError: if there is no such data file.
         MissingExtraError: if `tensorboard` is set and not installed.
     """
-    event_log.check(config.tensorboard)
+    event_log.check(config.curves)
     task = prepare(config, progress=progress)
     played = task.droo, task.gains, task.weights_from, task.optimal_rate
-    with event_log.opened(config.tensorboard, task.came_from, task.gains.shape[1]) as log:
+    with event_log.opened(config.curves, task.came_from, task.gains.shape[1]) as log:
         history, timing = record(*played, progress=progress, log=log)
         folder = save(task, history, timing, draw=draw)
         if log is not None:

@@ -35,7 +35,7 @@ SCHEMES: Mapping[str, Scheme] = {
 
 def main(config: LyDROOConfig) -> None:
     """Run the experiment, save it, and print what came of it."""
-    event_log.announce(config.tensorboard)
+    event_log.announce(config.curves)
     folder = run(config)
     summary = results.load_summary(folder)
     print_summary(summary)
@@ -57,10 +57,10 @@ def run(config: LyDROOConfig, *, progress: bool = True, draw: bool = True) -> Pa
         FileNotFoundError: if there is no such data file.
         MissingExtraError: if `tensorboard` is set and not installed.
     """
-    event_log.check(config.tensorboard)
+    event_log.check(config.curves)
     came_from = provenance(config)
     env, decider, frames = prepare(config)
-    with event_log.opened(config.tensorboard, came_from, env.num_devices) as log:
+    with event_log.opened(config.curves, came_from, env.num_devices) as log:
         history, timing = record(
             env, decider, frames, config.energy_reserve, progress=progress, log=log
         )

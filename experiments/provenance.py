@@ -19,8 +19,8 @@ def provenance(config: Any) -> dict[str, Any]:
         config: one of `experiments.configs`.
     """
     settings = asdict(config)
-    for where in ("results", "tensorboard"):  # where a run lies is no part of what it is
-        settings.pop(where, None)
+    for name in ("results", "tensorboard"):  # where a run lies and who looks on is no part of it
+        settings.pop(name, None)
     return {
         "config": {
             name: str(value) if isinstance(value, Path) else value

@@ -38,7 +38,7 @@ COLUMNS = {
 
 def main(config: SweepConfig) -> None:
     """Run the seeds that were not run yet, and print a table of all."""
-    event_log.announce(config.tensorboard)
+    event_log.announce(config.curves)
     settings = {field.name: getattr(config, field.name) for field in fields(DROOConfig)}
     configs = [DROOConfig(**settings | {"seed": seed}) for seed in config.seeds]
     folders = run_all(configs, config.jobs, device=config.device)
@@ -113,7 +113,7 @@ def run_together(
             curves are wanted.
         FileNotFoundError: if there is no such data file.
     """
-    if any(config.tensorboard is not None for config in configs):
+    if any(config.tensorboard for config in configs):
         raise ValueError("tensorboard follows runs that play alone, not a fleet: drop --device")
     tasks = [droo.prepare(config, progress=False) for config in configs]
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from

@@ -23,11 +23,11 @@ class Logged:
 
     def __init__(self, config: Any, settings: dict[str, Any], folder: Path) -> None:
         run: Any = {DROOConfig: droo.run, LyDROOConfig: lydroo.run}[config]
-        with_curves = settings | {"tensorboard": folder / "curves"}
+        with_curves = settings | {"tensorboard": True}
         self.run = run(config(**with_curves, results=folder / "with"), progress=False)
         plain = config(**settings, results=folder / "without")
         self.plain = run(plain, progress=False, draw=False)
-        self.events = read(folder / "curves")
+        self.events = read(folder / "with" / "tensorboard")
 
     def curve(self, name: str) -> tuple[list[int], list[float]]:
         points = self.events.Scalars(name)
@@ -89,7 +89,7 @@ def test_the_curve_of_losses_is_the_block_means_of_the_training_steps(logged: Lo
 
 def test_points_come_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted in its last frames, a run has left what came before."""
-    config = LyDROOConfig(**OF_LYDROO, results=tmp_path, tensorboard=tmp_path / "curves")
+    config = LyDROOConfig(**OF_LYDROO, results=tmp_path, tensorboard=True)
 
     def scalars(self: event_log.EventLog, frame: int, values: Any) -> None:
         if frame == 500:
@@ -100,7 +100,7 @@ def test_points_come_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(event_log.EventLog, "scalars", scalars)
     with pytest.raises(KeyboardInterrupt):
         lydroo.run(config, progress=False)
-    points = read(tmp_path / "curves").Scalars("mean_data_queue")
+    points = read(tmp_path / "tensorboard").Scalars("mean_data_queue")
     assert [point.step for point in points] == [LOGGED, 2 * LOGGED]
     assert not (tmp_path / "lydroo").exists()
 
@@ -138,11 +138,9 @@ def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
 
 
 def test_a_scheme_that_does_not_learn_has_curves_too(tmp_path: Path) -> None:
-    config = LyDROOConfig(
-        **OF_LYDROO, scheme="lycd", results=tmp_path, tensorboard=tmp_path / "curves"
-    )
+    config = LyDROOConfig(**OF_LYDROO, scheme="lycd", results=tmp_path, tensorboard=True)
     lydroo.run(config, progress=False, draw=False)
-    tags = read(tmp_path / "curves").Tags()["scalars"]
+    tags = read(tmp_path / "tensorboard").Tags()["scalars"]
     assert "mean_data_queue" in tags
     assert not {"own_objective", "k", "scored", "cost"} & set(tags)
 
@@ -152,8 +150,7 @@ def test_a_missing_package_is_named_before_anything_is_done(
 ) -> None:
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    folder = tmp_path / "curves"
-    of_run: dict[str, Any] = {"results": tmp_path / "results", "tensorboard": folder}
+    of_run: dict[str, Any] = {"results": tmp_path / "results", "tensorboard": True}
     for run in (
         lambda: droo.run(DROOConfig(**of_run)),
         lambda: lydroo.run(LyDROOConfig(**of_run)),
@@ -167,16 +164,19 @@ def test_a_missing_package_is_named_before_anything_is_done(
 
 
 def test_a_fleet_has_no_curves(tmp_path: Path) -> None:
-    config = DROOConfig(**OF_DROO, results=tmp_path, tensorboard=tmp_path)
+    config = DROOConfig(**OF_DROO, results=tmp_path, tensorboard=True)
     with pytest.raises(ValueError, match="drop --device"):
         sweep.run_together([config])
 
 
 def test_every_run_of_a_sweep_has_curves(tmp_path: Path) -> None:
-    curves, settings = tmp_path / "curves", OF_DROO | {"frames": 100, "results": tmp_path}
-    runs = [DROOConfig(**settings, seed=seed, tensorboard=curves) for seed in (0, 1)]
+    settings: dict[str, Any] = OF_DROO | {"frames": 100, "results": tmp_path}
+    runs = [DROOConfig(**settings, seed=seed, tensorboard=True) for seed in (0, 1)]
     sweep.run_all(runs, jobs=1, draw=False)
-    assert [folder.name[-8:] for folder in sorted(curves.iterdir())] == ["n4-seed0", "n4-seed1"]
+    assert [folder.name[-8:] for folder in sorted((tmp_path / "tensorboard").iterdir())] == [
+        "n4-seed0",
+        "n4-seed1",
+    ]
 
 
 def test_a_command_tells_how_to_look(capsys: pytest.CaptureFixture[str]) -> None:
