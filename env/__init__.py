@@ -73,10 +73,10 @@ __all__ = [
 gymnasium.register(
     id="WPMEC-v0",
     entry_point="env.wpmec:WirelessPoweredMEC",
-    vector_entry_point="env.vector_wpmec:VectorWirelessPoweredMEC",
+    vector_entry_point="env.vector.wpmec:VectorWirelessPoweredMEC",
 )
 gymnasium.register(
     id="QueueingMEC-v0",
     entry_point="env.queueing_mec:QueueingMEC",
-    vector_entry_point="env.vector_queueing:VectorQueueingMEC",
+    vector_entry_point="env.vector.queueing_mec:VectorQueueingMEC",
 )

@@ -24,8 +24,8 @@ from env import (
     rician,
 )
 from env.features import QUEUEING_FEATURES, WPMEC_FEATURES
-from env.vector import VectorOffloadingEnv
-from env.vector_wpmec import VectorWirelessPoweredMEC
+from env.vector.base import VectorOffloadingEnv
+from env.vector.wpmec import VectorWirelessPoweredMEC
 
 N = 4
 QUEUES = tuple(name for name in QUEUEING_FEATURES if name != "gain")

@@ -7,7 +7,6 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from env import vector_kernels
 from env.draws import Floats, Indices
 from env.features import QUEUEING_FEATURES, QueueingView
 from env.queueing_mec import QueueingMEC, first_queues, queueing_picture
@@ -15,8 +14,9 @@ from env.rendering import Picture
 from env.resource_allocation.myopic import MyopicCritic
 from env.resource_allocation.queueing import QueueingAllocation
 from env.resource_allocation.queueing_kernels import is_valid
-from env.vector import Done, Frame, Ints, VectorOffloadingEnv
-from env.vector_arguments import Bools, masked
+from env.vector import vector_kernels
+from env.vector.arguments import Bools, masked
+from env.vector.base import Done, Frame, Ints, VectorOffloadingEnv
 
 TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
 DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out

@@ -15,7 +15,7 @@ from env.features import NO_FRAME, Known, Observer, View
 from env.offloading import NO_PICTURE, OffloadingEnv
 from env.rendering import Picture, Pixels, draw
 from env.validation import binary, check_shape, positive_int
-from env.vector_arguments import Bools, masked, reset_mask, seeds_of
+from env.vector.arguments import Bools, masked, reset_mask, seeds_of
 
 Ints = NDArray[np.int64]
 Frame = dict[str, Floats]

@@ -1,0 +1,1 @@
+"""Many environments stepped as one, bit for bit the single ones."""
