@@ -1,4 +1,4 @@
-"""Export a run or a study: for MATLAB, Octave, pandas, or as published.
+"""Export runs and studies to MATLAB, Octave and pandas.
 
 `python -m experiments.export --help` lists its settings.
 """

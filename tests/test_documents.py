@@ -1,7 +1,8 @@
 """The Python in README and docs runs, and what they link to is there.
 
 Each block of the README stands alone. The blocks of another page are one program, in their order; a
-page with the comment `<!-- slow -->` runs in `make test-all` only.
+page with the comment `<!-- slow -->` runs in `make test-all` only. A block marked `py` instead of
+`python` is a part of another program, and does not run.
 """
 
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from experiments import droo, export
+from experiments.configs import DROOConfig, ExportConfig
 from tests.conftest import ROOT, documents
 
 FENCED = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -36,10 +39,20 @@ def programs() -> list[object]:
     return found
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results with droo/RUN, which some pages start from, and its export."""
+    folder = tmp_path_factory.mktemp("documents") / "results"
+    run = droo.run(DROOConfig(frames=300, results=folder), progress=False, draw=False)
+    export.main(ExportConfig(run.rename(run.parent / "RUN"), "csv"))
+    return folder
+
+
 @pytest.mark.parametrize("code", programs())
 def test_the_code_in_a_document_runs_as_it_stands(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "results").symlink_to(saved)
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
     program = tmp_path / "program.py"  # a file, since some libraries want to read the source
