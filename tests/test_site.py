@@ -62,8 +62,11 @@ def test_the_gallery_has_every_figure_and_the_command_that_draws_it() -> None:
     assert set(shown) == {figure.stem for figure in (DOCS / "figures").iterdir()}
     for name, text in shown.items():
         module = re.search(r"`python -m (experiments\.\w+)`", text)
-        if module is None:
-            assert "`droo plot`" in text
-        else:
+        example = re.search(r"`python (examples/\w+\.py) docs/figures`", text)
+        if module:
             assert module[1] == f"experiments.{name}"
             assert find_spec(module[1])
+        elif example:
+            assert (ROOT / example[1]).is_file()
+        else:
+            assert "`droo plot`" in text
