@@ -10,12 +10,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from env.draws import Draws, Floats, Indices, Models
 from env.features import NO_FRAME, Known, Observer, View
 from env.offloading import NO_PICTURE, OffloadingEnv
 from env.rendering import Picture, Pixels, draw
 from env.validation import binary, check_shape, positive_int
 from env.vector.arguments import Bools, masked, reset_mask, seeds_of
+from env.vector.draws import Draws, Floats, Indices, Models
 
 Ints = NDArray[np.int64]
 Frame = dict[str, Floats]

@@ -7,7 +7,6 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from env.draws import Floats, Indices
 from env.features import QUEUEING_FEATURES, QueueingView
 from env.queueing_mec import QueueingMEC, first_queues, queueing_picture
 from env.rendering import Picture
@@ -17,6 +16,7 @@ from env.resource_allocation.queueing_kernels import is_valid
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
 from env.vector.base import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector.draws import Floats, Indices
 
 TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
 DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out

@@ -7,13 +7,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from env.draws import Floats, Indices
 from env.features import WPMEC_FEATURES, WPMECView
 from env.rendering import Picture
 from env.resource_allocation.wpmec import Allocation
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
 from env.vector.base import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector.draws import Floats, Indices
 from env.wpmec import WirelessPoweredMEC, wpmec_picture
 
 
