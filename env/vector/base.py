@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 import numpy as np
 from gymnasium import logger
@@ -20,24 +20,6 @@ from env.vector.draws import Draws, Floats, Indices, Models
 Ints = NDArray[np.int64]
 Frame = dict[str, Floats]
 """What the frames of B environments are known by, `[B, N]` each; "channel_gain" always."""
-
-
-class Done(NamedTuple):
-    """Frames that were carried out.
-
-    Attributes:
-        frame: what was known of them.
-        decisions: `[B, N]`.
-        rewards: `[B]`.
-        info: what infos told of them `[B, ...]`.
-        going: who carried out a frame and did not start anew since `[B]`.
-    """
-
-    frame: Frame
-    decisions: Ints
-    rewards: Floats
-    info: dict[str, Floats]
-    going: Bools
 
 
 class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[View]):
@@ -86,7 +68,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         self._observer: Observer[View] = Observer(single.features, known)
         self.render_mode = single.render_mode
         self._coming: Frame = {}  # before the first reset
-        self._last: Done | None = None  # kept for `render` alone
+        self._pictures: list[Picture | None] = [None] * num_envs  # of the frames carried out
         self._steps = np.zeros(num_envs, np.int64)
         self._done = np.zeros(num_envs, np.bool_)
 
@@ -168,8 +150,9 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         decisions = self._checked_actions(actions, starts)
         rewards, done = self._carry_out(decisions, going)
         if self.render_mode is not None:
-            kept = {name: value.copy() for name, value in done.items()}
-            self._last = Done(self._now, decisions.copy(), rewards.copy(), kept, ~starts)
+            for b in going.tolist():
+                of_one = {name: value[b] for name, value in done.items()}
+                self._pictures[b] = self._picture(b, decisions[b], rewards[b], **of_one)
         coming = self._copy()
         self._follow(coming, done, going)
         self._start(coming, np.flatnonzero(starts))
@@ -187,7 +170,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         if self.render_mode is None:
             logger.warn(NO_PICTURE)
             return None
-        return tuple(draw(self._picture(b, self._last)) for b in range(self.num_envs))
+        return tuple(draw(each or self._picture(b)) for b, each in enumerate(self._pictures))
 
     @abstractmethod
     def score(self, decisions: ArrayLike) -> Floats:
@@ -223,8 +206,13 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         """Return infos on the coming frames of those environments in the mask `[B]`."""
 
     @abstractmethod
-    def _picture(self, b: int, last: Done | None) -> Picture:
-        """Return a picture of the frame that an environment carried out last, or of its first."""
+    def _picture(
+        self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
+    ) -> Picture:
+        """Return a picture of an environment's coming frame, and how it is carried out if it is.
+
+        `done` is what `_carry_out` told of it.
+        """
 
     @property
     def _now(self) -> Frame:
@@ -255,8 +243,8 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         of_starting = [seeds[b] if seeds else None for b in starting]
         coming["channel_gain"][starting] = self._draws.start(starting, of_starting)
         self._steps[starting], self._done[starting] = 0, False
-        if self._last is not None:
-            self._last.going[starting] = False
+        for b in starting.tolist():
+            self._pictures[b] = None
 
     def _enter(self, coming: Frame, starts: Bools, observe: Callable[[View], None]) -> None:
         """Make these the coming frames; where an episode starts, there was none before."""

@@ -15,7 +15,7 @@ from env.resource_allocation.queueing import QueueingAllocation
 from env.resource_allocation.queueing_kernels import is_valid
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
-from env.vector.base import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector.base import Frame, Ints, VectorOffloadingEnv
 from env.vector.draws import Floats, Indices
 
 TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
@@ -146,14 +146,12 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
     def _tell(self, mask: Bools) -> dict[str, Any]:
         return masked({name: self._now[name].copy() for name in TOLD}, mask)
 
-    def _picture(self, b: int, last: Done | None) -> Picture:
-        if last is None or not last.going[b]:
-            gain, data_queue, energy_queue = (self._now[name][b] for name in TOLD)
-            return queueing_picture(gain, data_queue, energy_queue)
-        of_one = {name: value[b] for name, value in last.info.items()}
-        done = QueueingAllocation(last.rewards[b], **of_one, time_price=np.nan)
-        gain, data_queue, energy_queue = (last.frame[name][b] for name in TOLD)
-        return queueing_picture(gain, data_queue, energy_queue, last.decisions[b], done)
+    def _picture(
+        self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
+    ) -> Picture:
+        gain, data_queue, energy_queue = (self._now[name][b] for name in TOLD)
+        allocation = QueueingAllocation(reward, **done, time_price=np.nan) if done else None
+        return queueing_picture(gain, data_queue, energy_queue, decision, allocation)
 
     def _frames(self, frame: Frame) -> Floats:
         """Return the frames as the kernels want them `[B, 3, N]`."""

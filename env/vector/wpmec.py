@@ -12,7 +12,7 @@ from env.rendering import Picture
 from env.resource_allocation.wpmec import Allocation
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
-from env.vector.base import Done, Frame, Ints, VectorOffloadingEnv
+from env.vector.base import Frame, Ints, VectorOffloadingEnv
 from env.vector.draws import Floats, Indices
 from env.wpmec import WirelessPoweredMEC, wpmec_picture
 
@@ -97,9 +97,8 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
     def _tell(self, mask: Bools) -> dict[str, Any]:
         return masked({"channel_gain": self.gain}, mask)
 
-    def _picture(self, b: int, last: Done | None) -> Picture:
-        if last is None or not last.going[b]:
-            return wpmec_picture(self.gain[b])
-        of_one = {name: value[b] for name, value in last.info.items()}
-        done = Allocation(**of_one, computation_rate=last.rewards[b])
-        return wpmec_picture(last.frame["channel_gain"][b], last.decisions[b], done)
+    def _picture(
+        self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
+    ) -> Picture:
+        allocation = Allocation(**done, computation_rate=reward) if done else None
+        return wpmec_picture(self._now["channel_gain"][b], decision, allocation)
