@@ -18,8 +18,8 @@ from env.vector.arguments import Bools, masked, reset_mask, seeds_of
 from env.vector.draws import Draws, Floats, Indices, Models
 
 Ints = NDArray[np.int64]
-Frame = dict[str, Floats]
-"""What the frames of B environments are known by, `[B, N]` each; "channel_gain" always."""
+Quantities = dict[str, Floats]
+"""By which the frames of B environments are known, `[B, N]` each; "channel_gain" always."""
 
 
 class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[View]):
@@ -67,7 +67,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         self._draws = Draws(num_envs, models)
         self._observer: Observer[View] = Observer(single.features, known)
         self.render_mode = single.render_mode
-        self._coming: Frame = {}  # before the first reset
+        self._coming: Quantities = {}  # before the first reset; else `_frames` tells it
         self._pictures: list[Picture | None] = [None] * num_envs  # of the frames carried out
         self._steps = np.zeros(num_envs, np.int64)
         self._done = np.zeros(num_envs, np.bool_)
@@ -89,7 +89,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._now["channel_gain"].copy()
+        return self._frames["channel_gain"].copy()
 
     @property
     def state(self) -> Floats:
@@ -126,9 +126,10 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         first: Mapping[str, Floats] = self._first_frame(options)
         if not self._coming and not mask.all():
             raise RuntimeError(NO_FRAME)
-        coming = self._copy() or {name: np.zeros(self.shape) for name in ("channel_gain", *first)}
-        self._start(coming, np.flatnonzero(mask), seeds, first)
-        self._enter(coming, mask, self._observer.replace if self._coming else self._observer.add)
+        names = ("channel_gain", *first)
+        following = self._copy() or {name: np.zeros(self.shape) for name in names}
+        self._start(following, np.flatnonzero(mask), seeds, first)
+        self._enter(following, mask, self._observer.replace if self._coming else self._observer.add)
         return self.state, self._tell(mask)
 
     def step(self, actions: ArrayLike) -> tuple[Floats, Floats, Bools, Bools, dict[str, Any]]:
@@ -153,10 +154,10 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
             for b in going.tolist():
                 of_one = {name: value[b] for name, value in done.items()}
                 self._pictures[b] = self._picture(b, decisions[b], rewards[b], **of_one)
-        coming = self._copy()
-        self._follow(coming, done, going)
-        self._start(coming, np.flatnonzero(starts))
-        self._enter(coming, starts, self._observer.add)
+        following = self._copy()
+        self._follow(following, done, going)
+        self._start(following, np.flatnonzero(starts))
+        self._enter(following, starts, self._observer.add)
         self._steps[going] += 1
         truncations = self._steps == self.max_episode_steps  # nowhere if that is None
         self._done = truncations.copy()
@@ -191,14 +192,14 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         """Return rewards `[B]` and what infos tell of them `[B, ...]`; 0 of who is not `going`."""
 
     @abstractmethod
-    def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:
-        """Write the frames that follow into `coming`, where an environment is `going`.
+    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:
+        """Write the frames that follow into `following`, where an environment is `going`.
 
         `done` is what `_carry_out` told of them; a problem may add to it.
         """
 
     @abstractmethod
-    def _view(self, frame: Frame) -> View:
+    def _view(self, frames: Quantities) -> View:
         """Return what frames are to the devices, `[B, N]` each."""
 
     @abstractmethod
@@ -215,7 +216,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         """
 
     @property
-    def _now(self) -> Frame:
+    def _frames(self) -> Quantities:
         """The coming frames.
 
         Raises:
@@ -225,33 +226,34 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
             raise RuntimeError(NO_FRAME)
         return self._coming
 
-    def _copy(self) -> Frame:
+    def _copy(self) -> Quantities:
+        """Return the coming frames, to write those into it that follow."""
         return {name: array.copy() for name, array in self._coming.items()}
 
     def _start(
         self,
-        coming: Frame,
+        following: Quantities,
         starting: Indices,
         seeds: Sequence[int | None] = (),
         first: Mapping[str, Floats] | None = None,
     ) -> None:
-        """Write the first frames of new episodes into `coming`; no seeds go on with chance."""
+        """Write the first frames of new episodes into `following`; no seeds go on with chance."""
         if len(starting) == 0:
             return
         for name, value in (self._first_frame({}) if first is None else first).items():
-            coming[name][starting] = value
+            following[name][starting] = value
         of_starting = [seeds[b] if seeds else None for b in starting]
-        coming["channel_gain"][starting] = self._draws.start(starting, of_starting)
+        following["channel_gain"][starting] = self._draws.start(starting, of_starting)
         self._steps[starting], self._done[starting] = 0, False
         for b in starting.tolist():
             self._pictures[b] = None
 
-    def _enter(self, coming: Frame, starts: Bools, observe: Callable[[View], None]) -> None:
+    def _enter(self, following: Quantities, starts: Bools, observe: Callable[[View], None]) -> None:
         """Make these the coming frames; where an episode starts, there was none before."""
-        observe(self._view(coming))
+        observe(self._view(following))
         if starts.any():
             self._observer.restart(np.flatnonzero(starts))
-        self._coming = coming
+        self._coming = following
 
     def _restart(
         self, ended: Bools, done: dict[str, Floats], infos: dict[str, Any]
@@ -262,9 +264,9 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         for b in np.flatnonzero(ended):
             info = {name: infos[name][b] for name in infos if not name.startswith("_")}
             final = self._add_info(final, {"final_obs": state[b], "final_info": info}, int(b))
-        coming = self._copy()
-        self._start(coming, np.flatnonzero(ended))
-        self._enter(coming, ended, self._observer.replace)
+        following = self._copy()
+        self._start(following, np.flatnonzero(ended))
+        self._enter(following, ended, self._observer.replace)
         return self._tell(np.ones_like(ended)) | masked(done, ~ended) | final
 
     def _checked_actions(self, actions: ArrayLike, starts: Bools) -> Ints:

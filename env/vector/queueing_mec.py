@@ -15,7 +15,7 @@ from env.resource_allocation.queueing import QueueingAllocation
 from env.resource_allocation.queueing_kernels import is_valid
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
-from env.vector.base import Frame, Ints, VectorOffloadingEnv
+from env.vector.base import Ints, Quantities, VectorOffloadingEnv
 from env.vector.draws import Floats, Indices
 
 TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
@@ -76,7 +76,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._now["data_queue"].copy()
+        return self._frames["data_queue"].copy()
 
     @property
     def energy_queue(self) -> Floats:
@@ -85,7 +85,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         Raises:
             RuntimeError: before the first `reset`.
         """
-        return self._now["energy_queue"].copy()
+        return self._frames["energy_queue"].copy()
 
     def score(self, decisions: ArrayLike) -> Floats:
         """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
@@ -95,11 +95,11 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
             ArithmeticError: if numbers are so far out of range that there is no solution.
             RuntimeError: before the first `reset`.
         """
-        frames, checked = self._frames(self._now), self._checked_decisions(decisions)
+        arrays, checked = self._for_kernels(self._frames), self._checked_decisions(decisions)
         values = np.empty(checked.shape[:2])
-        failed = self._score(frames, *self.critic.kernel_arguments, checked, values)
+        failed = self._score(arrays, *self.critic.kernel_arguments, checked, values)
         if failed >= 0:
-            self.critic.frame(*frames[failed]).score(checked[failed])  # raises
+            self.critic.frame(*arrays[failed]).score(checked[failed])  # raises
         return values
 
     def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
@@ -107,54 +107,54 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         return {**first_queues(options, self.num_devices), "energy_left": left}
 
     def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
-        frames = self._frames(self._now)
+        arrays = self._for_kernels(self._frames)
         rewards, allocations = (
             np.zeros(self.num_envs),
             np.zeros((self.num_envs, 5, self.num_devices)),
         )
         failed = self._allocate(
-            frames, *self.critic.kernel_arguments, decisions, going, rewards, allocations
+            arrays, *self.critic.kernel_arguments, decisions, going, rewards, allocations
         )
         if failed >= 0:
-            self.critic.frame(*frames[failed]).allocate(decisions[failed])  # raises
+            self.critic.frame(*arrays[failed]).allocate(decisions[failed])  # raises
         return rewards, {name: allocations[:, row].copy() for row, name in enumerate(DONE)}
 
-    def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:
+    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:
         arrival, gain = self._draws.next(going)
         energy, budget = done["energy"][going], self.parameters.energy_budget
-        data_queue = coming["data_queue"][going] - done["rate"][going] + arrival
-        energy_queue = coming["energy_queue"][going] + self.parameters.energy_queue_scale * (
+        data_queue = following["data_queue"][going] - done["rate"][going] + arrival
+        energy_queue = following["energy_queue"][going] + self.parameters.energy_queue_scale * (
             energy - budget
         )
-        energy_left = np.maximum(coming["energy_left"][going] - energy, 0.0) + budget
-        coming["channel_gain"][going], coming["energy_left"][going] = gain, energy_left
-        coming["data_queue"][going] = np.maximum(data_queue, 0.0)
-        coming["energy_queue"][going] = np.maximum(energy_queue, 0.0)
+        energy_left = np.maximum(following["energy_left"][going] - energy, 0.0) + budget
+        following["channel_gain"][going], following["energy_left"][going] = gain, energy_left
+        following["data_queue"][going] = np.maximum(data_queue, 0.0)
+        following["energy_queue"][going] = np.maximum(energy_queue, 0.0)
         done["arrival"] = np.zeros(self.shape)
         done["arrival"][going] = arrival
 
-    def _view(self, frame: Frame) -> QueueingView:
-        frames, outlook = self._frames(frame), self._no_outlook
-        if not is_valid(frames):
-            for of_one in frames:
+    def _view(self, frames: Quantities) -> QueueingView:
+        arrays, outlook = self._for_kernels(frames), self._no_outlook
+        if not is_valid(arrays):
+            for of_one in arrays:
                 self.critic.frame(*of_one)  # raises where it is
         if self._looks_ahead:
-            outlook = vector_kernels.outlook_queueing(frames, *self.critic.kernel_arguments)
-        gain, data_queue, energy_queue = (frame[name] for name in TOLD)
+            outlook = vector_kernels.outlook_queueing(arrays, *self.critic.kernel_arguments)
+        gain, data_queue, energy_queue = (frames[name] for name in TOLD)
         return QueueingView(gain, data_queue, energy_queue, self._weights, *outlook)
 
     def _tell(self, mask: Bools) -> dict[str, Any]:
-        return masked({name: self._now[name].copy() for name in TOLD}, mask)
+        return masked({name: self._frames[name].copy() for name in TOLD}, mask)
 
     def _picture(
         self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
     ) -> Picture:
-        gain, data_queue, energy_queue = (self._now[name][b] for name in TOLD)
+        gain, data_queue, energy_queue = (self._frames[name][b] for name in TOLD)
         allocation = QueueingAllocation(reward, **done, time_price=np.nan) if done else None
         return queueing_picture(gain, data_queue, energy_queue, decision, allocation)
 
-    def _frames(self, frame: Frame) -> Floats:
+    def _for_kernels(self, frames: Quantities) -> Floats:
         """Return the frames as the kernels want them `[B, 3, N]`."""
         return np.stack(
-            [frame[name] for name in ("channel_gain", "data_queue", self._third)], axis=1
+            [frames[name] for name in ("channel_gain", "data_queue", self._third)], axis=1
         )

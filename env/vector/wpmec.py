@@ -12,7 +12,7 @@ from env.rendering import Picture
 from env.resource_allocation.wpmec import Allocation
 from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
-from env.vector.base import Frame, Ints, VectorOffloadingEnv
+from env.vector.base import Ints, Quantities, VectorOffloadingEnv
 from env.vector.draws import Floats, Indices
 from env.wpmec import WirelessPoweredMEC, wpmec_picture
 
@@ -59,7 +59,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
                 physical range.
             RuntimeError: before the first `reset`.
         """
-        gain, checked = self._now["channel_gain"], self._checked_decisions(decisions)
+        gain, checked = self._frames["channel_gain"], self._checked_decisions(decisions)
         values = np.empty(checked.shape[:2])
         failed = vector_kernels.score_wpmec(gain, *self.critic.kernel_arguments, checked, values)
         if failed >= 0:
@@ -70,7 +70,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         return {}
 
     def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
-        gain = self._now["channel_gain"]
+        gain = self._frames["channel_gain"]
         rewards, energy_time = np.zeros((2, self.num_envs))
         offload_time, rate = np.zeros((2, *self.shape))
         failed = vector_kernels.allocate_wpmec(
@@ -88,11 +88,11 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         done = {"energy_time": energy_time, "offload_time": offload_time, "rate": rate}
         return rewards, done
 
-    def _follow(self, coming: Frame, done: dict[str, Floats], going: Indices) -> None:  # noqa: ARG002
-        (coming["channel_gain"][going],) = self._draws.next(going)
+    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:  # noqa: ARG002
+        (following["channel_gain"][going],) = self._draws.next(going)
 
-    def _view(self, frame: Frame) -> WPMECView:
-        return WPMECView(frame["channel_gain"], self._weights)
+    def _view(self, frames: Quantities) -> WPMECView:
+        return WPMECView(frames["channel_gain"], self._weights)
 
     def _tell(self, mask: Bools) -> dict[str, Any]:
         return masked({"channel_gain": self.gain}, mask)
@@ -101,4 +101,4 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
     ) -> Picture:
         allocation = Allocation(**done, computation_rate=reward) if done else None
-        return wpmec_picture(self._now["channel_gain"][b], decision, allocation)
+        return wpmec_picture(self._frames["channel_gain"][b], decision, allocation)
