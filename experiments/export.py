@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,17 +23,15 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 class Content(NamedTuple):
-    """What a result holds, as each format has it.
+    """What a result holds, for pandas and for MATLAB.
 
     Attributes:
         tables: of the .csv files by name, their columns `[rows]`.
         variables: of the .mat file by name.
-        texts: of the .txt files by name, what stands in each line.
     """
 
     tables: Mapping[str, Columns]
     variables: Mapping[str, object]
-    texts: Mapping[str, Iterable[object]]
 
 
 def main(config: ExportConfig) -> None:
@@ -52,41 +51,37 @@ def export(config: ExportConfig) -> list[Path]:
     output = config.output or config.run / config.format
     if output.exists():
         raise FileExistsError(f"{output} is there already: remove it or name another --output")
-    try:
-        content = read(config.run, frames=config.format != "txt")
-    except ValueError as error:
-        raise ValueError(f"{config.run} is damaged: {error}") from error
-    if config.format == "txt" and not content.texts:
+    read = reader_of(config.run)
+    if config.format == "txt" and read is not of_run:
         raise ValueError(
             f"{config.run} is no run of droo run, of which alone the published scripts write text: "
             "export it as mat or csv"
         )
-    folder = results.new_folder(
-        output.parent, output.name, lambda folder: WRITERS[config.format](folder, content)
-    )
-    return sorted(folder.iterdir())
+    write: Callable[[Path], None]
+    try:
+        if config.format == "txt":
+            write = partial(write_texts, texts_of(config.run))
+        else:
+            write = partial(WRITERS[config.format], read(config.run))
+    except ValueError as error:
+        raise ValueError(f"{config.run} is damaged: {error}") from error
+    return sorted(results.new_folder(output.parent, output.name, write).iterdir())
 
 
-def read(run: Path, *, frames: bool = True) -> Content:
-    """Return what a run or a study holds.
+def reader_of(run: Path) -> Callable[[Path], Content]:
+    """Return what reads a folder: a study's, that of a run with queues, or else of `droo run`."""
+    if results.study_module(run) is not None:
+        return of_study
+    return of_queueing_run if (run / queueing_history.RESULT_FILE).exists() else of_run
 
-    Args:
-        run: its folder.
-        frames: whether to find out the channel gains too, of a run that does not hold them.
+
+def of_run(run: Path) -> Content:
+    """Return what a run of `droo run` holds.
 
     Raises:
-        FileNotFoundError: if it is no such folder.
+        FileNotFoundError: if it is no folder of such a run.
         ValueError: if a file in it is damaged.
     """
-    if results.study_module(run) is not None:
-        return of_study(run)
-    if (run / queueing_history.RESULT_FILE).exists():
-        return of_queueing_run(run)
-    return of_run(run, frames=frames)
-
-
-def of_run(run: Path, *, frames: bool = True) -> Content:
-    """Return what a run of `droo run` holds; the arguments and errors are those of `read`."""
     history = results.load(run)
     about = described(run, len(history.rate))
     steps = {"frame": history.cost_frame, "cost": history.cost}
@@ -100,7 +95,7 @@ def of_run(run: Path, *, frames: bool = True) -> Content:
         "scored": history.scored,
         "decision": history.decision.astype(np.uint8),
     }
-    played = gains_and_weights(run, history) if frames else {}
+    played = gains_and_weights(run, history)
     variables = {**columns, **training(steps), **about}
     if played:
         variables |= {
@@ -108,7 +103,7 @@ def of_run(run: Path, *, frames: bool = True) -> Content:
             "weights": played["weight"][:1],
             "frame_weights": played["weight"],
         }
-    return Content(as_tables(columns | played, steps), variables, published_texts(history))
+    return Content(as_tables(columns | played, steps), variables)
 
 
 def gains_and_weights(run: Path, history: History) -> dict[str, NDArray[Any]]:
@@ -121,8 +116,10 @@ def gains_and_weights(run: Path, history: History) -> dict[str, NDArray[Any]]:
     return {"gain": gain, "weight": weight}
 
 
-def published_texts(history: History) -> dict[str, Iterable[object]]:
-    """Return what the published scripts of DROO save, by the names of their files."""
+def texts_of(run: Path) -> dict[str, Iterable[object]]:
+    """Return the lines that the published scripts save, by file; the errors are `of_run`'s."""
+    history = results.load(run)
+    described(run, len(history.rate))  # says so if the run is damaged
     return {
         "K_his": history.k.tolist(),
         "cost_his": history.cost.tolist(),
@@ -133,7 +130,7 @@ def published_texts(history: History) -> dict[str, Iterable[object]]:
 
 
 def of_queueing_run(run: Path) -> Content:
-    """Return what a run of `droo lydroo` holds; the errors are those of `read`."""
+    """Return what a run of `droo lydroo` holds; the errors are those of `of_run`."""
     history = queueing_history.load(run)
     about = described(run, len(history.objective))
     steps = {"frame": history.cost_frame, "cost": history.cost}
@@ -146,11 +143,11 @@ def of_queueing_run(run: Path) -> Content:
         name: getattr(history, name) for name in queueing_history.PUBLISHED if name != "weights"
     }
     variables = {**queueing_history.published(history), **more, **training(steps), **about}
-    return Content(as_tables(columns | more, steps), variables, {})
+    return Content(as_tables(columns | more, steps), variables)
 
 
 def of_study(study: Path) -> Content:
-    """Return what the folder of a study holds; the errors are those of `read`."""
+    """Return what the folder of a study holds; the errors are those of `of_run`."""
     files = [study / "runs.csv", study / "curves.csv"]
     found = {
         file.stem: {name: np.array(values) for name, values in results.read_csv(file).items()}
@@ -161,7 +158,7 @@ def of_study(study: Path) -> Content:
         table: {name: typed(values) for name, values in columns.items()}
         for table, columns in found.items()
     }
-    return Content(found, {**numbers, **settings_of(study)}, {})
+    return Content(found, {**numbers, **settings_of(study)})
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
@@ -220,28 +217,27 @@ def typed(values: NDArray[np.str_]) -> NDArray[Any]:
         return values
 
 
-def write_csv_files(folder: Path, content: Content) -> None:
+def write_csv_files(content: Content, folder: Path) -> None:
     """Write the tables."""
     for name, columns in content.tables.items():
         as_lists = {column: values.tolist() for column, values in columns.items()}
         results.write_csv(folder / f"{name}.csv", as_lists)
 
 
-def write_mat_file(folder: Path, content: Content) -> None:
+def write_mat_file(content: Content, folder: Path) -> None:
     """Write the variables."""
     write_mat(folder / "data.mat", content.variables)
 
 
-def write_texts(folder: Path, content: Content) -> None:
-    """Write the texts, with the space that the published scripts leave at the end of a line."""
-    for name, lines in content.texts.items():
+def write_texts(texts: Mapping[str, Iterable[object]], folder: Path) -> None:
+    """Write files of lines, with the space that the published scripts leave at their ends."""
+    for name, lines in texts.items():
         (folder / f"{name}.txt").write_text("".join(f"{line} \n" for line in lines))
 
 
-WRITERS: Mapping[str, Callable[[Path, Content], None]] = {
+WRITERS: Mapping[str, Callable[[Content, Path], None]] = {
     "csv": write_csv_files,
     "mat": write_mat_file,
-    "txt": write_texts,
 }
 
 

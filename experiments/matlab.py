@@ -1,6 +1,5 @@
 """Values as MATLAB and Octave have them, and files of them."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
-
-LONGEST = 63  # characters of a name, in both
-KEYWORDS = re.compile(
-    "break|case|catch|classdef|continue|else|elseif|end|for|function|global|if|otherwise|parfor|"
-    "persistent|return|spmd|switch|try|while"
-)
 
 
 def write_mat(path: Path, variables: Mapping[str, object]) -> None:
@@ -26,18 +19,12 @@ def to_matlab(value: object) -> Any:
 
     Numbers become double, since arithmetic on MATLAB's integers rounds; but arrays of uint8 and of
     truth values stay what they are. Vectors become columns, lists of numbers rows, texts in an
-    array or a list cells, mappings structs with valid names, and None the empty matrix.
-
-    Raises:
-        ValueError: if two names of a mapping become the same.
+    array or a list cells, mappings structs, and None the empty matrix. Names stay as they are.
     """
     if value is None:
         return np.zeros((0, 0))
     if isinstance(value, Mapping):
-        struct = {valid_name(name): to_matlab(entry) for name, entry in value.items()}
-        if len(struct) < len(value):
-            raise ValueError(f"names must differ in MATLAB too, got {', '.join(value)}")
-        return struct
+        return {name: to_matlab(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         numbers = all(isinstance(entry, int | float) for entry in value)
         return np.array(value, dtype=np.float64 if numbers else np.object_).reshape(1, -1)
@@ -49,11 +36,3 @@ def to_matlab(value: object) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     return value
-
-
-def valid_name(name: str) -> str:
-    """Return a name as a variable or a field may have it: `name` itself if that is valid."""
-    name = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not name[:1].isalpha() or KEYWORDS.fullmatch(name):
-        name = f"x{name}"
-    return name[:LONGEST]
