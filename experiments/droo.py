@@ -24,7 +24,7 @@ from experiments.configs import AgentConfig, DROOConfig, PolicyConfig
 from experiments.event_log import EventLog
 from experiments.frame_kernels import Columns
 from experiments.frame_loop import Played, compile_frames, new_columns, play, time_all
-from experiments.frames import EVENTS, apply_scenario, make_frames, split_frames
+from experiments.frames import EVENTS, frames_of_run
 from experiments.provenance import provenance
 from experiments.results import History
 from experiments.statistics import print_rows
@@ -94,10 +94,8 @@ def prepare(config: DROOConfig, *, progress: bool) -> Task:
     """Return a run's agent and frames; the errors are those of `run`."""
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
-    gains, weights = make_frames(config)
-    gains, test_frames = split_frames(gains, config)
-    gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    droo = build(config, len(weights), agent_seed(config.seed))
+    gains, weights_from, test_frames = frames_of_run(config)
+    droo = build(config, gains.shape[1], agent_seed(config.seed))
     optimal_rate, certificate = certify(
         gains, weights_from, config.optimum_time_limit, progress=progress
     )

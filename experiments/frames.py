@@ -102,6 +102,23 @@ def split_frames(gains: Floats, config: DROOConfig) -> tuple[Floats, int]:
     return gains[np.concatenate([training, split + np.arange(test_frames)])], test_frames
 
 
+def frames_of_run(config: DROOConfig) -> tuple[Floats, dict[int, Floats], int]:
+    """Return what a run of the main experiment is played on.
+
+    Returns:
+        The gains `[T, N]`, the weights `[N]` from each frame on at which they change, and how many
+        frames at the end are the test.
+
+    Raises:
+        ValueError: if a setting is out of range, or the data file damaged.
+        FileNotFoundError: if there is no such data file.
+    """
+    gains, weights = make_frames(config)
+    gains, test_frames = split_frames(gains, config)
+    gains, weights_from = apply_scenario(config.scenario, gains, weights)
+    return gains, weights_from, test_frames
+
+
 def apply_scenario(
     scenario: str, gains: Floats, weights: Floats
 ) -> tuple[Floats, dict[int, Floats]]:

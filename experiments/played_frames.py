@@ -3,6 +3,7 @@
 A run folder does not hold them: they are generated anew, or read from the run's data file.
 """
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from env import WPMECCritic
 from experiments.configs import DROOConfig
-from experiments.frames import apply_scenario, make_frames, split_frames
+from experiments.frames import frames_of_run
 from experiments.provenance import sha256
 from experiments.results import History
 
@@ -57,25 +58,29 @@ def played_frames(came_from: Mapping[str, Any], history: History) -> tuple[Float
     if given["weights"] is not None:
         given["weights"] = tuple(given["weights"])
     config = DROOConfig(**given)
-    gains, weights = make_frames(config)
-    gains, _ = split_frames(gains, config)
-    gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    changes = np.searchsorted([*weights_from], np.arange(len(gains)), side="right") - 1
-    all_weights = np.array([*weights_from.values()])[changes]
-    check_rates(gains, all_weights, history)
-    return gains, all_weights
+    gains, weights_from, _ = frames_of_run(config)
+    check_rates(gains, weights_from, history)
+    lengths = np.diff([*weights_from, len(gains)])
+    return gains, np.repeat(list(weights_from.values()), lengths, axis=0)
 
 
-def check_rates(gains: Floats, weights: Floats, history: History) -> None:
-    """Check that a run's decisions earn its rates with these gains and weights `[T, N]`.
+def check_rates(gains: Floats, weights_from: Mapping[int, Floats], history: History) -> None:
+    """Check that a run's decisions earn its rates.
+
+    Args:
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change.
+        history: the run's frames.
 
     Raises:
-        ValueError: if one does not.
+        ValueError: if a decision does not.
     """
     if gains.shape != history.decision.shape:
         raise ValueError(f"frames must be {history.decision.shape}, got {gains.shape}")
-    critics = {tuple(row): WPMECCritic(row) for row in np.unique(weights, axis=0)}
-    frames = zip(gains, weights.tolist(), history.decision, strict=True)
-    rates = [critics[tuple(row)].score(gain, x[None])[0] for gain, row, x in frames]
+    rates: list[float] = []
+    for first, end in itertools.pairwise([*weights_from, len(gains)]):
+        critic = WPMECCritic(weights_from[first])
+        frames = zip(gains[first:end], history.decision[first:end], strict=True)
+        rates += [critic.score(gain, decision[None])[0] for gain, decision in frames]
     if not np.allclose(rates, history.rate, rtol=TOLERANCE, atol=0):
         raise ValueError("the frames that the settings give now do not earn the rates of the run")
