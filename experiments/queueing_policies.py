@@ -22,7 +22,16 @@ from experiments.queueing_study import FRAMES, PANELS, table
 from experiments.statistics import mean_and_interval
 from experiments.study import WINDOW, curve_frames
 from experiments.study_figures import Panel, save_curves
-from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
+from experiments.study_folder import (
+    Curves,
+    frames_of,
+    publish,
+    read_curves,
+    run_missing,
+    seeds_of,
+    show,
+    write_curves,
+)
 
 Floats = NDArray[np.float64]
 
@@ -59,6 +68,7 @@ CURVE_PANELS = {
     "normalized_objective": PANELS["normalized_objective"],
     "cost": Panel("Training loss", limits={"yscale": "log"}),
 }
+COLUMNS = ("setting", "curve"), ("frame", "mean", "low", "high")  # of curves.csv
 
 
 def main(config: ScaledConfig) -> None:
@@ -85,7 +95,7 @@ def run(config: ScaledConfig) -> Path:
         row = {"decides": label, "varied": summary["num_devices"], **summary, "run": folder.name}
         rows.append(row)
         of_label.setdefault(label, []).append(folder)
-    columns = curve_columns(of_label, frames)
+    curves = curves_of(of_label, frames)
     return publish(
         "queueing_policies",
         config,
@@ -93,28 +103,21 @@ def run(config: ScaledConfig) -> Path:
         rows,
         table(rows, "N"),
         draw,
-        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
+        write_more=lambda folder: write_curves(folder / "curves.csv", curves, *COLUMNS),
     )
 
 
-def curve_columns(folders: Mapping[str, Sequence[Path]], frames: int) -> dict[str, list[Any]]:
-    """Return the columns of curves.csv: rolling means, averaged over runs, with intervals."""
+def curves_of(folders: Mapping[str, Sequence[Path]], frames: int) -> Curves:
+    """Return what curves.csv holds: rolling means, averaged over runs, with intervals."""
     at = curve_frames(frames)
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("setting", "curve", "frame", "mean", "low", "high")
-    }
+    curves: Curves = {}
     for label, of_label in folders.items():
         histories = [queueing_history.load(folder) for folder in of_label]
-        for curve, read in CURVES.items():
+        for name, read in CURVES.items():
             values = [rolling_mean(read(history))[at - 1] for history in histories]
-            if np.isnan(values).all():
-                continue  # a scheme that does not learn has no loss
-            columns["setting"] += [label] * len(at)
-            columns["curve"] += [curve] * len(at)
-            columns["frame"] += at.tolist()
-            for name, found in zip(("mean", "low", "high"), mean_and_interval(values), strict=True):
-                columns[name] += found.tolist()
-    return columns
+            if not np.isnan(values).all():  # a scheme that does not learn has no loss
+                curves[label, name] = at, *mean_and_interval(values)
+    return curves
 
 
 def rolling_mean(values: Floats) -> Floats:
@@ -127,16 +130,9 @@ def rolling_mean(values: Floats) -> Floats:
 
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
-    names = ("setting", "curve", "frame", "mean", "low", "high")
-    columns = results.read_csv(study / "curves.csv", names)
-    numbers = np.array([columns[name] for name in names[2:]], dtype=np.float64)
-    setting, curve = np.array(columns["setting"]), np.array(columns["curve"])
+    read = read_curves(study / "curves.csv", *COLUMNS)
     curves = {
-        name: {
-            label: numbers[:, (setting == label) & (curve == name)]
-            for label in dict.fromkeys(columns["setting"])
-            if ((setting == label) & (curve == name)).any()
-        }
+        name: {label: found for (label, curve), found in read.items() if curve == name}
         for name in CURVES
     }
     return save_curves(curves, CURVE_PANELS, output / "queueing_policies")

@@ -30,7 +30,16 @@ from experiments.provenance import provenance
 from experiments.statistics import aligned, interval_text, lack_text, mean_and_interval, mean_text
 from experiments.study import POINTS, WINDOW
 from experiments.study_figures import LEAST, Panel, save_curves, shortfall
-from experiments.study_folder import frames_of, publish, run_missing, seeds_of, show
+from experiments.study_folder import (
+    Curves,
+    frames_of,
+    publish,
+    read_curves,
+    run_missing,
+    seeds_of,
+    show,
+    write_curves,
+)
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -52,7 +61,7 @@ PANELS = {
     "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
 }
 AGAINST = {"frame": "Time frame", "second": "Time (s)"}
-NUMBERS = ("frame", "second", "mean", "low", "high")
+COLUMNS = ("decides", "curve"), ("frame", "second", "mean", "low", "high")  # of curves.csv
 
 
 class Task(NamedTuple):
@@ -105,7 +114,7 @@ def run(config: RLBaselinesConfig) -> Path:
     )
     played = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
     rows = [row(task, of_task) for task, of_task in zip(tasks, played, strict=True)]
-    columns = curve_columns(tasks, played)
+    curves = curves_of(tasks, played)
     return publish(
         "rl_baselines",
         config,
@@ -114,7 +123,7 @@ def run(config: RLBaselinesConfig) -> Path:
         table(rows),
         draw,
         described={"stable_baselines3": library.__version__},
-        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
+        write_more=lambda folder: write_curves(folder / "curves.csv", curves, *COLUMNS),
     )
 
 
@@ -220,40 +229,37 @@ SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
 """Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
 
 
-def curve_columns(tasks: Sequence[Task], played: Sequence[Played]) -> dict[str, list[Any]]:
-    """Return the columns of curves.csv: rolling means, averaged over seeds, with intervals.
+def curves_of(tasks: Sequence[Task], played: Sequence[Played]) -> Curves:
+    """Return what curves.csv holds: rolling means, averaged over seeds, with intervals.
 
     The seconds are those of the mean frame, times the frames.
     """
     groups: dict[tuple[str, str], list[Played]] = {}
     for task, of_task in zip(tasks, played, strict=True):
         groups.setdefault((task.problem, task.label), []).append(of_task)
-    columns: dict[str, list[Any]] = {name: [] for name in ("decides", "curve", *NUMBERS)}
+    curves: Curves = {}
     for (_, label), runs in groups.items():
-        for curve in (name for name in PANELS if name in runs[0].learning):
-            frames = len(runs[0].learning[curve])
+        for name in (name for name in PANELS if name in runs[0].learning):
+            frames = len(runs[0].learning[name])
             at = np.unique(np.geomspace(min(FIRST_DRAWN, frames), frames, POINTS).astype(np.int64))
             seconds = at / frames * np.mean([run.seconds for run in runs])
-            curves = [rolling(run.learning[curve], WINDOW, np.nanmean)[at - 1] for run in runs]
-            columns["decides"] += [label] * len(at)
-            columns["curve"] += [curve] * len(at)
-            for name, found in zip(NUMBERS, (at, seconds, *mean_and_interval(curves)), strict=True):
-                columns[name] += found.tolist()
-    return columns
+            values = [rolling(run.learning[name], WINDOW, np.nanmean)[at - 1] for run in runs]
+            curves[label, name] = at, seconds, *mean_and_interval(values)
+    return curves
 
 
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
-    columns = results.read_csv(study / "curves.csv", ("decides", "curve", *NUMBERS))
-    numbers = np.array([columns[name] for name in NUMBERS], dtype=np.float64)
-    decides, curve = np.array(columns["decides"]), np.array(columns["curve"])
-    labels = list(dict.fromkeys(columns["decides"]))
+    read = read_curves(study / "curves.csv", *COLUMNS)
     curves, panels = {}, {}
-    for name in (name for name in PANELS if name in columns["curve"]):
-        for against, xlabel in AGAINST.items():
+    for name in (name for name in PANELS if any(curve == name for _, curve in read)):
+        for row, (against, xlabel) in enumerate(AGAINST.items()):
             key = f"{name} against {against}"
-            rows = numbers[[NUMBERS.index(each) for each in (against, "mean", "low", "high")]]
-            curves[key] = {label: rows[:, (decides == label) & (curve == name)] for label in labels}
+            curves[key] = {
+                label: found[[row, 2, 3, 4]]
+                for (label, curve), found in read.items()
+                if curve == name
+            }
             limits = {**PANELS[name].limits, "xlabel": xlabel, "xscale": "log"}
             panels[key] = PANELS[name]._replace(limits=limits)
     return save_curves(curves, panels, output / "rl_baselines")

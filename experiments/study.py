@@ -16,18 +16,22 @@ from experiments.frames import EVENTS
 from experiments.provenance import provenance
 from experiments.statistics import mean_and_interval
 from experiments.study_folder import (
+    Curves,
     frames_of,
     publish,
+    read_curves,
     run_missing,
     seeds_of,
     show,
     summary_table,
+    write_curves,
 )
 
 Floats = NDArray[np.float64]
 
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve
+COLUMNS = ("setting",), ("frame", "mean", "low", "high")  # of curves.csv
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def run_study(study: Study, config: StudyConfig) -> Path:
         folders[label].append(folder)
 
     frames = curve_frames(common["frames"])
-    curves = {label: learning_curve(of_label, frames) for label, of_label in folders.items()}
+    curves: Curves = {
+        (label,): (frames, *learning_curve(of_label, frames)) for label, of_label in folders.items()
+    }
     events = [
         at * common["frames"] // 100
         for setting in study.settings.values()
@@ -98,7 +104,6 @@ def run_study(study: Study, config: StudyConfig) -> Path:
         for label, of_label in folders.items()
         for run in of_label
     ]
-    columns = curve_columns(curves, frames)
     return publish(
         study.name,
         config,
@@ -108,7 +113,7 @@ def run_study(study: Study, config: StudyConfig) -> Path:
         draw,
         module="study",
         described={"title": study.title, "events": sorted(set(events))},
-        write_more=lambda folder: results.write_csv(folder / "curves.csv", columns),
+        write_more=lambda folder: write_curves(folder / "curves.csv", curves, *COLUMNS),
     )
 
 
@@ -130,27 +135,13 @@ def learning_curve(folders: Sequence[Path], frames: NDArray[np.int64]) -> Floats
 def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files."""
     described = json.loads((study / "config.json").read_text())["study"]
-    curves = results.read_csv(study / "curves.csv", ("setting", "frame", "mean", "low", "high"))
+    curves = read_curves(study / "curves.csv", *COLUMNS)
     runs = results.read_csv(study / "runs.csv", ("setting", "normalized_rate_test"))
-    points = np.array([curves[name] for name in ("frame", "mean", "low", "high")], np.float64)
     rates = np.array(runs["normalized_rate_test"], np.float64)
-    labels = list(dict.fromkeys(runs["setting"]))
-    of_label = {label: points[:, np.array(curves["setting"]) == label] for label in labels}
     return study_figures.save_study(
         described["title"],
-        {label: (found[0], found[1:]) for label, found in of_label.items()},
-        {label: 1 - rates[np.array(runs["setting"]) == label] for label in labels},
+        {label: (found[0], found[1:]) for (label,), found in curves.items()},
+        {label: 1 - rates[np.array(runs["setting"]) == label] for (label,) in curves},
         described["events"],
         output,
     )
-
-
-def curve_columns(curves: Mapping[str, Floats], frames: NDArray[np.int64]) -> dict[str, list[Any]]:
-    """Return the columns of curves.csv."""
-    columns: dict[str, list[Any]] = {"setting": [], "frame": [], "mean": [], "low": [], "high": []}
-    for label, curve in curves.items():
-        columns["setting"] += [label] * len(frames)
-        columns["frame"] += frames.tolist()
-        for name, values in zip(("mean", "low", "high"), curve, strict=True):
-            columns[name] += values.tolist()
-    return columns

@@ -5,12 +5,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from experiments import results
 from experiments.configs import RunConfig, RunsConfig, ScaledConfig
 from experiments.statistics import aligned, lack, lack_text, mean_text
 from experiments.sweep import run_all
 
 Row = Mapping[str, Any]
+Floats = NDArray[np.float64]
+Curves = dict[tuple[str, ...], Sequence[NDArray[Any]]]
+"""label of several parts -> several numbers of a curve's points, `[P]` each"""
 
 SMOKE_SEEDS, SMOKE_FRAMES = (0, 1), 400
 
@@ -92,6 +98,39 @@ def show(folder: Path) -> None:
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows with the same keys as CSV."""
     results.write_csv(path, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def write_curves(
+    path: Path,
+    curves: Curves,
+    labels: Sequence[str],
+    numbers: Sequence[str],
+) -> None:
+    """Write curves as CSV, a row for each of their points.
+
+    Args:
+        path: of the file.
+        curves: what to write.
+        labels: the columns of a label's parts.
+        numbers: the columns of a point's numbers.
+    """
+    rows = [
+        (*label, *point)
+        for label, curve in curves.items()
+        for point in zip(*(values.tolist() for values in curve), strict=True)
+    ]
+    results.write_csv(path, dict(zip((*labels, *numbers), zip(*rows, strict=True), strict=True)))
+
+
+def read_curves(
+    path: Path, labels: Sequence[str], numbers: Sequence[str]
+) -> dict[tuple[str, ...], Floats]:
+    """Return what `write_curves` wrote: label -> the numbers of its points `[numbers, P]`."""
+    columns = results.read_csv(path, (*labels, *numbers))
+    points: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row in zip(*columns.values(), strict=True):
+        points.setdefault(row[: len(labels)], []).append(row[len(labels) :])
+    return {label: np.array(rows, dtype=np.float64).T for label, rows in points.items()}
 
 
 def summary_table(
