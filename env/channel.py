@@ -193,8 +193,11 @@ class Recording(NoiseDriven):
         return self._values[frames]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the position alone: the recorded numbers, which may be many, never change."""
-        return copy.copy(self)
+        """Copy all but the recorded numbers, which may be many, and never change."""
+        memo[id(self._values)] = self._values
+        copied = copy.copy(self)
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
 
 class RecordedChannel(Recording):

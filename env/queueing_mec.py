@@ -336,7 +336,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         return self._coming
 
     def _next_frame(self, data_queue: Floats, energy_queue: Floats) -> None:
-        gain = self.channel.sample(self.np_random, 1)[0]
+        gain = self.channel.sample(self.np_random, 1)[0].copy()  # it may be the channel's own
         for array in (gain, data_queue, energy_queue):
             array.flags.writeable = False  # they are handed out; a frame does not change
         outlook = self._no_outlook

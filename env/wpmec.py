@@ -204,6 +204,6 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
         return self.critic.allocate(self.gain, decision)
 
     def _next_frame(self) -> None:
-        gain = self.channel.sample(self.np_random, 1)[0]
+        gain = self.channel.sample(self.np_random, 1)[0].copy()  # it may be the channel's own
         gain.flags.writeable = False  # it is handed out; a frame does not change
         self._observer.add(WPMECView(gain, self.weights))

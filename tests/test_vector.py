@@ -53,6 +53,43 @@ class Walk:
         return gains
 
 
+class Drift:
+    """Another, which hands out its own array, and must be asked frame by frame."""
+
+    num_devices = N
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.level = np.full((1, N), 1e-6)
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.float64]:
+        assert num_frames == 1
+        self.level *= rng.uniform(0.5, 2.0, N)
+        return self.level
+
+
+class Bursts(ExponentialArrivals):
+    """A model of the project, sampled in a way of a user's."""
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.float64]:
+        return rng.integers(0, 2, (num_frames, N)) * super().sample(rng, num_frames)
+
+
+class Louder(RecordedChannel):
+    """A recording with a state of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(GAINS)
+        self.played = [0]
+
+    def of_noise(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        self.played[0] += len(noise)
+        louder = np.arange(self.played[0] - len(noise), self.played[0])[:, None] + 1
+        return super().of_noise(noise) * louder
+
+
 CASES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "wpmec": ("WPMEC-v0", lambda: {"num_devices": N}),
     "features": (
@@ -70,6 +107,9 @@ CASES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "recorded": ("WPMEC-v0", lambda: {"channel": RecordedChannel(GAINS)}),
     "a user's": ("WPMEC-v0", lambda: {"channel": Walk()}),
+    "its own array": ("WPMEC-v0", lambda: {"channel": Drift(), "features": ("gain@1", "gain")}),
+    "a state of its own": ("WPMEC-v0", lambda: {"channel": Louder()}),
+    "bursts": ("QueueingMEC-v0", lambda: {"num_devices": N, "arrivals": Bursts(np.full(N, 3.0))}),
     "queueing": ("QueueingMEC-v0", lambda: {"num_devices": N}),
     "queueing, features": (
         "QueueingMEC-v0",
@@ -262,6 +302,8 @@ def test_bad_decisions_are_named_and_nothing_changes(name: str) -> None:
     ("arguments", "error", "message"),
     [
         ({"seed": [1, 2]}, ValueError, "seed must have num_envs = 3 entries, got 2"),
+        ({"seed": [9, -1, 2]}, ValueError, "seed must be at least 0, got -1"),
+        ({"seed": 1.5}, TypeError, r"seed must be an integer, or one for each, got 1\.5"),
         ({"options": {"reset_mask": [True] * 3}}, TypeError, "reset_mask must be an array of bool"),
         ({"options": {"reset_mask": np.ones(2, bool)}}, ValueError, r"reset_mask must have shape"),
         ({"options": {"reset_mask": np.zeros(3, bool)}}, ValueError, "must have a True, got none"),

@@ -1,5 +1,6 @@
 """What comes into vector environments and what they tell, in Gymnasium's form."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,19 +29,37 @@ def reset_mask(mask: Any, num_envs: int) -> Bools:
     return mask.copy()
 
 
-def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int) -> Sequence[int | None]:
+def seeds_of(seed: Any, num_envs: int) -> Sequence[int | None]:
     """Return a seed for each environment `[B]`: s, s + 1, ..., or those given; none for None.
 
     Raises:
-        ValueError: if those given are not as many.
+        TypeError: if they are no integers.
+        ValueError: if those given are not as many, or one is negative.
     """
     if seed is None:
         return ()
-    if isinstance(seed, int | np.integer):
-        return [int(seed) + b for b in range(num_envs)]
+    if np.ndim(np.asarray(seed, dtype=object)) == 0:
+        first = one_seed(seed)
+        return [first + b for b in range(num_envs)]
     if len(seed) != num_envs:
         raise ValueError(f"seed must have num_envs = {num_envs} entries, got {len(seed)}")
-    return seed
+    return [None if each is None else one_seed(each) for each in seed]
+
+
+def one_seed(seed: Any) -> int:
+    """Return a seed as an int.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is negative.
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError as error:
+        raise TypeError(f"seed must be an integer, or one for each, got {seed!r}") from error
+    if number < 0:
+        raise ValueError(f"seed must be at least 0, got {number}")
+    return number
 
 
 def masked(values: Mapping[str, NDArray[np.float64]], mask: Bools) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What chance gives to many environments, drawn some frames ahead."""
+"""What chance gives to many environments, drawn some frames ahead where that can be undone."""
 
 import copy
 from collections.abc import Sequence
@@ -15,14 +15,15 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Models = Sequence[ChannelModel | ArrivalModel]
 
-BLOCK = 64  # frames that are drawn at once
+AHEAD = 64  # frames that are drawn at once
 
 
 class Draws:
     """The random frames of B environments, each with its own generator and its own models.
 
     They are those that an environment gets that asks its models frame by frame: before an episode
-    starts anew the frames that were drawn in vain are taken back.
+    starts anew the frames that were drawn in vain are taken back. Models that sample in another way
+    than `NoiseDriven` are asked frame by frame here too.
 
     Args:
         num_envs: B.
@@ -34,9 +35,12 @@ class Draws:
         self._models = [copy.deepcopy(models) for _ in range(num_envs)]
         self._seeded: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
         self._before: list[tuple[Any, Models]] = [({}, ())] * num_envs  # the last block
-        self._driven = all(isinstance(model, NoiseDriven) for model in models)
-        self._blocks = [np.empty((num_envs, BLOCK, model.num_devices)) for model in models]
-        self._used = np.full(num_envs, BLOCK)  # frames of the block
+        self._driven = all(
+            getattr(type(model), "sample", None) is NoiseDriven.sample for model in models
+        )
+        self._size = AHEAD if self._driven else 1  # of a block, frames
+        self._blocks = [np.empty((num_envs, self._size, model.num_devices)) for model in models]
+        self._used = np.full(num_envs, self._size)  # frames of the block
 
     @property
     def generators(self) -> tuple[np.random.Generator, ...]:
@@ -69,7 +73,7 @@ class Draws:
 
     def next(self, environments: Indices) -> list[Floats]:
         """Return the next frames `[E, N]` of E environments, one for each model."""
-        for b in environments[self._used[environments] == BLOCK]:
+        for b in environments[self._used[environments] == self._size]:
             self._draw(b)
         frames = [block[environments, self._used[environments]] for block in self._blocks]
         self._used[environments] += 1
@@ -84,27 +88,25 @@ class Draws:
         return self._seeding(b)[0]
 
     def _draw(self, b: int) -> None:
-        state = self._generator(b).bit_generator.state
-        self._before[b] = state, copy.deepcopy(self._models[b])
-        for block, frames in zip(self._blocks, self._ask(b, BLOCK), strict=True):
+        if self._driven:
+            state = self._generator(b).bit_generator.state
+            self._before[b] = state, copy.deepcopy(self._models[b])
+        for block, frames in zip(self._blocks, self._ask(b, self._size), strict=True):
             block[b] = frames
         self._used[b] = 0
 
     def _take_back(self, b: int) -> None:
         """Bring generator and models to where they would be without the frames not yet used."""
-        if self._used[b] < BLOCK:
+        if self._used[b] < self._size:
             self._generator(b).bit_generator.state, self._models[b] = self._before[b]
             self._ask(b, int(self._used[b]))
-            self._used[b] = BLOCK
+            self._used[b] = self._size
 
     def _ask(self, b: int, num_frames: int) -> list[Floats]:
         """Return the next frames `[T, N]` of each model, as if asked in turn frame by frame."""
         rng, models = self._generator(b), self._models[b]
-        if not self._driven:
-            frames = [[model.sample(rng, 1) for model in models] for _ in range(num_frames)]
-            return [np.concatenate(of_model) for of_model in zip(*frames, strict=True)]
-        if len(models) == 1:
-            return [models[0].sample(rng, num_frames)]
+        if len(models) == 1 or num_frames == 1:
+            return [model.sample(rng, num_frames) for model in models]
         driven = cast(Sequence[NoiseDriven], models)
         noise = [[model.noise(rng, 1) for model in driven] for _ in range(num_frames)]
         return [
