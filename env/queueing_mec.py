@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,36 @@ Floats = NDArray[np.float64]
 MEAN_ARRIVAL = 3.0  # Mbit a frame
 GAIN_RANGE = (-130.0, -90.0)  # dB, that pictures tell apart
 
+# Of what infos tell, by name.
+TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
+DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out
+
+
+class Queues(NamedTuple):
+    """What a frame finds from those before it, `[N]` each; of B environments `[B, N]`.
+
+    Attributes:
+        data_queue: Mbit.
+        energy_queue: virtual energy queues.
+        energy_left: of the budgets of all frames up to this one, J.
+    """
+
+    data_queue: Floats
+    energy_queue: Floats
+    energy_left: Floats
+
+    def after(
+        self, rate: Floats, energy: Floats, arrival: Floats, parameters: QueueingParameters
+    ) -> "Queues":
+        """Return what the next frame finds; rates and arrivals in Mbit, energies in J, as these."""
+        budget = parameters.energy_budget
+        scaled = parameters.energy_queue_scale * (energy - budget)
+        return Queues(
+            np.maximum(self.data_queue - rate + arrival, 0.0),  # rounding may leave less than 0
+            np.maximum(self.energy_queue + scaled, 0.0),
+            np.maximum(self.energy_left - energy, 0.0) + budget,
+        )
+
 
 def default_queueing_weights(num_devices: int) -> Floats:
     """Return the LyDROO code's weights `[N]`: 1.5, 1, 1.5, 1, ..."""
@@ -39,7 +69,9 @@ def default_queueing_channel(num_devices: int) -> BlockFading:
     return rician(path_loss_gain(distance, exponent=3.0), line_of_sight=0.3)
 
 
-def first_queues(options: Mapping[str, Any], num_devices: int) -> dict[str, Floats]:
+def first_queues(
+    options: Mapping[str, Any], num_devices: int, parameters: QueueingParameters
+) -> Queues:
     """Return the queues `[N]` that an episode starts with, empty but for what the options say.
 
     Raises:
@@ -52,7 +84,7 @@ def first_queues(options: Mapping[str, Any], num_devices: int) -> dict[str, Floa
         if name not in queues:
             raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
         queues[name] = in_range(name, values, 0, math.inf, (num_devices,)).copy()
-    return queues
+    return Queues(**queues, energy_left=np.full(num_devices, parameters.energy_budget, float))
 
 
 def queueing_picture(
@@ -206,8 +238,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         if self.looks_ahead and allocation == "myopic":
             raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
         self._no_outlook = np.zeros((3, n))  # where no feature asks for one
-        self._energy_left = np.zeros(n)  # of the budgets of all frames up to the coming one
         self._coming: QueueingFrame | MyopicFrame | None = None
+        self._queues: Queues  # of the coming frame
 
     @property
     def weights(self) -> Floats:
@@ -251,13 +283,12 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is
                 another option. Nothing has changed then.
         """
-        queues = first_queues(options or {}, self.num_devices)
+        queues = first_queues(options or {}, self.num_devices, self.parameters)
         super().reset(seed=seed, options=options)
         self.channel.reset()
         self.arrivals.reset()
         self._observer.clear()
-        self._energy_left[:] = self.parameters.energy_budget
-        self._next_frame(**queues)
+        self._next_frame(queues)
         if self.render_mode is not None:
             self._picture = queueing_picture(*self._observer.frame[:3])
         return self.state, self._info()
@@ -274,20 +305,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         if self.render_mode is not None:
             self._picture = queueing_picture(*self._observer.frame[:3], action, done)
         arrival = self.arrivals.sample(self.np_random, 1)[0]
-        # Rounding may leave a little less than nothing.
-        data_queue = np.maximum(self.data_queue - done.rate + arrival, 0.0)
-        scale, budget = self.parameters.energy_queue_scale, self.parameters.energy_budget
-        energy_queue = np.maximum(self.energy_queue + scale * (done.energy - budget), 0.0)
-        self._energy_left = np.maximum(self._energy_left - done.energy, 0.0) + budget
-        self._next_frame(data_queue, energy_queue)
-        info = self._info() | {
-            "rate": done.rate,
-            "energy": done.energy,
-            "frequency": done.frequency,
-            "offload_time": done.offload_time,
-            "power": done.power,
-            "arrival": arrival,
-        }
+        self._next_frame(self._queues.after(done.rate, done.energy, arrival, self.parameters))
+        info = self._info() | {name: getattr(done, name) for name in DONE} | {"arrival": arrival}
         return self.state, done.objective, False, False, info
 
     def score(self, decisions: ArrayLike) -> Floats:
@@ -335,20 +354,21 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
             raise RuntimeError(NO_FRAME)
         return self._coming
 
-    def _next_frame(self, data_queue: Floats, energy_queue: Floats) -> None:
+    def _next_frame(self, queues: Queues) -> None:
         gain = self.channel.sample(self.np_random, 1)[0].copy()  # it may be the channel's own
+        data_queue, energy_queue, energy_left = queues
         for array in (gain, data_queue, energy_queue):
             array.flags.writeable = False  # they are handed out; a frame does not change
         outlook = self._no_outlook
         if isinstance(self.critic, MyopicCritic):
-            self._coming = self.critic.frame(gain, data_queue, self._energy_left)
+            self._coming = self.critic.frame(gain, data_queue, energy_left)
         else:
             self._coming = self.critic.frame(gain, data_queue, energy_queue)
             if self.looks_ahead:
                 outlook = self._coming.outlook()
         self._observer.add(QueueingView(gain, data_queue, energy_queue, self.weights, *outlook))
+        self._queues = queues
 
     def _info(self) -> dict[str, Any]:
-        names = ("channel_gain", "data_queue", "energy_queue")
-        frame = (self.gain, self.data_queue, self.energy_queue)
-        return {name: array.copy() for name, array in zip(names, frame, strict=True)}
+        frame = self._observer.frame[: len(TOLD)]
+        return {name: array.copy() for name, array in zip(TOLD, frame, strict=True)}

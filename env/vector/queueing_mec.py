@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
 from env.features import QUEUEING_FEATURES, QueueingView
-from env.queueing_mec import QueueingMEC, first_queues, queueing_picture
+from env.queueing_mec import DONE, TOLD, QueueingMEC, Queues, first_queues, queueing_picture
 from env.rendering import Picture
 from env.resource_allocation.myopic import MyopicCritic
 from env.resource_allocation.queueing import QueueingAllocation
@@ -17,9 +17,6 @@ from env.vector import vector_kernels
 from env.vector.arguments import Bools, masked
 from env.vector.base import Ints, Quantities, VectorOffloadingEnv
 from env.vector.draws import Floats, Indices
-
-TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
-DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out
 
 
 class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
@@ -103,8 +100,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         return values
 
     def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
-        left = np.full(self.num_devices, self.parameters.energy_budget)
-        return {**first_queues(options, self.num_devices), "energy_left": left}
+        return first_queues(options, self.num_devices, self.parameters)._asdict()
 
     def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
         arrays = self._for_kernels(self._frames)
@@ -121,15 +117,11 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
 
     def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:
         arrival, gain = self._draws.next(going)
-        energy, budget = done["energy"][going], self.parameters.energy_budget
-        data_queue = following["data_queue"][going] - done["rate"][going] + arrival
-        energy_queue = following["energy_queue"][going] + self.parameters.energy_queue_scale * (
-            energy - budget
-        )
-        energy_left = np.maximum(following["energy_left"][going] - energy, 0.0) + budget
-        following["channel_gain"][going], following["energy_left"][going] = gain, energy_left
-        following["data_queue"][going] = np.maximum(data_queue, 0.0)
-        following["energy_queue"][going] = np.maximum(energy_queue, 0.0)
+        queues = Queues(*(following[name][going] for name in Queues._fields))
+        rate, energy = done["rate"][going], done["energy"][going]
+        queues = queues.after(rate, energy, arrival, self.parameters)
+        for name, values in {"channel_gain": gain, **queues._asdict()}.items():
+            following[name][going] = values
         done["arrival"] = np.zeros(self.shape)
         done["arrival"][going] = arrival
 
