@@ -38,14 +38,12 @@ class ProblemReport(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A frame: its state, rewards `[K]`, a feasible decision, what it is promised and paid."""
+    """A frame: its state, rewards `[K]`, a feasible decision, and what it is promised."""
 
     state: Floats
     rewards: Floats
-    suspicion: str
     decision: Ints
     promised: float
-    paid: float
 
 
 def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> ProblemReport:
@@ -70,12 +68,13 @@ def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> P
     positive_int("num_frames", num_frames)
     num_devices = _check_members(problem)
     rng = np.random.default_rng(seed)
+    paid: list[float] = []
     if _plays(problem):
-        frames = _play(problem, num_devices, num_frames, seed, rng)
+        frames, paid = _play(problem, num_devices, num_frames, seed, rng)
         _check_same_frames(problem, frames, seed)
     else:
         frames = [_look(problem, num_devices, rng)]
-    for suspicion in _suspicions(problem, frames):
+    for suspicion in _suspicions(problem, frames, paid):
         warnings.warn(suspicion, stacklevel=2)
     states = np.array([seen.state for seen in frames])
     infeasible = np.mean([np.mean(seen.rewards == -np.inf) for seen in frames])
@@ -109,32 +108,32 @@ def _play(
     num_frames: int,
     seed: int,
     rng: np.random.Generator,
-) -> list[_Seen]:
-    """Return frames that were looked at and carried out."""
+) -> tuple[list[_Seen], list[float]]:
+    """Return frames that were looked at, and what their decisions were paid."""
     frames: list[_Seen] = []
+    paid: list[float] = []
     _reset(problem, seed)
     for number in range(num_frames):
         frames.append(_look(problem, num_devices, rng))
-        first, state, decision = frames[0].state, frames[-1].state, frames[-1].decision
-        if len(state) != len(first):
+        first, size = len(frames[0].state), len(frames[-1].state)
+        if size != first:
             raise ValueError(
-                f"state must keep its size, had {len(first)} entries in frame 0 and {len(state)} "
-                f"in frame {number}"
+                f"state must keep its size, had {first} entries in frame 0 and {size} in frame "
+                f"{number}"
             )
-        frames[-1] = frames[-1]._replace(paid=_step(problem, decision))
-    return frames
+        paid.append(_step(problem, frames[-1].decision))
+    return frames, paid
 
 
 def _look(problem: Problem, num_devices: int, rng: np.random.Generator) -> _Seen:
     """Check the frame that waits for a decision."""
     state = _read_state(problem)
     decisions = decisions_to_try(num_devices, rng)
-    rewards, suspicion = check_score(problem, decisions, rng)
+    rewards = check_score(problem, decisions, rng)
     if not np.array_equal(state, _read_state(problem)):
         raise ValueError("score must not change the state, it did")
     feasible = int(rng.choice(np.flatnonzero(rewards > -np.inf)))
-    promised = float(rewards[feasible])
-    return _Seen(state, rewards, suspicion, decisions[feasible], promised, promised)
+    return _Seen(state, rewards, decisions[feasible], float(rewards[feasible]))
 
 
 def _read_state(problem: Problem) -> Floats:
@@ -194,18 +193,17 @@ def _check_same_frames(problem: PlayableProblem, frames: Sequence[_Seen], seed: 
         _step(problem, seen.decision)
 
 
-def _suspicions(problem: Problem, frames: Sequence[_Seen]) -> Iterator[str]:
-    """Tell what is suspicious in frames."""
+def _suspicions(problem: Problem, frames: Sequence[_Seen], paid: Sequence[float]) -> Iterator[str]:
+    """Tell what is suspicious in frames, and in what their decisions were paid, if carried out."""
     if hasattr(problem, "reset") != hasattr(problem, "step"):
         yield "problem has only one of reset and step: no frame but the present one was checked"
-    yield from {seen.suspicion: None for seen in frames if seen.suspicion}
     yield from _suspicions_of_states(np.array([seen.state for seen in frames]))
     if all(np.ptp(seen.rewards) == 0 for seen in frames):
         yield "score gives all decisions the same reward: there is nothing to decide"
-    for seen in frames:
-        if not agree(np.array([seen.promised]), np.array([seen.paid])).all():
+    for seen, reward in zip(frames, paid, strict=False):  # nothing is paid where nothing is played
+        if not agree(np.array([seen.promised]), np.array([reward])).all():
             yield (
-                f"step paid {seen.paid} for {text(seen.decision)} where score had promised "
+                f"step paid {reward} for {text(seen.decision)} where score had promised "
                 f"{seen.promised}: right only if score is a model of what step does"
             )
             return

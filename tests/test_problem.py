@@ -22,14 +22,14 @@ N = 4
 
 
 class Good:
-    """Gains against crowding; the subclasses each break one thing."""
+    """Gains against crowding."""
 
     num_devices: Any = N
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng()
         self.gain = np.ones(N)
-        self.calls = 0
+        self.buffer = np.zeros(100)  # for those that keep something between calls
 
     @property
     def state(self) -> Any:
@@ -49,314 +49,144 @@ class Good:
         return self.state, reward, False, False, {}
 
 
-class NoCount(Good):
-    num_devices = 2.5
+def broken(member: str, value: Any) -> Any:
+    """Return a `Good` with another member."""
+    return type("Broken", (Good,), {member: value})()
+
+
+def score_remembers(self: Good, decisions: Ints) -> Any:
+    rewards = Good.score(self, decisions) + self.buffer[0]
+    if len(decisions) > 1 and decisions[0].all():
+        self.buffer[0] = 1  # as a bracket that is kept from call to call
+    return rewards
+
+
+def score_writes(self: Good, decisions: Ints) -> Any:
+    decisions[:, 0] = 0
+    return Good.score(self, decisions)
+
+
+def score_moves_the_state(self: Good, decisions: Ints) -> Any:
+    self.gain = self.gain + 0.1
+    return decisions.sum(axis=1)
+
+
+def score_is_relative(self: Good, decisions: Ints) -> Any:
+    rewards = Good.score(self, decisions)
+    return rewards - rewards.max()
+
+
+def step_writes(self: Good, decision: Ints) -> Any:
+    result = Good.step(self, decision)
+    decision[:] = 7
+    return result
+
+
+DEPENDS = "score must not depend on"
+OTHER_FRAMES = r"reset\(seed=0\) must bring the same frames for the same decisions, frame"
+ERRORS: list[tuple[str, Any, type[Exception], str]] = [
+    ("num_devices", 2.5, TypeError, "num_devices must be an integer"),
+    (
+        "state",
+        property(lambda self: self.gain[None]),
+        ValueError,
+        r"shape \[inputs\], got \[1, 4\]",
+    ),
+    ("state", property(lambda self: 1e39 * self.gain), ValueError, "state must be finite"),
+    (
+        "state",
+        property(lambda self: np.ones(N + int(self.gain[0] * 1e6) % 7)),
+        ValueError,
+        "state must keep its size, had . entries in frame 0 and",
+    ),
+    ("state", property(lambda self: self.rng.normal(size=N)), ValueError, "must stay as it is"),
+    ("score", lambda self, x: x @ self.nowhere, ValueError, "an int64 array .* AttributeError"),
+    ("score", lambda self, x: self.gain[x], ValueError, r"score returns must have shape \[10\]"),
+    ("score", lambda _, x: np.where(x.any(1), 0.0, np.nan), ValueError, "finite.* nan for 0000"),
+    ("score", lambda _, x: np.where(x.all(1), np.inf, 0.0), ValueError, "finite.* inf for 1111"),
+    ("score", lambda _, x: np.full(len(x), -np.inf), ValueError, "must leave something feasible"),
+    ("score", lambda self, x: self.rng.normal(size=len(x)), ValueError, f"{DEPENDS} how often"),
+    ("score", lambda self, x: np.cumsum(Good.score(self, x)), ValueError, f"{DEPENDS} the order"),
+    ("score", score_is_relative, ValueError, f"{DEPENDS} the other decisions in the call"),
+    ("score", score_remembers, ValueError, f"{DEPENDS} what it was asked before"),
+    ("score", score_writes, ValueError, "score must not write into the decisions"),
+    ("score", score_moves_the_state, ValueError, "score must not change the state"),
+    # For bool another reward, and an error.
+    ("score", lambda self, x: ~x @ self.gain, ValueError, f"{DEPENDS} the type"),
+    ("score", lambda self, x: -x @ self.gain, ValueError, "type bool too .* it raised TypeError"),
+    (
+        "score",
+        lambda self, x: np.matmul(x, self.gain, out=self.buffer[: len(x)]),
+        ValueError,
+        "score must return a new array",
+    ),
+    (
+        "score",
+        lambda self, x: Good.score(self, x) + 0 * self.rng.normal(),
+        ValueError,
+        f"{OTHER_FRAMES} 1",
+    ),
+    ("reset", lambda self: Good.reset(self, seed=0), TypeError, "reset must take seed=0"),
+    ("reset", lambda self, seed: Good.reset(self, seed=seed)[0], TypeError, "reset must return"),
+    ("reset", lambda self, **_: Good.reset(self), ValueError, f"{OTHER_FRAMES} 0"),
+    (
+        "step",
+        lambda self, x: Good.step(self, x)[:4],
+        TypeError,
+        r"step must return \(state, reward",
+    ),
+    (
+        "step",
+        lambda self, x: (self.state, *Good.step(self, x)[1:]),
+        ValueError,
+        "step must return the state of the coming frame",
+    ),
+    ("step", step_writes, ValueError, "step must not write into the decision"),
+    (
+        "step",
+        lambda self, x: (Good.step(self, x)[0], "much", False, False, {}),
+        TypeError,
+        "the reward of step must hold real numbers",
+    ),
+]
+
 
-
-class StateOfText(Good):
-    state = property(lambda self: [str(g) for g in self.gain])
-
-
-class StateIsMethod(Good):
-    def state(self) -> Floats:
-        return self.gain
-
-
-class StateIsMatrix(Good):
-    state = property(lambda self: self.gain[None])
-
-
-class StateIsComplex(Good):
-    state = property(lambda self: self.gain + 1j)
-
-
-class StateIsNaN(Good):
-    state = property(lambda self: np.where(self.gain == self.gain.max(), np.nan, self.gain))
-
-
-class StateIsInfinite(Good):
-    state = property(lambda self: np.append(self.gain, -np.inf))
-
-
-class StateIsBeyondSingle(Good):
-    state = property(lambda self: 1e39 * self.gain)
-
-
-class StateFails(Good):
-    state = property(lambda self: self.nowhere)
-
-    def reset(self, *, seed: int | None = None) -> Any:  # noqa: ARG002
-        return np.ones(N), {}
-
-
-class StateGrows(Good):
-    @property
-    def state(self) -> Any:
-        return np.ones(N + int(self.gain.sum() * 1e6) % 7)
-
-
-class StateDrifts(Good):
-    @property
-    def state(self) -> Any:
-        self.gain = self.gain * 1.01
-        return self.gain.copy()
-
-
-class ScoreFails(Good):
-    def score(self, decisions: Ints) -> Any:
-        raise KeyError(len(decisions))
-
-
-class ScoreIsColumn(Good):
-    def score(self, decisions: Ints) -> Any:
-        return super().score(decisions)[:, None]
-
-
-class ScoreIsComplex(Good):
-    def score(self, decisions: Ints) -> Any:
-        return super().score(decisions) + 0j
-
-
-class ScoreIsNothing(Good):
-    def score(self, decisions: Ints) -> Any:
-        super().score(decisions)
-
-
-class ScoreIsNaN(Good):
-    def score(self, decisions: Ints) -> Any:
-        ones = decisions.sum(axis=1)
-        return np.divide(
-            decisions @ self.gain, ones, out=np.full(len(ones), np.nan), where=ones > 0
-        )
-
-
-class ScoreIsInfinite(Good):
-    def score(self, decisions: Ints) -> Any:
-        return np.where(decisions.all(axis=1), np.inf, 0.0)
-
-
-class NothingFeasible(Good):
-    def score(self, decisions: Ints) -> Any:
-        return np.full(len(decisions), -np.inf)
-
-
-class ScoreTakesNoSingle(Good):
-    def score(self, decisions: Ints) -> Any:
-        return (decisions.squeeze() @ self.gain) if len(decisions) > 1 else np.zeros(0)
-
-
-class ScoreIsRelative(Good):
-    def score(self, decisions: Ints) -> Any:
-        rewards = super().score(decisions)
-        return rewards - rewards.max()
-
-
-class ScoreIsCumulative(Good):
-    def score(self, decisions: Ints) -> Any:
-        return np.cumsum(super().score(decisions))
-
-
-class ScoreIsRandom(Good):
-    def score(self, decisions: Ints) -> Any:
-        return super().score(decisions) + np.random.default_rng().normal(size=len(decisions))
-
-
-class ScoreCounts(Good):
-    def score(self, decisions: Ints) -> Any:
-        self.calls += 1
-        return super().score(decisions) + self.calls
-
-
-class ScoreRemembers(Good):
-    offset = 0
-
-    def score(self, decisions: Ints) -> Any:
-        rewards = super().score(decisions) + self.offset
-        if len(decisions) > 1 and decisions[0].all():
-            self.offset = 1  # as a bracket that is kept from call to call
-        return rewards
-
-
-class ScoreWrites(Good):
-    def score(self, decisions: Ints) -> Any:
-        decisions[:, 0] = 0
-        return super().score(decisions)
-
-
-class ScoreReusesItsResult(Good):
-    buffer = np.empty(100)
-
-    def score(self, decisions: Ints) -> Any:
-        rewards = super().score(decisions)
-        self.buffer[: len(rewards)] = rewards
-        return self.buffer[: len(rewards)]
-
-
-class ScoreMovesTheState(Good):
-    def score(self, decisions: Ints) -> Any:
-        rewards = decisions @ np.ones(N)
-        self.gain = self.gain + 0.1
-        return rewards
-
-
-class ScoreIndexes(Good):
-    def score(self, decisions: Ints) -> Any:
-        return np.array([self.gain[x].sum() for x in decisions])  # right for bool, not for int64
-
-
-class ScoreDrawsFromTheFrames(Good):
-    def score(self, decisions: Ints) -> Any:
-        self.rng.normal()
-        return super().score(decisions)
-
-
-class ResetTakesNoSeed(Good):
-    def reset(self) -> Any:  # type: ignore[override]
-        return super().reset()
-
-
-class ResetReturnsState(Good):
-    def reset(self, *, seed: int | None = None) -> Any:
-        return super().reset(seed=seed)[0]
-
-
-class ResetReturnsAnother(Good):
-    def reset(self, *, seed: int | None = None) -> Any:
-        return super().reset(seed=seed)[0] + 1, {}
-
-
-class ResetForgetsItsSeed(Good):
-    def reset(self, *, seed: int | None = None) -> Any:  # noqa: ARG002
-        return super().reset()
-
-
-class StepForgetsTheSeed(Good):
-    def step(self, decision: Ints) -> Any:
-        self.rng = np.random.default_rng()
-        return super().step(decision)
-
-
-class StepIsOld(Good):
-    def step(self, decision: Ints) -> Any:
-        state, reward, *_ = super().step(decision)
-        return state, reward, False, {}
-
-
-class StepReturnsTheOldState(Good):
-    def step(self, decision: Ints) -> Any:
-        before = self.state
-        return before, *super().step(decision)[1:]
-
-
-class StepWrites(Good):
-    def step(self, decision: Ints) -> Any:
-        result = super().step(decision)
-        decision[:] = 7
-        return result
-
-
-class StepPaysText(Good):
-    def step(self, decision: Ints) -> Any:
-        state, _, *rest = super().step(decision)
-        return state, "much", *rest
-
-
-ERRORS: dict[type[Good], tuple[type[Exception], str]] = {
-    NoCount: (TypeError, "num_devices must be an integer"),
-    StateOfText: (TypeError, "state must hold real numbers"),
-    StateIsMethod: (TypeError, "state must hold real numbers, got <bound method"),
-    StateIsMatrix: (ValueError, r"state must have shape \[inputs\], got \[1, 4\]"),
-    StateIsComplex: (TypeError, "state must hold real numbers"),
-    StateIsNaN: (ValueError, "state must be finite"),
-    StateIsInfinite: (ValueError, "state must be finite"),
-    StateIsBeyondSingle: (ValueError, "state must be finite"),
-    StateFails: (TypeError, "must have a state, reading it raised AttributeError"),
-    StateGrows: (ValueError, "state must keep its size, had . entries in frame 0 and"),
-    StateDrifts: (ValueError, "state must stay as it is until the next step"),
-    ScoreFails: (ValueError, "score must take an int64 array .* it raised KeyError"),
-    ScoreIsColumn: (ValueError, r"score returns must have shape \[10\], got \[10, 1\]"),
-    ScoreIsComplex: (TypeError, "score returns must hold real numbers"),
-    ScoreIsNothing: (TypeError, "score returns must hold real numbers, got None"),
-    ScoreIsNaN: (ValueError, "finite rewards .* got nan for 0000"),
-    ScoreIsInfinite: (ValueError, "finite rewards .* got inf for 1111"),
-    NothingFeasible: (ValueError, "must leave something feasible"),
-    ScoreTakesNoSingle: (ValueError, r"score returns must have shape \[1\], got \[0\]"),
-    ScoreIsRelative: (ValueError, "must not depend on the other decisions in the call"),
-    ScoreIsCumulative: (ValueError, "must not depend on the order of the decisions"),
-    ScoreIsRandom: (ValueError, "must not depend on how often it is asked"),
-    ScoreCounts: (ValueError, "must not depend on how often it is asked"),
-    ScoreRemembers: (ValueError, "must not depend on what it was asked before"),
-    ScoreWrites: (ValueError, "score must not write into the decisions"),
-    ScoreReusesItsResult: (ValueError, "score must return a new array"),
-    ScoreMovesTheState: (ValueError, "score must not change the state"),
-    ScoreIndexes: (ValueError, "must not depend on the type of the decisions"),
-    ScoreDrawsFromTheFrames: (ValueError, r"reset\(seed=0\) must bring the same frames .* frame 1"),
-    ResetTakesNoSeed: (TypeError, "reset must take seed=0"),
-    ResetReturnsState: (TypeError, r"reset must return \(state, info\)"),
-    ResetReturnsAnother: (ValueError, "reset must return the state of the coming frame"),
-    ResetForgetsItsSeed: (ValueError, r"reset\(seed=0\) must bring the same frames .* frame 0"),
-    StepForgetsTheSeed: (ValueError, r"reset\(seed=0\) must bring the same frames .* frame 1"),
-    StepIsOld: (TypeError, r"step must return \(state, reward, terminated, truncated, info\)"),
-    StepReturnsTheOldState: (ValueError, "step must return the state of the coming frame"),
-    StepWrites: (ValueError, "step must not write into the decision"),
-    StepPaysText: (TypeError, "the reward of step must hold real numbers"),
-}
-
-
-class LargeState(Good):
-    state = property(lambda self: np.concatenate([self.gain, 1e6 * self.gain]))
-
-
-class TinyState(Good):
-    state = property(lambda self: np.concatenate([self.gain, 1e-6 * self.gain]))
-
-
-class StateTellsNothing(Good):
-    state = np.ones(N)
-
-
-class NothingToDecide(Good):
-    def score(self, decisions: Ints) -> Any:
-        return np.zeros(len(decisions))
-
-
-class ScoreIsAModel(Good):
-    def step(self, decision: Ints) -> Any:
-        state, reward, *rest = super().step(decision)
-        return state, reward * 0.99, *rest
-
-
-class ScoreSubtracts(Good):
-    def score(self, decisions: Ints) -> Any:
-        return (decisions - (decisions > 1)) @ self.gain if decisions.dtype != bool else 1 - "x"  # type: ignore[operator]
-
-
-class ResetAlone(Good):
-    step = property()  # hasattr says no
-
-
-WARNINGS: dict[type[Good], str] = {
-    LargeState: "4 of 8 entries above 100 in magnitude, as .* at 4",
-    TinyState: "4 of 8 entries never above 0.0001 in magnitude, as .* at 4",
-    StateTellsNothing: "state is the same in all frames",
-    NothingToDecide: "score gives all decisions the same reward",
-    ScoreIsAModel: "step paid .* where score had promised",
-    ScoreSubtracts: "score raises TypeError.* for decisions of type bool",
-    ResetAlone: "only one of reset and step",
-}
-
-
-@pytest.mark.parametrize("broken", ERRORS, ids=lambda broken: broken.__name__)
-def test_a_mistake_is_found_and_named(broken: type[Good]) -> None:
-    error, message = ERRORS[broken]
+@pytest.mark.parametrize(("member", "value", "error", "message"), ERRORS)
+def test_a_mistake_is_found_and_named(
+    member: str, value: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
-        check_problem(broken())
+        check_problem(broken(member, value))
 
 
-@pytest.mark.parametrize("suspicious", WARNINGS, ids=lambda suspicious: suspicious.__name__)
-def test_what_is_suspicious_is_a_warning_and_no_error(suspicious: type[Good]) -> None:
-    with pytest.warns(UserWarning, match=WARNINGS[suspicious]) as caught:
-        check_problem(suspicious())
+@pytest.mark.parametrize(
+    ("member", "value", "message"),
+    [
+        (
+            "state",
+            property(lambda self: np.append(self.gain, 1e6)),
+            "1 of 5 entries above 100 .* 4",
+        ),
+        (
+            "state",
+            property(lambda self: np.append(self.gain, 1e-6)),
+            "1 of 5 .* never above 0.0001",
+        ),
+        ("state", np.ones(N), "state is the same in all frames"),
+        ("score", lambda _, x: np.zeros(len(x)), "score gives all decisions the same reward"),
+        (
+            "step",
+            lambda self, x: (Good.step(self, x)[0], 0.0, False, False, {}),
+            "step paid 0.0 for",
+        ),
+        ("step", property(), "only one of reset and step"),  # hasattr says no
+    ],
+)
+def test_what_is_suspicious_is_a_warning_and_no_error(
+    member: str, value: Any, message: str
+) -> None:
+    with pytest.warns(UserWarning, match=message) as caught:
+        check_problem(broken(member, value))
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
