@@ -168,18 +168,6 @@ def test_who_only_simulates_does_not_load_matplotlib() -> None:
 def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "gymnasium_environments.py"))["main"](tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"render_wpmec.png", "render_queueing.png"}
-    said = re.search(
-        r"DROO (0\.\d+) of the optimum, random decisions (0\.\d+)", capsys.readouterr().out
-    )
+    said = re.search(r"DROO (0\.\d+) of the optimum", capsys.readouterr().out)
     assert said is not None
-    # The how-to page says so: 99 %, and 70 %.
-    assert [float(share) for share in said.groups()] == pytest.approx([0.99, 0.70], abs=0.01)
-
-
-def test_the_page_on_gymnasium_runs_from_top_to_bottom() -> None:
-    page = (ROOT / "docs" / "howto" / "gymnasium.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    names: dict[str, Any] = {}
-    exec("\n".join(blocks), names)
-    assert len(names["pictures"]) == 2
-    assert names["scores"].shape == (256, 5)
+    assert float(said[1]) == pytest.approx(0.99, abs=0.01)  # as the how-to page says
