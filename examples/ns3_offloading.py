@@ -10,7 +10,6 @@ compared is what the simulated server received. Takes a minute, a third of it to
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +21,7 @@ from env.schemes import all_local, all_offloading, random_offloading
 try:
     from ns import ns
 except ModuleNotFoundError as error:
-    message = 'this example needs pip install "droo[ns3]" (in a checkout: pip install ".[ns3]")'
-    raise SystemExit(message) from error
+    raise SystemExit('this example needs pip install "droo[ns3]"') from error
 
 STATIONS, SIDE = 10, 80.0  # m, of the square that they walk in
 FRAME, WARM_UP = 0.1, 1.0  # s; the stations find the access point before the first frame
@@ -84,7 +82,7 @@ class Frame(NamedTuple):
         return self.received(decisions) + (1 - decisions) @ LOCAL
 
 
-Chooser = Callable[[Frame], NDArray[np.int64]]
+Scheme = Callable[[Frame], NDArray[np.int64]]
 
 
 class Network:
@@ -180,73 +178,65 @@ class Network:
         return 8.0 * float(self.sink.GetTotalRx())
 
 
-class Run:
-    """Plays frames in a network, and keeps what came of them.
+def play(scheme: Scheme, num_frames: int, seed: int) -> Floats:
+    """Play frames in a network.
 
     Args:
-        choose: decides who offloads.
-        num_frames: how many frames.
+        scheme: decides who offloads.
+        num_frames: how many frames, T.
         seed: of the network.
 
-    Attributes:
-        local, modelled: Mbit of each frame: computed locally, and received at the server as the
-            model has it.
-        totals: Mbit received at the server by the start of each frame, and by the end of the last.
+    Returns:
+        The bits of each frame `[3, T]`: computed locally, received at the server, and received
+        there as the model has it.
     """
+    network = Network(seed)
+    local: list[float] = []
+    modelled: list[float] = []
+    totals: list[float] = []  # received by the start of each frame, and by the end of the last
 
-    def __init__(self, choose: Chooser, num_frames: int, seed: int) -> None:
-        self.choose, self.num_frames = choose, num_frames
-        self.local: list[float] = []
-        self.modelled: list[float] = []
-        self.totals: list[float] = []
-        self.network = Network(seed)
-        # ns-3 does not hold on to Python functions: they must live as long as the simulation.
-        self._events = self._warm_up, self._tick
-        self._after(WARM_UP / 2, self._events[0])
-        self._after(WARM_UP, self._events[1])
-        try:
-            ns.Simulator.Run()
-        finally:
-            ns.Simulator.Destroy()
-
-    @property
-    def received(self) -> list[float]:
-        """Mbit of each frame as measured."""
-        return [after - before for before, after in pairwise(self.totals)]
-
-    @staticmethod
-    def _after(delay: float, function: Callable[[], None]) -> None:
-        """Let ns-3 call a function after a delay in s."""
-        ns.Simulator.Schedule(ns.Seconds(delay), ns.CallPython(function))
-
-    def _warm_up(self) -> None:
+    def warm_up() -> None:
         """Let each station send one packet, so that all know their addresses."""
-        self.network.send(np.ones(STATIONS, dtype=np.int64), packets=1)
+        network.send(np.ones(STATIONS, dtype=np.int64), packets=1)
 
-    def _tick(self) -> None:
+    def tick() -> None:
         """A frame ends, and the next begins."""
-        self.totals.append(self.network.received() / 1e6)
-        if len(self.totals) > self.num_frames:
+        totals.append(network.received())
+        if len(totals) > num_frames:
             ns.Simulator.Stop()
             return
-        frame = Frame(self.network.power())
-        decision = self.choose(frame)
-        self.local.append(float((1 - decision) @ LOCAL) / 1e6)
-        self.modelled.append(float(frame.received(decision[None])[0]) / 1e6)
-        self.network.send(decision, PACKETS)
-        self._after(FRAME, self._events[1])
+        frame = Frame(network.power())
+        decision = scheme(frame)
+        local.append(float((1 - decision) @ LOCAL))
+        modelled.append(float(frame.received(decision[None])[0]))
+        network.send(decision, PACKETS)
+        after(FRAME, tick)
+
+    # ns-3 does not hold on to Python functions: these live until it has run.
+    after(WARM_UP / 2, warm_up)
+    after(WARM_UP, tick)
+    try:
+        ns.Simulator.Run()
+    finally:
+        ns.Simulator.Destroy()
+    return np.array([local, np.diff(totals), modelled])
 
 
-def droo(seed: int) -> Chooser:
-    """Return a chooser that learns."""
+def after(delay: float, function: Callable[[], None]) -> None:
+    """Let ns-3 call a function after a delay in s."""
+    ns.Simulator.Schedule(ns.Seconds(delay), ns.CallPython(function))
+
+
+def droo(seed: int) -> Scheme:
+    """Return a scheme that learns."""
     net = [len(FEATURES) * STATIONS, 32, 32, STATIONS]
     agent = MemoryDNN(net, policy="equivariant", features=FEATURES, seed=seed)
     learner = DROO(agent, refine_every=32, learn_when_wrong=True)
     return lambda frame: learner.decide(frame.state, frame.score).decision
 
 
-def choosers(seed: int) -> dict[str, Chooser]:
-    """Return by name the choosers that are compared."""
+def schemes(seed: int) -> dict[str, Scheme]:
+    """Return by name the schemes that are compared."""
     return {
         "all local": all_local,
         "all offloading": all_offloading,
@@ -255,22 +245,20 @@ def choosers(seed: int) -> dict[str, Chooser]:
     }
 
 
-def row(name: str, run: Run) -> str:
-    """Return what came of a run in Mbit/s, as a row of the table; the error is that of a frame."""
-    local, received, modelled = (
-        np.array(bits) / FRAME for bits in (run.local, run.received, run.modelled)
-    )
+def row(name: str, bits: Floats) -> str:
+    """Return the means of what `play` counted `[3, T]`, and the error of a frame, as a row."""
+    local, received, modelled = bits / FRAME / 1e6
     means = np.mean([local + received, local, received, modelled], axis=1)
     error = np.abs(received - modelled).mean()
     return f"{name:16}" + "".join(f"{rate:10.2f}" for rate in (*means, error))
 
 
 def main(num_frames: int = 100, seed: int = 1) -> None:
-    """Compare the choosers in the same network."""
+    """Compare the schemes in the same network."""
     titles = ("computed", "locally", "received", "modelled", "error")
     print(f"{'Mbit/s':16}" + "".join(f"{title:>10}" for title in titles))
-    for name, choose in choosers(seed).items():
-        print(row(name, Run(choose, num_frames, seed)), flush=True)
+    for name, scheme in schemes(seed).items():
+        print(row(name, play(scheme, num_frames, seed)), flush=True)
 
 
 if __name__ == "__main__":

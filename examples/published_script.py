@@ -2,8 +2,8 @@
 
 Such scripts call `decode` for K candidates, score them one by one, hand the best to `encode`, and
 adapt K themselves. Nothing here is used that the published class does not have, but a seed: without
-it every run differs, as theirs do. Run it with `python examples/published_script.py`; it leaves cost.png in the folder that
-you are in.
+it every run differs, as theirs do. Run it with `python examples/published_script.py`; it leaves
+cost.png in the folder that you are in.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
     python examples/simpy_edge.py
 
 Ten places at an edge server. Devices arrive, stay for a while and leave; tasks arrive at those that
-are there. Ten times a second a scheduler decides for every device where the tasks that wait there
+are there. Ten times a second a scheme decides for every device where the tasks that wait there
 go: to its own processor, or over the uplink that all share to the server's cores. What the agent
 is asked with (`Frame.score`) is a model; delays and energies are measured in the simulation.
 """
@@ -22,8 +22,7 @@ from env.schemes import all_local, all_offloading, coordinate_descent, random_of
 try:
     import simpy
 except ModuleNotFoundError as error:
-    message = 'this example needs pip install "droo[sim]" (in a checkout: pip install ".[sim]")'
-    raise SystemExit(message) from error
+    raise SystemExit('this example needs pip install "droo[sim]"') from error
 
 PLACES = 10
 FRAME = 0.1  # s
@@ -41,7 +40,7 @@ Process = Generator[simpy.Event, None, None]
 
 
 class Frame(NamedTuple):
-    """What the scheduler knows when the clock ticks: `[N]`, and of the shared resources a number.
+    """What the scheme knows when the clock ticks: `[N]`, and of the shared resources a number.
 
     Attributes:
         tasks: how many tasks wait for a decision at each device; at a vacant place none.
@@ -100,7 +99,7 @@ class Frame(NamedTuple):
         return np.where((decisions > self.active).any(axis=1), -np.inf, -cost)
 
 
-Scheduler = Callable[[Frame], NDArray[np.int64]]
+Scheme = Callable[[Frame], NDArray[np.int64]]
 
 
 @dataclass
@@ -149,7 +148,7 @@ class EdgeSystem:
     """The simulation.
 
     Args:
-        scheduler: decides in every frame in which a task waits.
+        scheme: decides in every frame in which a task waits.
         seed: of what happens, which is the same whatever is decided.
 
     Attributes:
@@ -158,8 +157,8 @@ class EdgeSystem:
         tasks: all that have arrived.
     """
 
-    def __init__(self, scheduler: Scheduler, seed: int) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheme: Scheme, seed: int) -> None:
+        self.scheme = scheme
         self.rng = np.random.default_rng(seed)
         self.clock = simpy.Environment()
         self.uplink, self.cores = Station(self.clock), Station(self.clock, CORES)
@@ -201,7 +200,7 @@ class EdgeSystem:
             frame = self.frame(rates)
             if not frame.active.any():
                 continue
-            decision = self.scheduler(frame)
+            decision = self.scheme(frame)
             for place in np.argsort(frame.send_time):
                 device = self.devices[place]
                 if device is not None:
@@ -214,7 +213,7 @@ class EdgeSystem:
         return BANDWIDTH * np.log2(1 + snr)
 
     def frame(self, rates: Floats) -> Frame:
-        """Return what the scheduler is to know."""
+        """Return what the scheme is to know."""
         waiting = [device.waiting if device else [] for device in self.devices]
         bits = np.array([sum(task.bits for task in tasks) for tasks in waiting])
         cycles = np.array([sum(task.cycles for task in tasks) for tasks in waiting])
@@ -251,7 +250,7 @@ class EdgeSystem:
 
 
 class Learner:
-    """A scheduler that learns; what it chose is kept in `choices`."""
+    """A scheme that learns; what it chose is kept in `choices`."""
 
     def __init__(self, seed: int) -> None:
         net = [len(FEATURES) * PLACES, 32, 32, PLACES]
@@ -265,8 +264,8 @@ class Learner:
         return self.choices[-1].decision
 
 
-def schedulers(seed: int) -> dict[str, Scheduler]:
-    """Return by name the schedulers that are compared."""
+def schemes(seed: int) -> dict[str, Scheme]:
+    """Return by name the schemes that are compared."""
     return {
         "all local": all_local,
         "all offloading": all_offloading,
@@ -286,14 +285,14 @@ def row(name: str, system: EdgeSystem) -> str:
 
 
 def main(seconds: float = 300.0, seed: int = 0) -> None:
-    """Compare the schedulers in the same simulated minutes."""
+    """Compare the schemes in the same simulated minutes."""
     print(f"{'':20}{'delay, s':>10}{'95 %, s':>10}{'energy, J':>11}{'done':>8}")
-    for name, scheduler in schedulers(seed).items():
-        system = EdgeSystem(scheduler, seed)
+    for name, scheme in schemes(seed).items():
+        system = EdgeSystem(scheme, seed)
         system.clock.run(until=seconds)
         print(row(name, system))
-        if isinstance(scheduler, Learner):
-            choices = scheduler.choices[len(scheduler.choices) // 2 :]
+        if isinstance(scheme, Learner):
+            choices = scheme.choices[len(scheme.choices) // 2 :]
             right = np.mean([choice.candidate == 0 for choice in choices])
             scored = np.mean([choice.num_candidates for choice in choices])
             print(f"In the last half of the frames DROO's own decision won in {right:.0%},")

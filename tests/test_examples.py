@@ -2,9 +2,12 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -45,3 +48,20 @@ def test_a_published_script_learns(tmp_path: Path) -> None:
     first, *_, last = (float(mean) for mean in re.findall(r"frames .*: ([\d.]+)", printed))
     assert 0.9 < first < last <= 1
     assert (tmp_path / "cost.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("example", "module", "extra"),
+    [
+        ("ns3_offloading.py", "ns", "ns3"),
+        ("onnx_policy.py", "onnxruntime", "onnx"),
+        ("simpy_edge.py", "simpy", "sim"),
+        ("stable_baselines.py", "stable_baselines3", "sb3"),
+    ],
+)
+def test_an_example_tells_how_to_install_what_is_missing(
+    example: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=rf"pip install \"droo\[{extra}\]\""):
+        runpy.run_path(str(EXAMPLES / example), run_name="__main__")

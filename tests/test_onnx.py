@@ -237,12 +237,6 @@ def test_the_agent_of_a_checkpoint_can_be_written(tmp_path: Path) -> None:
 EXAMPLE = ROOT / "examples" / "onnx_policy.py"
 
 
-def test_the_example_tells_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(SystemExit, match=r"droo\[onnx\]"):
-        runpy.run_path(str(EXAMPLE))
-
-
 @pytest.mark.slow
 def test_in_the_example_the_file_decides_as_the_agent(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLE), run_name="__main__")

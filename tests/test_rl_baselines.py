@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,6 @@ from experiments.configs import (
     RunConfig,
 )
 from experiments.model_free import Learning, Online, train
-from tests.conftest import ROOT
 
 RUNS: tuple[RunConfig, ...] = (
     DROOConfig(num_devices=3, frames=60, seed=5),
@@ -188,9 +186,3 @@ def test_a_missing_library_is_named_before_anything_runs(
     with pytest.raises(MissingExtraError, match=r"pip install \"droo\[sb3\]\""):
         rl_baselines.run(RLBaselinesConfig(scale="smoke", results=tmp_path))
     assert not any(tmp_path.iterdir())
-
-
-def test_the_example_names_the_extra_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    with pytest.raises(SystemExit, match=r"pip install \"droo\[sb3\]\""):
-        runpy.run_path(str(ROOT / "examples" / "stable_baselines.py"))
