@@ -1,14 +1,11 @@
 """The command line: `droo COMMAND`, and `python -m experiments.MODULE` for each command."""
 
-import argparse
 import functools
 import importlib
 import operator
 import os
-import shutil
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -16,9 +13,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.commands import MENU, Menu, docstring
+from experiments.commands import MENU, Command, Menu, docstring
 
-SHELLS = ("bash", "zsh")
 FILES_IN_BASH = """\
 _droo() { _tyro_droo; [ -n "${COMPREPLY[*]}" ] || COMPREPLY=(); }
 complete -o default -F _droo droo"""
@@ -32,18 +28,13 @@ def main() -> None:
         SystemExit: unless all went well; docs/howto/command_line.md lists the exit codes.
     """
     with _exit_codes("droo"):
-        parser = _parser("droo", MENU)
-        parser.add_argument("--version", action="store_true", help="show the version and exit")
-        parser.add_argument(
-            "--completion", choices=SHELLS, help="print the completion script of a shell and exit"
-        )
-        options = parser.parse_args()
-        if options.version:
-            print("droo", version("droo"))
-        elif options.completion:
-            _print_completion(options.completion)
-        else:
-            _open(MENU, parser, options)
+        match sys.argv[1:]:
+            case ["--version", *_]:
+                print("droo", version("droo"))
+            case ["--completion", "bash" | "zsh" as shell]:
+                _print_completion(shell)
+            case arguments:
+                _carry_out("droo", MENU, arguments)
 
 
 def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
@@ -59,55 +50,30 @@ def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
         carry_out(_settings(config_type, prog, sys.argv[1:], docstring(module)))
 
 
-def _open(menu: Menu, parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Carry out the command that was chosen from a menu, or open the menu that was."""
-    if options.command is None:
-        parser.print_help()
-        return
-    prog, entry = f"{parser.prog} {options.command}", menu.entries[options.command]
-    if isinstance(entry, Menu):
-        inner = _parser(prog, entry)
-        _open(entry, inner, inner.parse_args(options.arguments))
-    else:
-        config = _settings(entry.config, prog, options.arguments, entry.help)
+def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> None:
+    """Carry out a command, or that of a menu which the first argument names."""
+    name = arguments[0].replace("-", "_") if arguments else ""
+    if isinstance(entry, Command):
+        config = _settings(entry.config, prog, arguments, entry.help)
         importlib.import_module(entry.module).main(config)
+    elif name in entry.entries:
+        _carry_out(f"{prog} {name}", entry.entries[name], arguments[1:])
+    else:
+        # One word, for with --help among them tyro would not mind that the first is no command.
+        first = arguments[:1] or ["--help"]
+        tyro.cli(_union(entry), prog=prog, args=first, description=entry.help)
 
 
-def _parser(prog: str, menu: Menu) -> argparse.ArgumentParser:
-    """Return what reads the name of a command and leaves the rest to it."""
-    names = {name.replace("-", "_"): name for name in menu.entries}
-    parser = argparse.ArgumentParser(
-        prog,
-        usage=f"{prog} COMMAND [OPTION ...]",
-        description=_listing(menu),
-        epilog=f"{prog} COMMAND --help lists the options of a command.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "command",
-        nargs="?",
-        metavar="COMMAND",
-        choices=menu.entries,
-        type=lambda name: names.get(name.replace("-", "_"), name),
-        help=argparse.SUPPRESS,
-    )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return parser
-
-
-def _listing(menu: Menu) -> str:
-    """Return the text that lists the commands of a menu."""
-    width = shutil.get_terminal_size().columns
-    column = max(map(len, menu.entries)) + 4
-    lines = [textwrap.fill(menu.help, width)]
-    for title, entries in menu.groups.items():
-        lines += ["", f"{title}:"]
-        for name, entry in entries.items():
-            begin = f"  {name}".ljust(column)
-            about = entry.help.partition("\n")[0]
-            lines.append(textwrap.fill(begin + about, width, subsequent_indent=" " * column))
-    return "\n".join(lines)
+def _union(menu: Menu) -> Any:
+    """Return the type whose subcommands are, to tyro, those of a menu."""
+    entries = [
+        Annotated[
+            _union(entry) if isinstance(entry, Menu) else entry.config,
+            tyro.conf.subcommand(name, description=entry.help.partition("\n")[0]),
+        ]
+        for name, entry in menu.entries.items()
+    ]
+    return functools.reduce(operator.or_, entries)
 
 
 def _settings(config_type: type, prog: str, arguments: Sequence[str], description: str) -> Any:
@@ -124,19 +90,8 @@ def _settings(config_type: type, prog: str, arguments: Sequence[str], descriptio
 
 def _print_completion(shell: str) -> None:
     """Print the script by which a shell completes commands, options and their values."""
-
-    def union(menu: Menu) -> Any:
-        entries = [
-            Annotated[
-                union(entry) if isinstance(entry, Menu) else entry.config,
-                tyro.conf.subcommand(name, description=entry.help.partition("\n")[0]),
-            ]
-            for name, entry in menu.entries.items()
-        ]
-        return functools.reduce(operator.or_, entries)
-
     try:
-        tyro.cli(union(MENU), prog="droo", args=["--tyro-print-completion", shell])
+        tyro.cli(_union(MENU), prog="droo", args=["--tyro-print-completion", shell])
     finally:
         if shell == "bash":
             print(FILES_IN_BASH)

@@ -1,4 +1,4 @@
-"""The commands of `droo`, in the groups of its help: a line each, and there is no other list."""
+"""The commands of `droo`: a line each, and there is no other list."""
 
 import ast
 from collections.abc import Mapping
@@ -31,16 +31,11 @@ class Menu(NamedTuple):
 
     Attributes:
         help: what they are.
-        groups: title -> name -> command, or the menu that opens.
+        entries: name -> command, or the menu that opens.
     """
 
     help: str
-    groups: "Mapping[str, Mapping[str, Command | Menu]]"
-
-    @property
-    def entries(self) -> "dict[str, Command | Menu]":
-        """All of them, by name."""
-        return {name: entry for group in self.groups.values() for name, entry in group.items()}
+    entries: "Mapping[str, Command | Menu]"
 
 
 def docstring(module: str) -> str:
@@ -70,35 +65,23 @@ STUDIES = {
     ).items()
 }
 
-STUDY_MENU = Menu(
-    "One study: several settings, several seeds, a table and a figure.",
-    {
-        "wireless powered MEC": {n: of for n, of in STUDIES.items() if n not in WITH_QUEUES},
-        "MEC with queues": {name: STUDIES[name] for name in WITH_QUEUES},
-    },
-)
-
 MENU = Menu(
-    "Computation offloading by deep reinforcement learning.",
+    "Computation offloading by deep reinforcement learning.\n\n"
+    "droo COMMAND --help lists the options of a command.\n\n"
+    "droo --completion {bash,zsh} prints a completion script; droo --version the version.",
     {
-        "runs": {
-            "run": Command(configs.DROOConfig, "experiments.droo"),
-            "lydroo": Command(configs.LyDROOConfig, "experiments.lydroo"),
-            "sweep": Command(configs.SweepConfig, "experiments.sweep"),
-            "plot": Command(configs.PlotConfig, "experiments.plot"),
-            "export": Command(configs.ExportConfig, "experiments.export"),
-        },
-        "comparisons": {
-            "compare": STUDIES["comparison"],
-            "baselines": Command(configs.RLBaselinesConfig, "experiments.rl_baselines"),
-            "study": STUDY_MENU,
-            "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
-            "bench": Command(configs.BenchConfig, "benchmarks.report"),
-        },
-        "labelled frames": {
-            "dataset": Command(configs.DatasetConfig, "experiments.dataset"),
-            "check": Command(configs.CheckConfig, "experiments.check"),
-            "pretrain": Command(configs.PretrainConfig, "experiments.pretrain"),
-        },
+        "run": Command(configs.DROOConfig, "experiments.droo"),
+        "lydroo": Command(configs.LyDROOConfig, "experiments.lydroo"),
+        "sweep": Command(configs.SweepConfig, "experiments.sweep"),
+        "plot": Command(configs.PlotConfig, "experiments.plot"),
+        "export": Command(configs.ExportConfig, "experiments.export"),
+        "compare": STUDIES["comparison"],
+        "baselines": Command(configs.RLBaselinesConfig, "experiments.rl_baselines"),
+        "study": Menu("One study: several settings, several seeds, a table and a figure.", STUDIES),
+        "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
+        "bench": Command(configs.BenchConfig, "benchmarks.report"),
+        "dataset": Command(configs.DatasetConfig, "experiments.dataset"),
+        "check": Command(configs.CheckConfig, "experiments.check"),
+        "pretrain": Command(configs.PretrainConfig, "experiments.pretrain"),
     },
 )

@@ -14,7 +14,7 @@ import pytest
 
 from agent import extras
 from experiments import cli, dataset
-from experiments.commands import MENU, STUDIES, Command, docstring
+from experiments.commands import MENU, STUDIES, Command, Menu, docstring
 from tests.conftest import ROOT, command
 
 COMMANDS = {
@@ -31,6 +31,17 @@ def droo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     except SystemExit as stop:
         return stop.code or 0
     return 0
+
+
+def summary(entry: Command | Menu) -> str:
+    """Return the line of a command in a help, which is a sentence."""
+    return entry.help.splitlines()[0]
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
+    """Return the commands that a help has printed, each with its line."""
+    text = " ".join(capsys.readouterr().out.translate(str.maketrans("│╰╯─", "    ")).split())
+    return [(name, line) for name, _, line in (at.partition(" ") for at in text.split(" • ")[1:])]
 
 
 def test_help_answers_without_what_is_slow_to_import() -> None:
@@ -61,13 +72,9 @@ def test_the_help_has_a_line_for_each_command(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert droo(monkeypatch, *arguments) == 0
-    lines = capsys.readouterr().out.splitlines()
-    for name, entry in MENU.entries.items():
-        (line,) = (line for line in lines if line.startswith(f"  {name} "))
-        assert line.split(maxsplit=1)[1] == entry.help.splitlines()[0]
+    assert listed(capsys) == [(name, summary(entry)) for name, entry in MENU.entries.items()]
     assert droo(monkeypatch, "study") == 0
-    listed = capsys.readouterr().out
-    assert all(f"\n  {name} " in listed for name in STUDIES)
+    assert listed(capsys) == [(name, summary(entry)) for name, entry in STUDIES.items()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -110,7 +117,7 @@ def test_the_help_of_a_command_is_the_docstring_of_its_module(
 def test_the_table_of_the_documentation_has_a_row_for_each_command() -> None:
     page = (ROOT / "docs/howto/command_line.md").read_text()
     rows = re.findall(r"^\| `droo ([\w-]+)` \| (.*) \|$", page, re.MULTILINE)
-    assert rows == [(name, entry.help.splitlines()[0]) for name, entry in MENU.entries.items()]
+    assert rows == [(name, summary(entry)) for name, entry in MENU.entries.items()]
 
 
 def test_hyphens_and_underscores_are_the_same(
@@ -126,9 +133,11 @@ def test_hyphens_and_underscores_are_the_same(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rnu"], "invalid choice: 'rnu' (choose from 'run', "),
-        (["study", "speed"], "invalid choice: 'speed' (choose from 'quantizers', "),
-        (["--frames", "3"], "invalid choice: '3'"),
+        (["rnu"], "Unrecognized options: rnu"),
+        (["rnu", "--help"], "Available subcommands: run, lydroo, "),
+        (["study", "speed"], "Available subcommands: quantizers, "),
+        (["--frames", "3"], "misplaced options:"),
+        (["--completion", "csh"], "Unrecognized options: --completion"),
         (["run", "--fraes", "3"], "Unrecognized options: --fraes"),
         (["run", "--frames", "few"], "--frames"),
         (["run", "--preset", "worst"], "invalid choice 'worst'"),
