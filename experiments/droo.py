@@ -7,6 +7,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,7 +236,8 @@ def record(
     compile_frames(droo, gains, weights_from[0])
     playing = play(droo, gains, weights_from, columns)
     if log is not None:
-        playing = with_log(playing, columns, optimal_rate, log)
+        means = partial(means_of, columns=columns, optimal_rate=optimal_rate)
+        playing = log.follow(playing, len(gains), means)
     timed = time_all(
         with_progress(playing, columns, optimal_rate, progress=progress), 1, len(gains)
     )
@@ -289,29 +291,19 @@ def with_progress(
             yield played
 
 
-def with_log(
-    frames: Iterable[Played],
-    columns: Columns,
-    optimal_rate: Floats,
-    log: EventLog,
-    every: int = 500,
-) -> Iterator[Played]:
-    """Pass frames on, and log the means over so many of what frames.csv and cost.csv will hold."""
-    begin, losses = 0, list[float]()
-    for played in frames:
-        losses += [loss for _, loss in played.costs[0]]
-        if played.frames - begin >= every or played.frames == len(optimal_rate):
-            new = slice(begin, played.frames)
-            optimal = optimal_rate[new]
-            means = {
-                "normalized_rate": results.normalized(columns.rate[new], optimal).mean(),
-                "own_normalized_rate": results.normalized(columns.own_rate[new], optimal).mean(),
-                "k": columns.k[new].mean(),
-                "scored": columns.scored[new].mean(),
-            }
-            log.scalars(played.frames, means | ({"cost": np.mean(losses)} if losses else {}))
-            begin, losses = played.frames, []
-        yield played
+def means_of(
+    block: Sequence[Played], frames: slice, columns: Columns, optimal_rate: Floats
+) -> dict[str, float]:
+    """Return the means over some frames of what frames.csv and cost.csv will hold."""
+    optimal = optimal_rate[frames]
+    means = {
+        "normalized_rate": results.normalized(columns.rate[frames], optimal).mean(),
+        "own_normalized_rate": results.normalized(columns.own_rate[frames], optimal).mean(),
+        "k": columns.k[frames].mean(),
+        "scored": columns.scored[frames].mean(),
+    }
+    losses = [loss for played in block for _, loss in played.costs[0]]
+    return means | ({"cost": np.mean(losses)} if losses else {})
 
 
 def no_bar(progress: bool) -> bool | None:

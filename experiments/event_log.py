@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from matplotlib.image import imread
 
@@ -12,6 +12,18 @@ from agent.extras import require
 from experiments import results
 
 FLUSH_SECONDS = 5  # so that curves are live
+LOGGED = 200  # frames, at least, that a point of a curve is the mean of
+
+
+class Counted(Protocol):
+    """What was played since the last time."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames were played until now."""
+
+
+Item = TypeVar("Item", bound=Counted)
 
 
 def check(folder: Path | None) -> None:
@@ -52,6 +64,27 @@ class EventLog:
         for name, value in values.items():
             self._writer.add_scalar(name, value, frame)
 
+    def follow(
+        self,
+        played: Iterable[Item],
+        num_frames: int,
+        means: Callable[[Sequence[Item], slice], Mapping[str, float]],
+    ) -> Iterator[Item]:
+        """Pass on what is played, and add a point to each curve for every block of frames.
+
+        Args:
+            played: in its order.
+            num_frames: T, how many frames there will be.
+            means: called with what was played in a block, and its frames; returns the points.
+        """
+        begin, block = 0, list[Item]()
+        for item in played:
+            block.append(item)
+            if item.frames - begin >= LOGGED or item.frames == num_frames:
+                self.scalars(item.frames, means(block, slice(begin, item.frames)))
+                begin, block = item.frames, []
+            yield item
+
     def finish(self, run: Path) -> None:
         """Add what a saved run came to: its folder, its summary with the settings, its figures."""
         self._writer.add_text("folder", str(run))
@@ -88,17 +121,10 @@ def opened(
     if parent is None:
         yield None
         return
-    folder = _new_folder(parent, results.run_name(num_devices, config["seed"]))
+    name = results.run_name(num_devices, config["seed"])
+    # Not left empty: another run's folder could be renamed onto an empty one.
+    folder = results.new_folder(
+        parent, name, lambda new: results.write_json(new / "config.json", dict(config))
+    )
     with contextlib.closing(EventLog(folder, config)) as log:
         yield log
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    """Make a folder of that name, or name-2, name-3, ... whichever is free."""
-    folder, number = parent / name, 1
-    while True:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            return folder
-        number += 1
-        folder = parent / f"{name}-{number}"

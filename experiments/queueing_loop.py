@@ -15,7 +15,7 @@ from env import QueueingCritic, QueueingFrame, QueueingMEC
 from env.schemes import certified_lyapunov_optimum
 from env.validation import in_range
 from experiments.droo import no_bar, timing_of
-from experiments.event_log import EventLog
+from experiments.event_log import LOGGED, EventLog
 from experiments.queueing_history import Learned, QueueingHistory
 from experiments.results import cost_columns
 from experiments.simulation import decide
@@ -23,7 +23,6 @@ from experiments.simulation import decide
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
-LOGGED = 200  # frames that a point of a logged curve is the mean of
 
 Scheme: TypeAlias = Callable[[QueueingMEC], Ints]
 
@@ -36,6 +35,7 @@ class Step(NamedTuple):
         decision: what was done `[N]`.
         info: what the environment tells of the frame carried out.
         decision_us: how long the decision took, the training step included, in microseconds.
+        frames: how many were played until now.
         choice: of an agent, what it knows of its decision; else None.
         k: of an agent, K when the frame began; else 0.
         cost: the training loss if a training step fell in this frame, else None.
@@ -45,6 +45,7 @@ class Step(NamedTuple):
     decision: Ints
     info: dict[str, Any]
     decision_us: float
+    frames: int
     choice: Choice | None = None
     k: int = 0
     cost: float | None = None
@@ -63,18 +64,18 @@ def play(
     in_range("energy_reserve", energy_reserve, 0, math.inf, ())
     reserve = np.full(env.num_devices, env.parameters.energy_queue_scale * energy_reserve)
     env.reset(options={"energy_queue": reserve})
-    for _ in range(frames):
+    for number in range(1, frames + 1):
         before = env.gain, env.data_queue, env.energy_queue
         if isinstance(decider, DROO):
             choice, k, cost, decision_us = decide(decider, env.state, env.score, env.climb)
             *_, info = env.step(choice.decision)
-            yield Step(before, choice.decision, info, decision_us, choice, k, cost)
+            yield Step(before, choice.decision, info, decision_us, number, choice, k, cost)
         else:
             start = time.perf_counter_ns()
             decision = decider(env)
             decision_us = (time.perf_counter_ns() - start) / 1000
             *_, info = env.step(decision)
-            yield Step(before, decision, info, decision_us)
+            yield Step(before, decision, info, decision_us, number)
 
 
 def warm_up(env: QueueingMEC, decider: DROO | Scheme) -> None:
@@ -114,7 +115,7 @@ def record(
     start = time.perf_counter()
     steps = with_progress(play(env, decider, frames, energy_reserve), frames, progress=progress)
     if log is not None:
-        steps = with_log(steps, frames, critic, log)
+        steps = log.follow(steps, frames, lambda block, _: means(block, critic))
     for t, step in enumerate(steps):
         gain[t], data_queue[t], energy_queue[t] = step.before
         arrival[t], rate[t] = step.info["arrival"], step.info["rate"]
@@ -178,26 +179,13 @@ def with_progress(
     """Pass frames on, under a progress bar with the last one's mean queue, K and loss."""
     loss = math.nan
     with tqdm(total=frames, unit="frame", disable=no_bar(progress)) as bar:
-        for number, step in enumerate(steps, 1):
+        for step in steps:
             loss = loss if step.cost is None else step.cost
-            if number % every == 0 or number == frames:
+            if step.frames % every == 0 or step.frames == frames:
                 queue = step.before[1].mean()
                 bar.set_postfix(queue=f"{queue:.1f}", K=step.k, loss=f"{loss:.4f}", refresh=False)
-                bar.update(number - bar.n)
+                bar.update(step.frames - bar.n)
             yield step
-
-
-def with_log(
-    steps: Iterator[Step], frames: int, critic: QueueingCritic, log: EventLog
-) -> Iterator[Step]:
-    """Pass frames on, and log the means over so many of what frames.csv and cost.csv will hold."""
-    block: list[Step] = []
-    for number, step in enumerate(steps, 1):
-        block.append(step)
-        if number % LOGGED == 0 or number == frames:
-            log.scalars(number, means(block, critic))
-            block = []
-        yield step
 
 
 def means(block: Sequence[Step], critic: QueueingCritic) -> dict[str, float]:

@@ -12,9 +12,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agent.extras import MissingExtraError
 from experiments import droo, event_log, lydroo, results, sweep
 from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
-from experiments.queueing_loop import LOGGED
+from experiments.event_log import LOGGED
 
-OF_DROO: dict[str, Any] = {"num_devices": 4, "frames": 1200, "hidden": (16, 8)}
+OF_DROO: dict[str, Any] = {"num_devices": 4, "frames": 500, "hidden": (16, 8)}
 OF_LYDROO: dict[str, Any] = {"num_devices": 3, "frames": 500}
 
 
