@@ -1,8 +1,9 @@
 """One run of a study with Stable-Baselines3: an agent learns online, and is tested afterwards."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ from agent import DROO
 from env import QueueingMEC, WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima
 from experiments import frames, queueing_frames, queueing_history, results
-from experiments.configs import DROOConfig, RunConfig
+from experiments.configs import DROOConfig, LyDROOConfig, RunConfig
 from experiments.droo import agent_seed
 from experiments.model_free import Environment, Learning, train
 from experiments.queueing_history import QueueingHistory
-from experiments.queueing_loop import record
+from experiments.queueing_loop import record, reset_options
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,6 +27,101 @@ Decide = Callable[[Any], Ints]
 Quantities = Mapping[str, Floats]
 """What frames came to, `[T]` each: of wireless powered MEC `rate`, normalized; of MEC with queues
 `objective`, normalized, and the means over the devices of `data_queue` (Mbit) and `energy` (J)."""
+
+Config = TypeVar("Config", DROOConfig, LyDROOConfig)
+
+
+class Problem(ABC, Generic[Config]):
+    """What a study must know of a problem.
+
+    Attributes:
+        config: the class of the settings of a run.
+        normalized: which quantity is normalized by the optimum.
+    """
+
+    config: type[Config]
+    normalized: str
+
+    @abstractmethod
+    def environment(self, config: Config) -> Environment:
+        """Return an environment that plays the frames of a run, and tells its features."""
+
+    @abstractmethod
+    def reset_options(self, config: Config, env: Any) -> dict[str, Any] | None:
+        """Return with which options a run resets its environment."""
+
+    @abstractmethod
+    def quantities(self, config: Config, decide: Decide) -> Quantities:
+        """Play the frames of a run, and return what they came to."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> Quantities:
+        """Return what the frames of a saved run of DROO or LyDROO came to."""
+
+
+class WirelessPowered(Problem[DROOConfig]):
+    """Wireless powered MEC, with DROO."""
+
+    config = DROOConfig
+    normalized = "rate"
+
+    def environment(self, config: DROOConfig) -> WirelessPoweredMEC:
+        """Return an environment that plays the frames of a run, and tells its features."""
+        return frames.replay(*frames.make_frames(config), config.features)
+
+    def reset_options(self, config: DROOConfig, env: WirelessPoweredMEC) -> None:
+        """Return None: there is nothing to set."""
+
+    def quantities(self, config: DROOConfig, decide: Decide) -> Quantities:
+        """Play the frames of a run, and return what they came to."""
+        env = self.environment(config)
+        env.reset()
+        rate, played = np.empty(config.frames), []
+        for t in range(config.frames):
+            played.append(WPMECFrame(env.critic, env.gain))
+            _, rate[t], *_ = env.step(decide(env))
+        optimal = np.array([found.upper_bound for found in certified_optima(played)])
+        return {"rate": results.normalized(rate, optimal)}
+
+    def load(self, folder: Path) -> Quantities:
+        """Return what the frames of a saved run of DROO came to."""
+        return {"rate": results.load(folder).normalized_rate}
+
+
+class WithQueues(Problem[LyDROOConfig]):
+    """MEC with queues, with LyDROO."""
+
+    config = LyDROOConfig
+    normalized = "objective"
+
+    def environment(self, config: LyDROOConfig) -> QueueingMEC:
+        """Return an environment that plays the frames of a run, and tells its features."""
+        return queueing_frames.make_env(config, *queueing_frames.make_frames(config))
+
+    def reset_options(self, config: LyDROOConfig, env: QueueingMEC) -> dict[str, Any]:
+        """Return with which options a run resets its environment."""
+        return reset_options(env, config.energy_reserve)
+
+    def quantities(self, config: LyDROOConfig, decide: Decide) -> Quantities:
+        """Play the frames of a run, and return what they came to."""
+        num_frames, reserve = config.frames or 0, config.energy_reserve
+        history, _ = record(self.environment(config), decide, num_frames, reserve, progress=False)
+        return self.of_history(history)
+
+    def load(self, folder: Path) -> Quantities:
+        """Return what the frames of a saved run of LyDROO came to."""
+        return self.of_history(queueing_history.load(folder))
+
+    def of_history(self, history: QueueingHistory) -> Quantities:
+        """Return what the frames of a history came to."""
+        return {
+            "objective": history.normalized_objective,
+            "data_queue": history.data_queue.mean(axis=1),
+            "energy": history.energy.mean(axis=1),
+        }
+
+
+PROBLEMS: Mapping[str, Problem[Any]] = {"wpmec": WirelessPowered(), "queueing": WithQueues()}
 
 
 class Played(NamedTuple):
@@ -44,10 +140,13 @@ class Played(NamedTuple):
     with_critic: Quantities | None
 
 
-def play_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> Played:
+def play_model_free(
+    problem: Problem[Any], learning: Learning, config: RunConfig, test: RunConfig
+) -> Played:
     """Let an algorithm of Stable-Baselines3 learn on the frames of a run, and test it.
 
     Args:
+        problem: of the run.
         learning: which algorithm, and how.
         config: of the run of DROO or LyDROO whose frames and features it gets.
         test: the same, of the test frames.
@@ -55,20 +154,21 @@ def play_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> P
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
     """
-    env = environment(config)
+    env = problem.environment(config)
     seed = int(agent_seed(config.seed).generate_state(1)[0])
-    trained = train(learning, env, config.frames or 0, seed, reset_options(config, env))
-    done = quantities(config, Replay(trained.decisions))
-    return Played(trained.seconds, done, quantities(test, trained.decide), None)
+    options = problem.reset_options(config, env)
+    trained = train(learning, env, config.frames or 0, seed, options)
+    done = problem.quantities(config, Replay(trained.decisions))
+    return Played(trained.seconds, done, problem.quantities(test, trained.decide), None)
 
 
-def play_droo(folder: Path, config: RunConfig, test: RunConfig) -> Played:
+def play_droo(problem: Problem[Any], folder: Path, test: RunConfig) -> Played:
     """Return what DROO or LyDROO did in a run, and test it.
 
     Args:
+        problem: of the run.
         folder: of the run.
-        config: of the run.
-        test: the same, of the test frames.
+        test: the settings of the run, but of the test frames.
     """
     torch.set_num_threads(1)
     agent = DROO.load(folder / "checkpoint.safetensors").agent
@@ -80,59 +180,16 @@ def play_droo(folder: Path, config: RunConfig, test: RunConfig) -> Played:
         candidates = agent.decode(env.state, env.num_devices)
         return np.asarray(candidates[env.score(candidates).argmax()])
 
-    if isinstance(config, DROOConfig):
-        done: Quantities = {"rate": results.load(folder).normalized_rate}
-    else:
-        done = of_history(queueing_history.load(folder))
-    seconds = float(results.load_summary(folder)["seconds"])
-    return Played(seconds, done, quantities(test, alone), quantities(test, with_critic))
-
-
-def environment(config: RunConfig) -> Environment:
-    """Return an environment that plays the frames of a run, and tells its features."""
-    if isinstance(config, DROOConfig):
-        return frames.replay(*frames.make_frames(config), config.features)
-    return queueing_frames.make_env(config, *queueing_frames.make_frames(config))
-
-
-def reset_options(config: RunConfig, env: Environment) -> dict[str, Any] | None:
-    """Return with which options a run resets its environment: those of `queueing_loop.play`."""
-    if isinstance(config, DROOConfig):
-        return None
-    assert isinstance(env, QueueingMEC)
-    reserve = env.parameters.energy_queue_scale * config.energy_reserve
-    return {"energy_queue": np.full(env.num_devices, reserve)}
-
-
-def quantities(config: RunConfig, decide: Decide) -> Quantities:
-    """Play the frames of a run, and return what they came to."""
-    env = environment(config)
-    if not isinstance(config, DROOConfig):
-        assert isinstance(env, QueueingMEC)
-        num_frames, reserve = config.frames or 0, config.energy_reserve
-        history, _ = record(env, decide, num_frames, reserve, progress=False)
-        return of_history(history)
-    assert isinstance(env, WirelessPoweredMEC)
-    env.reset()
-    rate, played = np.empty(config.frames), []
-    for t in range(config.frames):
-        played.append(WPMECFrame(env.critic, env.gain))
-        _, rate[t], *_ = env.step(decide(env))
-    optimal = np.array([found.upper_bound for found in certified_optima(played)])
-    return {"rate": results.normalized(rate, optimal)}
-
-
-def of_history(history: QueueingHistory) -> Quantities:
-    """Return what the frames of a run with queues came to."""
-    return {
-        "objective": history.normalized_objective,
-        "data_queue": history.data_queue.mean(axis=1),
-        "energy": history.energy.mean(axis=1),
-    }
+    return Played(
+        float(results.load_summary(folder)["seconds"]),
+        problem.load(folder),
+        problem.quantities(test, alone),
+        problem.quantities(test, with_critic),
+    )
 
 
 class Replay:
-    """Decides as was decided before.
+    """Decides as was decided before, from the first frame on in every copy, as `warm_up` makes one.
 
     Args:
         decisions: `[T, N]`.

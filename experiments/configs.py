@@ -483,10 +483,10 @@ class RLBaselinesConfig(ScaledConfig):
     scale: Literal["smoke", "full"] = "full"
     """full: three seeds, 30,000 frames; smoke: a look at two seeds, 400 frames."""
     num_devices: int = 8
-    """Number of devices N. DQN, which has an output for each of the 2^N decisions, is left out
-    beyond 8."""
+    """Number of devices N."""
     algorithms: tuple[AlgorithmName, ...] = ("ppo", "a2c", "dqn")
-    """Those of Stable-Baselines3."""
+    """Those of Stable-Baselines3. dqn, which has an output for each of the 2^N decisions, is for at
+    most 8 devices."""
     problems: tuple[Literal["wpmec", "queueing"], ...] = ("wpmec", "queueing")
     """wpmec: wireless powered MEC, with DROO. queueing: MEC with queues, with LyDROO."""
     gamma: float = 0.0
@@ -504,6 +504,11 @@ class RLBaselinesConfig(ScaledConfig):
                 raise ValueError(f"{name} must be distinct and at least one, got {names}")
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be at least 0 and below 1, got {self.gamma}")
+        if "dqn" in self.algorithms and self.num_devices > 8:
+            raise ValueError(
+                f"num_devices must be at most 8 for dqn, got {self.num_devices}: "
+                "go on without it by --algorithms ppo a2c"
+            )
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,6 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
 
     Attributes:
         decisions: those of all frames so far, `[N]` each.
-        rewards: what the environment paid for them.
     """
 
     def __init__(
@@ -69,7 +68,6 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
     ) -> None:
         super().__init__(env)
         self.decisions: list[Ints] = []
-        self.rewards: list[float] = []
         self._mec = env
         self._by_worth = by_worth
         self._options = options
@@ -87,7 +85,6 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
             worth = float((mec.data_queue + mec.parameters.tradeoff * mec.weights).sum())
         state, reward, terminated, truncated, info = self.env.step(action)
         self.decisions.append(np.array(action, dtype=np.int64))
-        self.rewards.append(float(reward))
         return state, float(reward) / worth, terminated, truncated, info
 
 
@@ -99,14 +96,12 @@ class Trained:
         model: the algorithm of Stable-Baselines3.
         normalized: what normalizes its observations.
         decisions: those taken while learning `[T, N]`.
-        rewards: what they earned `[T]`, as the environment pays it.
         seconds: how long that took, learning included.
     """
 
     model: Any
     normalized: Any
     decisions: Ints
-    rewards: Floats
     seconds: float
 
     def decide(self, env: Environment) -> Ints:
@@ -159,8 +154,7 @@ def train(
     # PPO and A2C would play on to the end of a rollout; this stops them on the frame.
     model.learn(frames, callback=lambda caller, _: caller["self"].num_timesteps < frames)
     seconds = time.perf_counter() - start
-    decisions, rewards = np.array(online.decisions), np.array(online.rewards)
-    return Trained(model, normalized, decisions, rewards, seconds)
+    return Trained(model, normalized, np.array(online.decisions), seconds)
 
 
 def compile_critic(env: Environment) -> None:

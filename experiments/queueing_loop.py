@@ -61,9 +61,7 @@ def play(
     Raises:
         ValueError: if that is negative, NaN or infinite.
     """
-    in_range("energy_reserve", energy_reserve, 0, math.inf, ())
-    reserve = np.full(env.num_devices, env.parameters.energy_queue_scale * energy_reserve)
-    env.reset(options={"energy_queue": reserve})
+    env.reset(options=reset_options(env, energy_reserve))
     for number in range(1, frames + 1):
         before = env.gain, env.data_queue, env.energy_queue
         if isinstance(decider, DROO):
@@ -76,6 +74,17 @@ def play(
             decision_us = (time.perf_counter_ns() - start) / 1000
             *_, info = env.step(decision)
             yield Step(before, decision, info, decision_us, number)
+
+
+def reset_options(env: QueueingMEC, energy_reserve: float) -> dict[str, Any]:
+    """Return the options of a reset after which each device has an energy reserve, J.
+
+    Raises:
+        ValueError: if that is negative, NaN or infinite.
+    """
+    in_range("energy_reserve", energy_reserve, 0, math.inf, ())
+    reserve = np.full(env.num_devices, env.parameters.energy_queue_scale * energy_reserve)
+    return {"energy_queue": reserve}
 
 
 def warm_up(env: QueueingMEC, decider: DROO | Scheme) -> None:

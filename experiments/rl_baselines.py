@@ -15,15 +15,9 @@ from tqdm import tqdm
 
 from agent.extras import require
 from experiments import results
-from experiments.baseline_runs import Played, play_droo, play_model_free
+from experiments.baseline_runs import PROBLEMS, Played, Quantities, play_droo, play_model_free
 from experiments.cli import run_module
-from experiments.configs import (
-    AlgorithmName,
-    DROOConfig,
-    LyDROOConfig,
-    RLBaselinesConfig,
-    RunConfig,
-)
+from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
 from experiments.figures import rolling
 from experiments.model_free import Learning
 from experiments.provenance import provenance
@@ -49,9 +43,6 @@ SEEDS = 3
 FIRST_DRAWN = 10
 TEST_FRAMES = {"smoke": 100, "full": 2000}
 TEST_SEED_OFFSET = 1000  # the test frames have other seeds than those of the training
-MOST_FOR_DQN = 8
-AGENTS: Mapping[str, type[RunConfig]] = {"wpmec": DROOConfig, "queueing": LyDROOConfig}
-NORMALIZED = {"wpmec": "rate", "queueing": "objective"}
 DROO_LABEL = "DROO, LyDROO"
 
 TO_OPTIMUM = {"yscale": "log", "ylim": (LEAST, 1.0)}
@@ -85,8 +76,6 @@ class Task(NamedTuple):
 
 def main(config: RLBaselinesConfig) -> None:
     """Carry the study out, and print what came of it."""
-    if algorithms(config) != config.algorithms:
-        print(f"DQN is left out: it has an output for each of 2^{config.num_devices} decisions")
     show(run(config))
 
 
@@ -97,14 +86,8 @@ def run(config: RLBaselinesConfig) -> Path:
 
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
-        ValueError: if no algorithm can decide for as many devices.
     """
     library = require("stable_baselines3", "sb3")  # before anything takes its time
-    if not algorithms(config):
-        raise ValueError(
-            f"algorithms leave none for {config.num_devices} devices: DQN decides for at most "
-            f"{MOST_FOR_DQN}"
-        )
     came_from = provenance(config)
     tasks = tasks_of(config)
     of_droo = [task.config for task in tasks if task.algorithm is None]
@@ -127,21 +110,14 @@ def run(config: RLBaselinesConfig) -> Path:
     )
 
 
-def algorithms(config: RLBaselinesConfig) -> tuple[AlgorithmName, ...]:
-    """Return the algorithms that can decide for as many devices."""
-    if config.num_devices <= MOST_FOR_DQN:
-        return config.algorithms
-    return tuple(name for name in config.algorithms if name != "dqn")
-
-
 def tasks_of(config: RLBaselinesConfig) -> list[Task]:
     """Return the runs, DROO's first for each problem."""
     return [
         Task(problem, settings, algorithm)
         for problem in config.problems
-        for algorithm in (None, *algorithms(config))
+        for algorithm in (None, *config.algorithms)
         for settings in (
-            AGENTS[problem](
+            PROBLEMS[problem].config(
                 num_devices=config.num_devices,
                 frames=frames_of(config, FRAMES),
                 seed=seed,
@@ -156,35 +132,40 @@ def play(task: Task, config: RLBaselinesConfig, folder: Path) -> Played:
     """Carry out a task; `folder` is that of the run of DROO on the same frames."""
     seed = task.config.seed + TEST_SEED_OFFSET
     test = replace(task.config, seed=seed, frames=TEST_FRAMES[config.scale])
+    problem = PROBLEMS[task.problem]
     if task.algorithm is None:
-        return play_droo(folder, task.config, test)
+        return play_droo(problem, folder, test)
     learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
-    return play_model_free(learning, task.config, test)
+    return play_model_free(problem, learning, task.config, test)
 
 
 def row(task: Task, played: Played) -> Row:
     """Return a row of runs.csv; None is what does not apply."""
-    name = NORMALIZED[task.problem]
+    name = PROBLEMS[task.problem].normalized
     normalized = played.learning[name]
     fifth = slice(-max(1, len(normalized) // 5), None)
     tested = played.with_critic or played.alone
     half = slice(len(tested[name]) // 2, None)
-    queues = "data_queue" in tested
     return {
         "problem": task.problem,
         "decides": task.label,
         "seed": task.config.seed,
         "first_200": float(normalized[: results.FIRST].mean()),
-        "last_fifth": float(normalized[fifth].mean()),
+        "last_fifth": mean(played.learning, name, fifth),
         "frames_to_0_9": results.frames_to(normalized, 0.9),
         "frames_to_0_99": results.frames_to(normalized, 0.99),
-        "policy_test": float(played.alone[name].mean()),
-        "critic_test": float(tested[name].mean()) if played.with_critic else None,
-        "queue_last_fifth": float(played.learning["data_queue"][fifth].mean()) if queues else None,
-        "queue_test": float(tested["data_queue"][half].mean()) if queues else None,
-        "energy_test": float(tested["energy"].mean()) if queues else None,
+        "policy_test": mean(played.alone, name),
+        "critic_test": mean(played.with_critic or {}, name),
+        "queue_last_fifth": mean(played.learning, "data_queue", fifth),
+        "queue_test": mean(tested, "data_queue", half),
+        "energy_test": mean(tested, "energy"),
         "ms_per_frame": 1e3 * played.seconds / len(normalized),
     }
+
+
+def mean(found: Quantities, name: str, frames: slice = slice(None)) -> float | None:
+    """Return the mean of a quantity over some frames, None if it is not among those found."""
+    return float(found[name][frames].mean()) if name in found else None
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -253,10 +234,10 @@ def draw(study: Path, output: Path) -> list[Path]:
     read = read_curves(study / "curves.csv", *COLUMNS)
     curves, panels = {}, {}
     for name in (name for name in PANELS if any(curve == name for _, curve in read)):
-        for row, (against, xlabel) in enumerate(AGAINST.items()):
+        for number, (against, xlabel) in enumerate(AGAINST.items()):
             key = f"{name} against {against}"
             curves[key] = {
-                label: found[[row, 2, 3, 4]]
+                label: found[[number, 2, 3, 4]]
                 for (label, curve), found in read.items()
                 if curve == name
             }
