@@ -85,9 +85,9 @@ def ask(frame: Frame, decisions: NDArray[Any], what: str) -> Floats:
 
 
 def agree(rewards: Floats, others: Floats) -> NDArray[np.bool_]:
-    """Tell which rewards `[K]` are equal but for rounding."""
+    """Tell which rewards `[K]` are equal but for rounding, be it of a model in single precision."""
     finite = np.abs(rewards[np.isfinite(rewards)])
-    return np.isclose(rewards, others, rtol=1e-6, atol=1e-12 * finite.max(initial=0.0))
+    return np.isclose(rewards, others, rtol=1e-4, atol=1e-5 * finite.max(initial=0.0))
 
 
 def text(decision: NDArray[np.generic]) -> str:

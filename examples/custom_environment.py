@@ -33,7 +33,8 @@ class DeadlineOffloading:
 
     def reset(self, *, seed: int | None = None) -> tuple[Floats, dict[str, object]]:
         """Draw the first frame."""
-        self.rng = np.random.default_rng(seed)
+        if seed is not None or not hasattr(self, "rng"):
+            self.rng = np.random.default_rng(seed)
         return self._next_frame(), {}
 
     def step(self, decision: Ints) -> tuple[Floats, float, bool, bool, dict[str, object]]:

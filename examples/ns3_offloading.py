@@ -21,7 +21,9 @@ from env.schemes import all_local, all_offloading, random_offloading
 try:
     from ns import ns
 except ModuleNotFoundError as error:
-    raise SystemExit('this example needs pip install "droo[ns3]"') from error
+    raise SystemExit(
+        'this example needs pip install "droo[ns3]", in a checkout pip install ".[ns3]"'
+    ) from error
 
 STATIONS, SIDE = 10, 80.0  # m, of the square that they walk in
 FRAME, WARM_UP = 0.1, 1.0  # s; the stations find the access point before the first frame

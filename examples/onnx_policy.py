@@ -18,7 +18,9 @@ from env import WirelessPoweredMEC
 try:
     import onnxruntime
 except ModuleNotFoundError as error:
-    raise SystemExit('this example needs pip install "droo[onnx]"') from error
+    raise SystemExit(
+        'this example needs pip install "droo[onnx]", in a checkout pip install ".[onnx]"'
+    ) from error
 
 FEATURES = ("log_gain", "weight", "active")
 DEVICES = 10

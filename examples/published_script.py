@@ -1,9 +1,9 @@
 """The loop of a script for the published `MemoryDNN`, with `agent` in place of its module.
 
 Such scripts call `decode` for K candidates, score them one by one, hand the best to `encode`, and
-adapt K themselves. Nothing here is used that the published class does not have, but a seed: without
-it every run differs, as theirs do. Run it with `python examples/published_script.py`; it leaves
-cost.png in the folder that you are in.
+adapt K themselves. Nothing here is used that the published class does not have; only the import
+differs. Run it with `python examples/published_script.py`; it leaves cost.png in the folder that
+you are in.
 """
 
 import matplotlib.pyplot as plt
@@ -28,7 +28,6 @@ def main() -> None:
         training_interval=10,
         batch_size=128,
         memory_size=1024,
-        seed=0,
     )
 
     k = N

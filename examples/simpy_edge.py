@@ -22,7 +22,9 @@ from env.schemes import all_local, all_offloading, coordinate_descent, random_of
 try:
     import simpy
 except ModuleNotFoundError as error:
-    raise SystemExit('this example needs pip install "droo[sim]"') from error
+    raise SystemExit(
+        'this example needs pip install "droo[sim]", in a checkout pip install ".[sim]"'
+    ) from error
 
 PLACES = 10
 FRAME = 0.1  # s

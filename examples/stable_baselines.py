@@ -16,7 +16,9 @@ try:
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 except ModuleNotFoundError as error:
-    raise SystemExit('this example needs pip install "droo[sb3]"') from error
+    raise SystemExit(
+        'this example needs pip install "droo[sb3]", in a checkout pip install ".[sb3]"'
+    ) from error
 
 DEVICES, FRAMES, TEST_FRAMES = 8, 5000, 500
 FEATURES = ("log_gain", "weight")

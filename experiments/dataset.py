@@ -31,9 +31,12 @@ def make_dataset(config: DatasetConfig) -> Dataset:
 
     Raises:
         ValueError: if a setting is out of range, or the data file damaged or without gains.
-        OSError: if there is no such data file, or the output could not be written.
+        OSError: if there is no such data file, or the output is there already or could not be
+            written.
     """
     check_output(config.output)  # before the work, not after it
+    if config.output.exists():
+        raise FileExistsError(f"{config.output} is there already: remove it or name another file")
     gains, weights = make_frames(config)
     if config.frames is not None and config.frames > len(gains):
         raise ValueError(

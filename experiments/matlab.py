@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
+EXACT = 2**53  # up to here double precision has every integer
+
 
 def write_mat(path: Path, variables: Mapping[str, object]) -> None:
     """Write variables, converted by `to_matlab`, as a MATLAB 5 file (`-v7`)."""
@@ -19,7 +21,8 @@ def to_matlab(value: object) -> Any:
 
     Numbers become double, since arithmetic on MATLAB's integers rounds; but arrays of uint8 and of
     truth values stay what they are. Vectors become columns, lists of numbers rows, texts in an
-    array or a list cells, mappings structs, and None the empty matrix. Names stay as they are.
+    array or a list cells, mappings structs, and None the empty matrix. Names stay as they are. What
+    double precision would round, as a long seed, becomes text.
     """
     if value is None:
         return np.zeros((0, 0))
@@ -34,5 +37,5 @@ def to_matlab(value: object) -> Any:
         converted: NDArray[Any] = value if kept else value.astype(other)
         return converted[:, None] if value.ndim == 1 else converted
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return str(value) if isinstance(value, int) and abs(value) > EXACT else float(value)
     return value

@@ -53,7 +53,7 @@ def played_frames(came_from: Mapping[str, Any], history: History) -> tuple[Float
     given = {name: settings[name] for name in SETTINGS}
     if given["data"] is not None:
         given["data"] = Path(given["data"])
-        if sha256(given["data"]) != came_from["data_sha256"]:
+        if sha256(given["data"]) != came_from.get("data_sha256"):
             raise ValueError(f"{given['data']} is not the file any more that the run was on")
     if given["weights"] is not None:
         given["weights"] = tuple(given["weights"])

@@ -208,6 +208,9 @@ def load(run: Path) -> History:
     numbers = ("rate", "own_rate", "optimal_rate", "k", "best_candidate", "scored")
     frames = read_csv(run / "frames.csv", (*numbers, "decision"))
     cost_frame, cost = read_cost(run)
+    decision = np.array([list(bits) for bits in frames["decision"]], dtype=np.int64)
+    if decision.ndim != 2 or not np.isin(decision, (0, 1)).all():
+        raise ValueError(f"{run / 'frames.csv'} must have decisions such as 0110, one or more")
     return History(
         rate=np.array(frames["rate"], dtype=np.float64),
         own_rate=np.array(frames["own_rate"], dtype=np.float64),
@@ -215,7 +218,7 @@ def load(run: Path) -> History:
         k=np.array(frames["k"], dtype=np.int64),
         best_candidate=np.array(frames["best_candidate"], dtype=np.int64),
         scored=np.array(frames["scored"], dtype=np.int64),
-        decision=np.array([list(bits) for bits in frames["decision"]], dtype=np.int64),
+        decision=decision,
         cost_frame=cost_frame,
         cost=cost,
     )
@@ -281,8 +284,9 @@ def find(parent: Path, config: RunConfig) -> Path | None:
 def study_module(folder: Path) -> str | None:
     """Return the module that draws a study's folder; None for a run's, or none at all."""
     with suppress(FileNotFoundError, ValueError):
-        study = json.loads((folder / "config.json").read_text()).get("study", {})
-        return cast(str | None, study.get("module"))
+        content = json.loads((folder / "config.json").read_text())
+        study = content.get("study") if isinstance(content, dict) else None
+        return cast(str | None, study.get("module")) if isinstance(study, dict) else None
     return None
 
 
@@ -312,8 +316,11 @@ def read_csv(
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} is no run folder: it has no {path.name}")
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.reader(file))
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
     header = rows[0] if rows else []
     wanted = header if wanted is None else wanted
     if not set(wanted) <= set(header) or any(len(row) != len(header) for row in rows):

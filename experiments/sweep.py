@@ -34,10 +34,13 @@ COLUMNS = {
     "mean_scored": "scored",
     "microseconds_per_frame": "us/frame",
 }
+NO_CURVES = "tensorboard follows runs that play alone, not a fleet: drop --device"
 
 
 def main(config: SweepConfig) -> None:
     """Run the seeds that were not run yet, and print a table of all."""
+    if config.tensorboard and config.device is not None:
+        raise ValueError(NO_CURVES)
     event_log.announce(config.curves)
     settings = {field.name: getattr(config, field.name) for field in fields(DROOConfig)}
     configs = [DROOConfig(**settings | {"seed": seed}) for seed in config.seeds]
@@ -114,7 +117,7 @@ def run_together(
         FileNotFoundError: if there is no such data file.
     """
     if any(config.tensorboard for config in configs):
-        raise ValueError("tensorboard follows runs that play alone, not a fleet: drop --device")
+        raise ValueError(NO_CURVES)
     tasks = [droo.prepare(config, progress=False) for config in configs]
     agents, weights_from = [task.droo for task in tasks], tasks[0].weights_from
     gains = np.stack([task.gains for task in tasks])

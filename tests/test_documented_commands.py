@@ -31,6 +31,8 @@ from tests.conftest import ROOT, documents
 OURS = ("experiments", "benchmarks")
 PLACEHOLDERS = {
     r"\b(DATA|FILE)\b": "data_10.mat",
+    r"\bframes\.mat\b": "data_10.mat",
+    r"\bOUTPUT\b": "written.mat",
     r"\bCOMMAND\b": "run",
     r"\b(NAME|MODULE)\b": "learning_rate",
     r"\bCHECKPOINT\b": "results/pretrain/RUN/checkpoint.safetensors",

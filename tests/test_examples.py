@@ -46,7 +46,7 @@ def test_a_custom_environment_takes_at_most_forty_lines() -> None:
 def test_a_published_script_learns(tmp_path: Path) -> None:
     printed = run("published_script.py", tmp_path)
     first, *_, last = (float(mean) for mean in re.findall(r"frames .*: ([\d.]+)", printed))
-    assert 0.9 < first < last <= 1
+    assert 0.8 < first < last <= 1  # it has no seed, and was never below 0.92
     assert (tmp_path / "cost.png").stat().st_size > 1000
 
 

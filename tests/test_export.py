@@ -244,6 +244,14 @@ def test_a_mapping_comes_back_from_a_file(values: dict[str, Any]) -> None:
         assert loadmat(Path(folder, "a.mat"), simplify_cells=True)["struct"] == values
 
 
+def test_a_number_that_double_precision_would_round_is_text(tmp_path: Path) -> None:
+    write_mat(tmp_path / "a.mat", {"exact": 2**53, "seed": 2**53 + 1, "longer": 10**400})
+    saved = loadmat(tmp_path / "a.mat", simplify_cells=True)
+    assert saved["exact"] == 2.0**53
+    assert saved["seed"] == "9007199254740993"
+    assert int(saved["longer"]) == 10**400
+
+
 def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     taken = copied(run, tmp_path)
     (mine,) = exported(taken, "mat")
@@ -275,6 +283,15 @@ def cut_short(run: Path) -> None:
     (run / "frames.csv").write_text("".join(lines[:-10]))
 
 
+def with_another_place(run: Path) -> None:
+    text = (run / "frames.csv").read_text()
+    (run / "frames.csv").write_text(text[:-2] + "7\n")
+
+
+def with_a_long_cell(run: Path) -> None:
+    (run / "frames.csv").write_text("rate\n" + "1" * 200_000 + "\n")
+
+
 def without_settings(run: Path) -> None:
     (run / "config.json").write_text("{}")
 
@@ -284,6 +301,9 @@ def without_settings(run: Path) -> None:
     [
         (cut_short, "is damaged: summary.json tells of 60 frames, and frames.csv holds 50"),
         (without_settings, "config.json must hold the settings, as config"),
+        (with_another_place, "must have decisions such as 0110"),
+        (with_a_long_cell, "frames.csv is damaged: field larger"),
+        (lambda run: (run / "config.json").write_text("[]"), "config.json must hold an object"),
         (lambda run: (run / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda run: (run / "summary.json").write_text("[]"), "must hold an object, got list"),
         (lambda run: (run / "summary.json").unlink(), "No such file .*summary.json"),

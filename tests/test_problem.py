@@ -54,6 +54,12 @@ def broken(member: str, value: Any) -> Any:
     return type("Broken", (Good,), {member: value})()
 
 
+def in_single_precision(self: Good, decisions: Ints) -> Any:
+    """As by a learned model, whose sums the size of the batch may round in another way."""
+    gain, sign = self.gain.astype(np.float32), 1 if len(decisions) > 1 else -1
+    return decisions.astype(np.float32) @ gain * np.float32(1 + sign * 2e-6)
+
+
 def score_remembers(self: Good, decisions: Ints) -> Any:
     rewards = Good.score(self, decisions) + self.buffer[0]
     if len(decisions) > 1 and decisions[0].all():
@@ -195,6 +201,7 @@ def test_what_is_suspicious_is_a_warning_and_no_error(
     "problem",
     [
         Good(),
+        broken("score", in_single_precision),
         WirelessPoweredMEC(6),
         WirelessPoweredMEC(1, features=("log_gain", "weight", "active", "gain@2")),
         QueueingMEC(6),

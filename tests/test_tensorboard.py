@@ -167,6 +167,9 @@ def test_a_fleet_has_no_curves(tmp_path: Path) -> None:
     config = DROOConfig(**OF_DROO, results=tmp_path, tensorboard=True)
     with pytest.raises(ValueError, match="drop --device"):
         sweep.run_together([config])
+    with pytest.raises(ValueError, match="drop --device"):
+        sweep.main(SweepConfig(results=tmp_path, tensorboard=True, device="cpu"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_run_of_a_sweep_has_curves(tmp_path: Path) -> None:
