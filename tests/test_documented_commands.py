@@ -30,8 +30,9 @@ from tests.conftest import ROOT, documents
 
 OURS = ("experiments", "benchmarks")
 PLACEHOLDERS = {
-    r"\b(DATA|FILE)\b": "data_10.mat",
-    r"\bframes\.mat\b": "data_10.mat",
+    r"lydroo --data (FILE|queues\.mat)\b": "lydroo --data results/lydroo/RUN/result.mat",
+    r"\b(DATA|FILE|frames\.mat)\b": "data_10.mat",
+    r"\bFOLDER\b": "results/droo/RUN",
     r"\bOUTPUT\b": "written.mat",
     r"\bCOMMAND\b": "run",
     r"\b(NAME|MODULE)\b": "learning_rate",
