@@ -127,14 +127,14 @@ def _check(content: bytes, module: Relaxing, inputs: int) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong comes as an exception too
     rng = np.random.default_rng(0)
-    for batch in (1, 3):
-        states = rng.standard_normal((batch, inputs)).astype(np.float32)
-        try:
-            session = onnxruntime.InferenceSession(content, options)
-            found = session.run(list(OUTPUTS), {STATE: states})
-        except Exception as error:  # its errors have no other base
-            raise ValueError(f"policy cannot be run as ONNX: {error}") from error
-        _compare(module, states, found)
+    batches = [rng.standard_normal((size, inputs)).astype(np.float32) for size in (1, 3)]
+    try:
+        session = onnxruntime.InferenceSession(content, options)
+        found = [session.run(list(OUTPUTS), {STATE: states}) for states in batches]
+    except Exception as error:  # its errors have no other base
+        raise ValueError(f"policy cannot be run as ONNX: {error}") from error
+    for states, outputs in zip(batches, found, strict=True):
+        _compare(module, states, outputs)
 
 
 def _compare(module: Relaxing, states: NDArray[np.float32], found: list[NDArray[Any]]) -> None:

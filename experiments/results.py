@@ -276,7 +276,7 @@ def find(parent: Path, config: RunConfig) -> Path | None:
         return None
     for file in sorted(parent.glob("[!.]*/config.json")):
         with suppress(ValueError):  # one that is damaged is no such run
-            if json.loads(file.read_text()) == wanted:
+            if _read_json(file) == wanted:
                 return file.parent
     return None
 
@@ -284,8 +284,7 @@ def find(parent: Path, config: RunConfig) -> Path | None:
 def study_module(folder: Path) -> str | None:
     """Return the module that draws a study's folder; None for a run's, or none at all."""
     with suppress(FileNotFoundError, ValueError):
-        content = json.loads((folder / "config.json").read_text())
-        study = content.get("study") if isinstance(content, dict) else None
+        study = load_config(folder).get("study")
         return cast(str | None, study.get("module")) if isinstance(study, dict) else None
     return None
 
