@@ -12,7 +12,7 @@ from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
 from agent.quantization import Candidates, check_mode
 from agent.scoring import Choice, Climb, Score, best_of, climbed, joined, only, refine
-from agent.validation import positive_int
+from droo_core.validation import positive_int
 
 
 class Progress(NamedTuple):

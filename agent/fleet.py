@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
+from agent.backends import all_own_and_trained, hyperparameters, is_plain_adam, moments_of
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
-from agent.passes import all_own_and_trained, hyperparameters, is_plain_adam, moments_of
 from agent.scoring import Choice, Score
 from agent.validation import vector
 

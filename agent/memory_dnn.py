@@ -15,10 +15,10 @@ from scipy.special import expit, softmax
 from torch import Tensor, nn
 
 from agent import checkpoint, onnx_export
+from agent.backends import CompiledMLP, fastest
+from agent.kernels.mlp import Several
 from agent.losses import LOSSES
-from agent.mlp_kernels import Several
 from agent.networks import ACTIVE, Layout, build, check, with_probabilities
-from agent.passes import CompiledMLP, fastest
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -31,7 +31,8 @@ from agent.quantization import (
     without,
 )
 from agent.replay_memory import ReplayMemory
-from agent.validation import check_layout, places_vector, positive_int, vector
+from agent.validation import check_layout, places_vector, vector
+from droo_core.validation import positive_int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +166,7 @@ class MemoryDNN:
 
     @property
     def compiled_layers(self) -> tuple[Several, Several] | None:
-        """Weights and biases of each layer for `agent.mlp_kernels`, on torch's own memory.
+        """Weights and biases of each layer for `agent.kernels.mlp`, on torch's own memory.
 
         None unless the policy is an MLP whose passes are compiled.
         """

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import checkpoint
-from agent.extras import require
 from agent.networks import Attention, BiGRUAttention, Equivariant
+from droo_core.extras import require
 
 if TYPE_CHECKING:
     from agent.memory_dnn import MemoryDNN

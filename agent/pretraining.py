@@ -11,7 +11,8 @@ from torch import Tensor
 
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
-from agent.validation import places_vector, positive_int, vector
+from agent.validation import places_vector, vector
+from droo_core.validation import positive_int
 
 
 class Pretraining(NamedTuple):

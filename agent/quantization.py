@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from agent import quantization_kernels
-from agent.validation import positive_int
+from agent.kernels import quantization as quantization_kernels
+from droo_core.validation import positive_int
 
 Decisions = NDArray[np.int64]
 MODES = ("OP", "OPN", "KNN")

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.validation import positive_int
+from droo_core.validation import positive_int
 
 
 class ReplayMemory:

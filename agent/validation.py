@@ -1,6 +1,5 @@
 """Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,22 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _LARGEST = np.finfo(np.float32).max
-
-
-def positive_int(name: str, value: object) -> int:
-    """Return `value` as an int of at least 1.
-
-    Raises:
-        TypeError: if `value` is not an integer.
-        ValueError: if it is below 1.
-    """
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # the TypeError is the check
-    except TypeError:
-        raise TypeError(f"{name} must be an integer of at least 1, got {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
-    return number
 
 
 def vector(name: str, value: ArrayLike, size: int) -> NDArray[np.float32]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from agent import DROO
 from experiments.configs import BenchConfig, DROOConfig
 from experiments.droo import agent_seed, build
-from experiments.frame_kernels import Columns
-from experiments.frame_loop import Player, compile_frames, new_columns, play
-from experiments.frames import make_frames, split_frames
+from experiments.problems.wpmec.frame_kernels import Columns
+from experiments.problems.wpmec.frame_loop import Player, compile_frames, new_columns, play
+from experiments.problems.wpmec.frames import make_frames, split_frames
 
 Floats = NDArray[np.float64]
 

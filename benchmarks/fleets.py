@@ -10,8 +10,8 @@ import torch
 from agent import DROO
 from benchmarks.common import Floats, frames_of, new_agent, table
 from experiments.configs import BenchConfig, DROOConfig, Preset
-from experiments.fleet_loop import compile_fleet, play_together
-from experiments.frame_loop import compile_frames, new_columns, play
+from experiments.problems.wpmec.fleet_loop import compile_fleet, play_together
+from experiments.problems.wpmec.frame_loop import compile_frames, new_columns, play
 
 SIZES = (2, 8, 64)
 ALONE = 8  # agents that play one after the other

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent import DROO, MemoryDNN, mlp_kernels
+from agent import DROO, MemoryDNN
+from agent.kernels import mlp as mlp_kernels
 from benchmarks.common import (
     RUNS,
     best_us,
@@ -17,15 +18,16 @@ from benchmarks.common import (
     main_settings,
     table,
 )
+from droo_core.jit import kernel_of
 from env import WPMECCritic
-from env.features import WPMEC_FEATURES, WPMECView, states
-from env.resource_allocation import jit, wpmec_kernels
+from env.common.features import WPMEC_FEATURES, WPMECView, states
+from env.wpmec.kernels import allocation as wpmec_kernels
 from experiments.configs import BenchConfig
 
 CANDIDATES = 400  # of one call, beside which what it begins with is nothing
 FORWARD_PASSES = 1000
 
-kernel = jit.kernel_of(Path(__file__), Path(mlp_kernels.__file__))
+kernel = kernel_of(__file__, Path(mlp_kernels.__file__).parent)
 
 
 @kernel

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from agent import MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
+from agent.backends import Autograd
 from agent.losses import binary_cross_entropy
 from agent.networks import MLP, Layout
-from agent.passes import Autograd
 from benchmarks import plain
 from benchmarks.common import median_us, table
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights

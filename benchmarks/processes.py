@@ -11,7 +11,7 @@ from benchmarks.common import frames_of, main_settings, new_agent, play_once, ta
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optimum
 from experiments.configs import BenchConfig, DROOConfig
-from experiments.frame_loop import compile_frames
+from experiments.problems.wpmec.frame_loop import compile_frames
 
 ROOT = Path(__file__).parent.parent
 

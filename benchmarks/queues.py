@@ -12,8 +12,8 @@ from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
 from experiments import lydroo
 from experiments.configs import BenchConfig, LyDROOConfig
-from experiments.queueing_frames import make_frames
-from experiments.queueing_loop import play, warm_up
+from experiments.problems.queueing.frames import make_frames
+from experiments.problems.queueing.loop import play, warm_up
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {"preset": "published"},

@@ -23,8 +23,8 @@ from benchmarks.common import (
     timed,
 )
 from experiments.configs import BenchConfig, DROOConfig
-from experiments.frame_loop import play_one_by_one
-from experiments.frames import replay
+from experiments.problems.wpmec.frame_loop import play_one_by_one
+from experiments.problems.wpmec.frames import replay
 
 SIZES = (10, 30, 100, 300, 1000)
 Windows = Sequence[tuple[int, int]]

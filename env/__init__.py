@@ -19,17 +19,17 @@ from env.channel import (
 )
 from env.problem import Frame, PlayableProblem, Problem
 from env.problem_check import ProblemReport, check_problem
-from env.queueing_mec import QueueingMEC, default_queueing_channel, default_queueing_weights
-from env.resource_allocation.myopic import MyopicCritic, MyopicFrame
-from env.resource_allocation.queueing import (
+from env.queueing.critic import (
     LocalOptimum,
     QueueingAllocation,
     QueueingCritic,
     QueueingFrame,
     QueueingParameters,
 )
-from env.resource_allocation.wpmec import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
-from env.wpmec import WirelessPoweredMEC, default_weights
+from env.queueing.environment import QueueingMEC, default_queueing_channel, default_queueing_weights
+from env.queueing.myopic import MyopicCritic, MyopicFrame
+from env.wpmec.critic import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
+from env.wpmec.environment import WirelessPoweredMEC, default_weights
 from env.wrappers import DiscreteDecisions
 
 __all__ = [
@@ -73,10 +73,10 @@ __all__ = [
 gymnasium.register(
     id="WPMEC-v0",
     entry_point="env.wpmec:WirelessPoweredMEC",
-    vector_entry_point="env.vector.wpmec:VectorWirelessPoweredMEC",
+    vector_entry_point="env.wpmec:VectorWirelessPoweredMEC",
 )
 gymnasium.register(
     id="QueueingMEC-v0",
-    entry_point="env.queueing_mec:QueueingMEC",
-    vector_entry_point="env.vector.queueing_mec:VectorQueueingMEC",
+    entry_point="env.queueing:QueueingMEC",
+    vector_entry_point="env.queueing:VectorQueueingMEC",
 )

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.validation import in_range
 from env.channel import NoiseDriven, Recording
-from env.validation import in_range
 
 Arrivals = NDArray[np.float64]
 

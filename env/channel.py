@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 from scipy.special import j0
 
-from env.validation import in_range, positive_int
+from droo_core.validation import in_range, positive_int
 
 Gains = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
 from scipy.sparse import issparse
 
-from env.validation import binary, in_range, not_binary
+from droo_core.validation import binary, in_range, not_binary
 
 Floats = NDArray[np.float64]
 

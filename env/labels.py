@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.validation import in_range
 from env.datasets import Dataset
-from env.resource_allocation.wpmec import WPMECCritic, WPMECFrame
-from env.schemes.exact import certified_optima
-from env.validation import in_range
+from env.wpmec.critic import WPMECCritic, WPMECFrame
+from env.wpmec.optimum import certified_optima
 
 Floats = NDArray[np.float64]
 

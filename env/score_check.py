@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.validation import real
 from env.problem import Floats, Frame, Ints
-from env.validation import real
 
 ALONE = 8
 """How many decisions are scored one by one, since a score may be slow."""

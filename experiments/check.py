@@ -10,7 +10,7 @@ from env.datasets import read_dataset
 from env.labels import LabelCheck, check_labels
 from experiments.cli import run_module
 from experiments.configs import CheckConfig
-from experiments.frames import recorded_weights
+from experiments.problems.wpmec.frames import recorded_weights
 
 LISTED = 50  # frames at most
 

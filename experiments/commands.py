@@ -57,7 +57,7 @@ WITH_QUEUES = (
     "queueing_sizes",
 )
 STUDIES = {
-    name: Command(config, f"experiments.{name}")
+    name: Command(config, f"experiments.studies.{name}")
     for name, config in (
         dict.fromkeys(get_args(configs.StudyName), configs.StudyConfig)
         | dict.fromkeys(SEVERAL_SIZES, configs.SizesConfig)
@@ -76,7 +76,7 @@ MENU = Menu(
         "plot": Command(configs.PlotConfig, "experiments.plot"),
         "export": Command(configs.ExportConfig, "experiments.export"),
         "compare": STUDIES["comparison"],
-        "baselines": Command(configs.RLBaselinesConfig, "experiments.rl_baselines"),
+        "baselines": Command(configs.RLBaselinesConfig, "experiments.studies.rl_baselines"),
         "study": Menu("One study: several settings, several seeds, a table and a figure.", STUDIES),
         "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
         "bench": Command(configs.BenchConfig, "benchmarks.report"),

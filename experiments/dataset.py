@@ -10,7 +10,7 @@ from env.datasets import Dataset, check_output, write_dataset
 from env.labels import label
 from experiments.cli import run_module
 from experiments.configs import DatasetConfig
-from experiments.frames import make_frames
+from experiments.problems.wpmec.frames import make_frames
 
 
 def main(config: DatasetConfig) -> None:

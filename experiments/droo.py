@@ -19,16 +19,23 @@ from tqdm import tqdm
 from agent import DROO, MemoryDNN
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
-from experiments import event_log, figures, results
 from experiments.cli import run_module
 from experiments.configs import AgentConfig, DROOConfig, PolicyConfig
-from experiments.event_log import EventLog
-from experiments.frame_kernels import Columns
-from experiments.frame_loop import Played, compile_frames, new_columns, play, time_all
-from experiments.frames import EVENTS, frames_of_run
-from experiments.provenance import provenance
-from experiments.results import History
-from experiments.statistics import print_rows
+from experiments.loops import event_log
+from experiments.loops.event_log import EventLog
+from experiments.problems.wpmec.frame_kernels import Columns
+from experiments.problems.wpmec.frame_loop import (
+    Played,
+    compile_frames,
+    new_columns,
+    play,
+    time_all,
+)
+from experiments.problems.wpmec.frames import EVENTS, frames_of_run
+from experiments.runs import figures, results
+from experiments.runs.provenance import provenance
+from experiments.runs.results import History
+from experiments.studies.statistics import print_rows
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import queueing_history, results
 from experiments.cli import run_module
 from experiments.configs import ExportConfig
-from experiments.matlab import write_mat
-from experiments.played_frames import played_frames
-from experiments.results import History
+from experiments.problems.queueing import history as queueing_history
+from experiments.problems.wpmec.played_frames import played_frames
+from experiments.runs import results
+from experiments.runs.matlab import write_mat
+from experiments.runs.results import History
 
 Columns = Mapping[str, NDArray[Any]]
 

@@ -13,15 +13,19 @@ import torch
 from agent import DROO
 from env import QueueingMEC
 from env.schemes import all_local, all_offloading, coordinate_descent, lyapunov_optimum
-from experiments import event_log, queueing_figures, queueing_history, results, stability
 from experiments.cli import run_module
 from experiments.configs import LyDROOConfig
 from experiments.droo import agent_seed, build_agent, build_droo
-from experiments.provenance import provenance
-from experiments.queueing_frames import make_env, make_frames
-from experiments.queueing_history import QueueingHistory
-from experiments.queueing_loop import Scheme, record
-from experiments.statistics import print_rows
+from experiments.loops import event_log
+from experiments.problems.queueing import figures as queueing_figures
+from experiments.problems.queueing import history as queueing_history
+from experiments.problems.queueing import stability
+from experiments.problems.queueing.frames import make_env, make_frames
+from experiments.problems.queueing.history import QueueingHistory
+from experiments.problems.queueing.loop import Scheme, record
+from experiments.runs import results
+from experiments.runs.provenance import provenance
+from experiments.studies.statistics import print_rows
 
 EXPERIMENT = "lydroo"
 SCHEMES: Mapping[str, Scheme] = {

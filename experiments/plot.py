@@ -6,9 +6,11 @@
 import importlib
 from pathlib import Path
 
-from experiments import figures, queueing_figures, queueing_history, results
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
+from experiments.problems.queueing import figures as queueing_figures
+from experiments.problems.queueing import history as queueing_history
+from experiments.runs import figures, results
 
 
 def main(config: PlotConfig) -> None:
@@ -25,7 +27,9 @@ def draw(config: PlotConfig, output: Path) -> list[Path]:
     if study is not None:
         if len(config.runs) > 1 or config.labels or config.window is not None:
             raise ValueError(f"{first} is a study: draw it alone, without labels and window")
-        files: list[Path] = importlib.import_module(f"experiments.{study}").draw(first, output)
+        files: list[Path] = importlib.import_module(f"experiments.studies.{study}").draw(
+            first, output
+        )
         return files
     labels = config.labels or tuple(run.resolve().name for run in config.runs)
     if len(set(labels)) < len(labels):

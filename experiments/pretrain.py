@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 
 from agent.pretraining import Pretraining, pretrain
 from env.datasets import read_dataset
-from experiments import results
 from experiments.cli import run_module
 from experiments.configs import PretrainConfig
 from experiments.droo import build_agent
-from experiments.figures import SIZE, STYLE, save_figure
-from experiments.frames import recorded_weights, replay
-from experiments.provenance import provenance
+from experiments.problems.wpmec.frames import recorded_weights, replay
+from experiments.runs import results
+from experiments.runs.figures import SIZE, STYLE, save_figure
+from experiments.runs.provenance import provenance
 
 
 def main(config: PretrainConfig) -> None:

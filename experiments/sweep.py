@@ -12,12 +12,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from experiments import droo, event_log, lydroo, results
+from experiments import droo, lydroo
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, SweepConfig
-from experiments.fleet_loop import columns_of, compile_fleet, play_together
-from experiments.frame_loop import new_columns, time_all
-from experiments.statistics import aligned, interval_text, number
+from experiments.loops import event_log
+from experiments.problems.wpmec.fleet_loop import columns_of, compile_fleet, play_together
+from experiments.problems.wpmec.frame_loop import new_columns, time_all
+from experiments.runs import results
+from experiments.studies.statistics import aligned, interval_text, number
 
 EXPERIMENTS: Mapping[type, ModuleType] = {DROOConfig: droo, LyDROOConfig: lydroo}
 """The experiment of each kind of settings."""

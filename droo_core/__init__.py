@@ -1,0 +1,1 @@
+"""Foundations of `agent` and `env`: compilation, checks of arguments, optional packages."""

@@ -1,0 +1,1 @@
+"""Parts that the environments share; no problem is named here."""

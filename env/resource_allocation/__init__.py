@@ -1,1 +1,0 @@
-"""The critics: the resource allocation behind a binary decision, and the kernels that find it."""

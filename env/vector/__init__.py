@@ -1,1 +1,0 @@
-"""Many environments stepped as one, bit for bit the single ones."""

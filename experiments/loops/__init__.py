@@ -1,0 +1,1 @@
+"""Consumers of the frames that are played: recorder, progress bar, TensorBoard, timing."""

@@ -1,0 +1,1 @@
+"""The problems of the experiments: a folder each, and one registry."""

@@ -1,0 +1,1 @@
+"""MEC with queues: LyDROO and the schemes beside it."""

@@ -1,0 +1,94 @@
+"""The frames of MEC with queues: recorded or generated, and the environment that plays them."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droo_core.validation import in_range
+from env import (
+    BlockFading,
+    ExponentialArrivals,
+    PoissonBatches,
+    QueueingMEC,
+    QueueingParameters,
+    RecordedArrivals,
+    RecordedChannel,
+    default_queueing_channel,
+    default_queueing_weights,
+)
+from env.datasets import read_recording
+from experiments.configs import LyDROOConfig, QueuesConfig
+from experiments.problems.queueing import stability
+from experiments.problems.wpmec.frames import device_weights
+
+Floats = NDArray[np.float64]
+
+FRAMES = 10_000
+
+
+def make_frames(config: QueuesConfig) -> tuple[Floats, Floats, Floats]:
+    """Return channel gains `[T, N]`, arrivals `[T, N]` in Mbit, and weights `[N]`.
+
+    Of the streams that the seed spawns, channel, agent and arrivals have one each.
+
+    Raises:
+        ValueError: if the data file is damaged, frames are too few to judge their stability or more
+            than recorded, or numbers of devices do not agree.
+        FileNotFoundError: if there is no such data file.
+    """
+    frames, num_devices = config.frames, config.num_devices
+    if frames is not None and frames < stability.LEAST_FRAMES:
+        raise ValueError(f"frames must be at least {stability.LEAST_FRAMES}, got {frames}")
+    if config.data is None:
+        num_devices = num_devices or (10 if config.weights is None else len(config.weights))
+        weights = device_weights(config.weights, default_queueing_weights(num_devices))
+        return *generate(config, frames or FRAMES, num_devices), weights
+
+    gains, arrivals, recorded = read_recording(config.data)
+    if num_devices not in (None, gains.shape[1]):
+        raise ValueError(
+            f"num_devices must be {gains.shape[1]} as in {config.data}, got {num_devices}"
+        )
+    if frames is not None and frames > len(gains):
+        raise ValueError(f"frames must be at most {len(gains)} as in {config.data}, got {frames}")
+    default = default_queueing_weights(gains.shape[1]) if recorded is None else recorded
+    weights = device_weights(config.weights, default)
+    return gains[:frames], arrivals[:frames], weights
+
+
+def generate(config: QueuesConfig, frames: int, num_devices: int) -> tuple[Floats, Floats]:
+    """Return generated channel gains and arrivals `[frames, N]`."""
+    for_channel, _, for_arrivals = np.random.SeedSequence(config.seed).spawn(3)
+    average = default_queueing_channel(num_devices).average_gain
+    channel = BlockFading(average, config.line_of_sight, config.correlation)
+    kind = {"exponential": ExponentialArrivals, "poisson": PoissonBatches}[config.arrivals]
+    rate = float(in_range("arrival_rate", config.arrival_rate, 0, math.inf, ()))
+    arrivals = kind(np.full(num_devices, rate))
+    return (
+        channel.sample(np.random.default_rng(for_channel), frames),
+        arrivals.sample(np.random.default_rng(for_arrivals), frames),
+    )
+
+
+def make_env(config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats) -> QueueingMEC:
+    """Return an environment that plays these gains and arrivals `[T, N]` with a run's constants.
+
+    Raises:
+        ValueError: if a constant is out of range, or there is no such feature.
+    """
+    of_agent = config.scheme == "lydroo"  # which alone looks at the state
+    assert config.features is not None  # the config filled them in
+    return QueueingMEC(
+        weights=weights,
+        channel=RecordedChannel(gains),
+        arrivals=RecordedArrivals(arrivals),
+        parameters=QueueingParameters(
+            tradeoff=config.tradeoff,
+            energy_budget=config.energy_budget,
+            max_power=config.max_power,
+            bandwidth=config.bandwidth,
+        ),
+        features=config.features if of_agent else ("gain",),
+        allocation="myopic" if config.scheme == "myopic" else "lyapunov",
+    )

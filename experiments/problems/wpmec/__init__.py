@@ -1,0 +1,1 @@
+"""Wireless powered MEC: the main experiment."""

@@ -1,0 +1,1 @@
+"""Run folders: tables, files, provenance, figures."""

@@ -1,0 +1,1 @@
+"""Studies: one problem under several settings, each from several seeds."""

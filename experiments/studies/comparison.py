@@ -1,0 +1,177 @@
+"""DROO and all schemes on the same frames: how good, how fast?
+
+`python -m experiments.studies.comparison --help` lists its settings.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from env import WPMECCritic, WPMECFrame
+from env.schemes import (
+    Scheme,
+    all_local,
+    all_offloading,
+    coordinate_descent,
+    greedy,
+    linear_relaxation,
+    optimum,
+    random_offloading,
+)
+from experiments.cli import run_module
+from experiments.configs import DROOConfig, Preset, SizesConfig
+from experiments.problems.wpmec.frames import make_frames
+from experiments.runs import results
+from experiments.runs.provenance import provenance
+from experiments.studies.figures import LEAST, Panel, save_against, shortfall
+from experiments.studies.folder import (
+    collect,
+    frames_of,
+    publish,
+    read_rows,
+    run_missing,
+    seeds_of,
+    show,
+)
+from experiments.studies.statistics import aligned, interval_text, lack_text
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 30_000  # of a run of DROO
+SEEDS = 5
+COMPARED = 1000  # frames at most, the last of a run
+DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
+AGENTS: dict[str, Preset] = {"DROO": "best", "DROO, published settings": "published"}
+SCHEMES: dict[str, Scheme] = {
+    "Certified optimum": optimum,
+    "Coordinate descent": coordinate_descent,
+    "Greedy": greedy,
+    "Linear relaxation": linear_relaxation,
+    "All offloading": all_offloading,
+    "All local": all_local,
+}
+PANELS = {
+    "rate": Panel("Computation rate (Mbit/s)", lambda rate: rate / 1e6),
+    "normalized_rate": Panel(
+        "1 - normalized rate", shortfall, {"yscale": "log", "ylim": (LEAST, 1.0)}
+    ),
+    "decision_us": Panel("Time per decision (us)", limits={"yscale": "log"}),
+}
+
+
+def main(config: SizesConfig) -> None:
+    """Carry the comparison out, and print what came of it."""
+    show(compare(config))
+
+
+def compare(config: SizesConfig) -> Path:
+    """Run what was not run yet, and return the folder with the table, the data and the figure.
+
+    DROO runs first, learning; the schemes then decide the last of its test frames. The folder holds
+    config.json, runs.csv (a row per scheme, N and seed), table.txt and the figure.
+    """
+    came_from = provenance(config)
+    runs = [
+        DROOConfig(
+            preset=preset,
+            num_devices=n,
+            seed=seed,
+            frames=frames_of(config, FRAMES),
+            results=config.results,
+        )
+        for preset in AGENTS.values()
+        for n in config.num_devices or DEVICES[config.scale]
+        for seed in seeds_of(config, SEEDS)
+    ]
+    folders = run_missing("comparison", config, runs)
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
+    )
+    bar = tqdm(found, "schemes", len(runs), unit="run", disable=None)
+    rows = [row for of_run in bar for row in of_run]
+
+    return publish("comparison", config, came_from, rows, table(rows), draw)
+
+
+def draw(comparison: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved comparison into another folder; return the files."""
+    rows = read_rows(comparison / "runs.csv", ("scheme", "num_devices", *PANELS))
+    return save_against(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
+
+
+def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
+    """Return a row for DROO on the last test frames of a run, and with the best preset the others.
+
+    The frames are the same for every preset, so the other schemes decide them once.
+    """
+    summary, history = results.load_summary(folder), results.load(folder)
+    count = min(COMPARED, summary["test_frames"])
+    bounds = history.optimal_rate[-count:]
+    common = {"num_devices": summary["num_devices"], "seed": config.seed}
+    (name,) = (name for name, preset in AGENTS.items() if preset == config.preset)
+    rate = history.rate[-count:]
+    rows = [measured(name, rate, bounds, summary["decision_us_p50"]) | common]
+    if config.preset != "best":
+        return rows
+
+    *_, for_chance = np.random.SeedSequence(config.seed).spawn(3)  # channel, agent, this
+    gains, weights = make_frames(config)
+    critic = WPMECCritic(weights)
+    frames = [WPMECFrame(critic, gain) for gain in gains[-count:]]
+    schemes = SCHEMES | {"Random": random_offloading(np.random.default_rng(for_chance))}
+    for name, scheme in schemes.items():
+        scheme(frames[0])  # compile
+        decisions, seconds = zip(*(timed(scheme, frame) for frame in frames), strict=True)
+        rate = np.array(
+            [frame.score(x[None])[0] for frame, x in zip(frames, decisions, strict=True)]
+        )
+        rows.append(measured(name, rate, bounds, float(np.median(seconds)) * 1e6) | common)
+    return rows
+
+
+def timed(scheme: Scheme, frame: WPMECFrame) -> tuple[NDArray[np.int64], float]:
+    """Return a scheme's decision and the seconds that it took."""
+    start = time.perf_counter()
+    decision = scheme(frame)
+    return decision, time.perf_counter() - start
+
+
+def measured(scheme: str, rate: Floats, bounds: Floats, decision_us: float) -> Row:
+    """Return a row of runs.csv; rates are normalized by the certified upper bounds."""
+    return {
+        "scheme": scheme,
+        "normalized_rate": float(np.mean(rate / bounds)),
+        "largest_normalized_rate": float(np.max(rate / bounds)),
+        "rate": float(rate.mean()),
+        "decision_us": decision_us,
+    }
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return a table: for each N and scheme the means over seeds with 95 % intervals."""
+    lines = [["N", "scheme", "1 - rate", "rate (kbit/s)", "us per decision"]]
+    collected = collect(rows, "scheme", tuple(PANELS))
+    for n in collected["DROO"]:
+        for scheme, by_n in collected.items():
+            values = by_n[n]
+            lines.append(
+                [
+                    str(n),
+                    scheme,
+                    lack_text(values["normalized_rate"]),
+                    interval_text([rate / 1e3 for rate in values["rate"]]),
+                    interval_text(values["decision_us"]),
+                ]
+            )
+    return aligned(lines)
+
+
+if __name__ == "__main__":
+    run_module(SizesConfig, main)

@@ -1,0 +1,124 @@
+"""The largest arrival rate at which each scheme keeps all data queues stable, by bisection.
+
+A rate is too large if some data queue grows by more than 0.2 % of what arrives, over the last half
+of the run. That takes long runs: at the scale smoke the rates mean nothing.
+`python -m experiments.studies.largest_rate --help` lists its settings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from experiments import lydroo
+from experiments.cli import run_module
+from experiments.configs import LyDROOConfig, ScaledConfig
+from experiments.problems.queueing import stability
+from experiments.problems.queueing.loop import play
+from experiments.runs.provenance import provenance
+from experiments.studies.against import SCHEMES
+from experiments.studies.figures import Panel, save_bars
+from experiments.studies.folder import frames_of, publish, read_rows, seeds_of, show
+from experiments.studies.statistics import aligned, interval_text
+
+FRAMES = 20_000
+SEEDS = 5
+LOW, HIGH = 0.1, 10.0  # Mbit a frame: all schemes are stable at the one, none is at the other
+PRECISION = {"smoke": 0.2, "full": 0.002}  # relative
+GROWTH = 0.002  # of what arrives, which counts as none
+
+
+def main(config: ScaledConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    show(run(config))
+
+
+def run(config: ScaledConfig) -> Path:
+    """Carry the study out, and return the folder with the table, the data and the figure."""
+    came_from = provenance(config)
+    frames = frames_of(config, FRAMES)
+    tasks = [
+        (label, LyDROOConfig(**{"frames": frames, "seed": seed} | dict(settings)))
+        for label, settings in SCHEMES.items()
+        for seed in seeds_of(config, SEEDS)
+    ]
+    print(f"largest_rate: {len(tasks)} searches by runs of {frames:,} frames")
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(largest_rate)(settings, precision=PRECISION[config.scale]) for _, settings in tasks
+    )
+    rates = tqdm(found, total=len(tasks), unit="search", disable=None)
+    rows = [
+        {"decides": label, "seed": settings.seed, "largest_rate": rate}
+        for (label, settings), rate in zip(tasks, rates, strict=True)
+    ]
+    return publish("largest_rate", config, came_from, rows, table(rows), draw)
+
+
+def largest_rate(
+    config: LyDROOConfig, low: float = LOW, high: float = HIGH, precision: float = 0.002
+) -> float:
+    """Return the largest arrival rate at which a scheme keeps data queues stable, Mbit a frame.
+
+    Channel and, but for their scale, arrivals are the same at all rates.
+
+    Args:
+        config: the run but for its arrival rate.
+        low: a rate at which they are.
+        high: a rate at which they are not.
+        precision: how close to come, relative.
+
+    Raises:
+        ValueError: if they are not stable at the one, or are at the other.
+    """
+    # In short runs at a small rate chance alone makes queues grow by 0.2 % of next to nothing.
+    if not is_stable(config, low, growth=stability.TOLERANCE):
+        raise ValueError(f"low must be a rate that is stable, got {low}")
+    if is_stable(config, high):
+        raise ValueError(f"high must be a rate that is not stable, got {high}")
+    while high > low * (1 + precision):
+        rate = float(np.sqrt(low * high))
+        if is_stable(config, rate):
+            low = rate
+        else:
+            high = rate
+    return low
+
+
+def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool:
+    """Whether no data queue grows by more than this part of what arrives, at this arrival rate."""
+    env, decider, frames = lydroo.prepare(replace(config, arrival_rate=rate))
+    steps = play(env, decider, frames, config.energy_reserve)
+    queues = np.array([data_queue for (_, data_queue, _), *_ in steps])
+    drifts = [stability.drift(queue).mean for queue in queues.T]
+    return max(drifts) <= growth * rate
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a table of the rates, means over seeds with 95 % intervals, and against the exact."""
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(row["decides"], []).append(row["largest_rate"])
+    lines = [["decides", "largest stable rate (Mbit a frame)", "over that of Exact"]]
+    for label, of_label in rates.items():
+        ratios = np.array(of_label) / rates["Exact"]
+        ratio = interval_text(ratios.tolist(), "{:.3f}".format)
+        lines.append([label, interval_text(of_label, "{:.3f}".format), ratio])
+    return aligned(lines)
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    rows = read_rows(study / "runs.csv", ("decides", "largest_rate"))
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(row["decides"], []).append(float(row["largest_rate"]))
+    panel = Panel("Largest stable arrival rate (Mbit a frame)")
+    return save_bars(rates, panel, output / "largest_rate")
+
+
+if __name__ == "__main__":
+    run_module(ScaledConfig, main)

@@ -1,0 +1,163 @@
+"""Algorithms of Stable-Baselines3 on the frames of a run: they see states and rewards, no critic.
+
+They play online, frame after frame in one environment that never ends, as DROO does.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from droo_core.extras import require
+from env import DiscreteDecisions, QueueingMEC, WirelessPoweredMEC
+from experiments.configs import AlgorithmName
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Environment = WirelessPoweredMEC | QueueingMEC
+
+SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {
+    "ppo": {"learning_rate": 3e-3, "n_steps": 256, "batch_size": 64},
+    "a2c": {"learning_rate": 2e-3, "n_steps": 8, "normalize_advantage": True},
+    "dqn": {
+        "learning_rate": 1e-3,
+        "batch_size": 128,
+        "learning_starts": 500,
+        "exploration_fraction": 0.3,
+        "exploration_final_eps": 0.02,
+    },
+}
+"""The best found; what is not named is the library's default: two hidden layers of 64."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How an algorithm learns.
+
+    Attributes:
+        algorithm: its name.
+        gamma: discount of later frames' rewards.
+        by_worth: divide the reward of a frame with queues by the sum of Q + V w, so that long
+            queues earn no more than short ones; it leaves open which decision is best in a frame.
+    """
+
+    algorithm: AlgorithmName
+    gamma: float = 0.0
+    by_worth: bool = True
+
+
+class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
+    """Keeps what is decided, and pays rewards in which queues do not show.
+
+    Args:
+        env: the environment.
+        by_worth: as in `Learning`.
+        options: of a reset that is given none.
+
+    Attributes:
+        decisions: those of all frames so far, `[N]` each.
+    """
+
+    def __init__(
+        self, env: Environment, *, by_worth: bool, options: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(env)
+        self.decisions: list[Ints] = []
+        self._mec = env
+        self._by_worth = by_worth
+        self._options = options
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start anew."""
+        return self.env.reset(seed=seed, options=options or self._options)
+
+    def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
+        """Carry out a decision `[N]`."""
+        mec, worth = self._mec, 1.0
+        if self._by_worth and isinstance(mec, QueueingMEC):
+            worth = float((mec.data_queue + mec.parameters.tradeoff * mec.weights).sum())
+        state, reward, terminated, truncated, info = self.env.step(action)
+        self.decisions.append(np.array(action, dtype=np.int64))
+        return state, float(reward) / worth, terminated, truncated, info
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training came to.
+
+    Attributes:
+        model: the algorithm of Stable-Baselines3.
+        normalized: what normalizes its observations.
+        decisions: those taken while learning `[T, N]`.
+        seconds: how long that took, learning included.
+    """
+
+    model: Any
+    normalized: Any
+    decisions: Ints
+    seconds: float
+
+    def decide(self, env: Environment) -> Ints:
+        """Return the deterministic policy's decision `[N]` for the coming frame."""
+        observation = self.normalized.normalize_obs(env.state)
+        action, _ = self.model.predict(observation, deterministic=True)
+        discrete = np.ndim(action) == 0
+        return np.asarray(DiscreteDecisions(env).action(action) if discrete else action, np.int64)
+
+
+def train(
+    learning: Learning,
+    env: Environment,
+    frames: int,
+    seed: int,
+    options: dict[str, Any] | None = None,
+) -> Trained:
+    """Let an algorithm play frames and learn from them.
+
+    Observations and rewards are normalized by running statistics. The library seeds the global
+    generators of Python, NumPy and torch.
+
+    Args:
+        learning: which, and how.
+        env: where, with an observation for each frame.
+        frames: T, how many to play.
+        seed: of the initial weights and of exploration.
+        options: of the environment's reset.
+
+    Raises:
+        MissingExtraError: if Stable-Baselines3 is not installed.
+        ValueError: if DQN is to decide for too many devices.
+    """
+    library = require("stable_baselines3", "sb3")
+    vectors = require("stable_baselines3.common.vec_env", "sb3")
+    torch.set_num_threads(1)  # on networks of this size a second thread only costs
+    online = Online(env, by_worth=learning.by_worth, options=options)
+    played = DiscreteDecisions(online) if learning.algorithm == "dqn" else online
+    normalized = vectors.VecNormalize(vectors.DummyVecEnv([lambda: played]), gamma=learning.gamma)
+    model = getattr(library, learning.algorithm.upper())(
+        "MlpPolicy",
+        normalized,
+        gamma=learning.gamma,
+        seed=seed,
+        device="cpu",
+        **SETTINGS[learning.algorithm],
+    )
+    compile_critic(env)
+    start = time.perf_counter()
+    # PPO and A2C would play on to the end of a rollout; this stops them on the frame.
+    model.learn(frames, callback=lambda caller, _: caller["self"].num_timesteps < frames)
+    seconds = time.perf_counter() - start
+    return Trained(model, normalized, np.array(online.decisions), seconds)
+
+
+def compile_critic(env: Environment) -> None:
+    """Play a frame, so that all is compiled before the time counts; the next reset undoes it."""
+    env.reset()
+    env.step(np.zeros(env.num_devices, dtype=np.int64))

@@ -1,0 +1,262 @@
+"""DROO beside PPO, A2C and DQN, which have no critic.
+
+`python -m experiments.studies.rl_baselines --help` lists its settings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from droo_core.extras import require
+from experiments.cli import run_module
+from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
+from experiments.runs import results
+from experiments.runs.figures import rolling
+from experiments.runs.provenance import provenance
+from experiments.studies.baseline_runs import (
+    PROBLEMS,
+    Played,
+    Quantities,
+    play_droo,
+    play_model_free,
+)
+from experiments.studies.curves import POINTS, WINDOW
+from experiments.studies.figures import LEAST, Panel, save_curves, shortfall
+from experiments.studies.folder import (
+    Curves,
+    frames_of,
+    publish,
+    read_curves,
+    run_missing,
+    seeds_of,
+    show,
+    write_curves,
+)
+from experiments.studies.model_free import Learning
+from experiments.studies.statistics import (
+    aligned,
+    interval_text,
+    lack_text,
+    mean_and_interval,
+    mean_text,
+)
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 30_000
+SEEDS = 3
+FIRST_DRAWN = 10
+TEST_FRAMES = {"smoke": 100, "full": 2000}
+TEST_SEED_OFFSET = 1000  # the test frames have other seeds than those of the training
+DROO_LABEL = "DROO, LyDROO"
+
+TO_OPTIMUM = {"yscale": "log", "ylim": (LEAST, 1.0)}
+PANELS = {
+    "rate": Panel("1 - normalized rate", shortfall, TO_OPTIMUM),
+    "objective": Panel("With queues: 1 - objective / optimum", shortfall, TO_OPTIMUM),
+    "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
+}
+AGAINST = {"frame": "Time frame", "second": "Time (s)"}
+COLUMNS = ("decides", "curve"), ("frame", "second", "mean", "low", "high")  # of curves.csv
+
+
+class Task(NamedTuple):
+    """One run.
+
+    Attributes:
+        problem: its name.
+        config: of the run of DROO or LyDROO on these frames.
+        algorithm: of Stable-Baselines3; None is DROO or LyDROO.
+    """
+
+    problem: str
+    config: RunConfig
+    algorithm: AlgorithmName | None
+
+    @property
+    def label(self) -> str:
+        """Who decides."""
+        return DROO_LABEL if self.algorithm is None else self.algorithm.upper()
+
+
+def main(config: RLBaselinesConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    show(run(config))
+
+
+def run(config: RLBaselinesConfig) -> Path:
+    """Run what is needed; return the folder with the table, the curves and the figure.
+
+    DROO and LyDROO run first, as `droo run` and `droo lydroo` do, unless they did before.
+
+    Raises:
+        MissingExtraError: if Stable-Baselines3 is not installed.
+    """
+    library = require("stable_baselines3", "sb3")  # before anything takes its time
+    came_from = provenance(config)
+    tasks = tasks_of(config)
+    of_droo = [task.config for task in tasks if task.algorithm is None]
+    folders = dict(zip(of_droo, run_missing("rl_baselines", config, of_droo), strict=True))
+    found = Parallel(n_jobs=config.jobs, return_as="generator")(
+        delayed(play)(task, config, folders[task.config]) for task in tasks
+    )
+    played = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
+    rows = [row(task, of_task) for task, of_task in zip(tasks, played, strict=True)]
+    curves = curves_of(tasks, played)
+    return publish(
+        "rl_baselines",
+        config,
+        came_from,
+        rows,
+        table(rows),
+        draw,
+        described={"stable_baselines3": library.__version__},
+        write_more=lambda folder: write_curves(folder / "curves.csv", curves, *COLUMNS),
+    )
+
+
+def tasks_of(config: RLBaselinesConfig) -> list[Task]:
+    """Return the runs, DROO's first for each problem."""
+    return [
+        Task(problem, settings, algorithm)
+        for problem in config.problems
+        for algorithm in (None, *config.algorithms)
+        for settings in (
+            PROBLEMS[problem].config(
+                num_devices=config.num_devices,
+                frames=frames_of(config, FRAMES),
+                seed=seed,
+                results=config.results,
+            )
+            for seed in seeds_of(config, SEEDS)
+        )
+    ]
+
+
+def play(task: Task, config: RLBaselinesConfig, folder: Path) -> Played:
+    """Carry out a task; `folder` is that of the run of DROO on the same frames."""
+    seed = task.config.seed + TEST_SEED_OFFSET
+    test = replace(task.config, seed=seed, frames=TEST_FRAMES[config.scale])
+    problem = PROBLEMS[task.problem]
+    if task.algorithm is None:
+        return play_droo(problem, folder, test)
+    learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
+    return play_model_free(problem, learning, task.config, test)
+
+
+def row(task: Task, played: Played) -> Row:
+    """Return a row of runs.csv; None is what does not apply."""
+    name = PROBLEMS[task.problem].normalized
+    normalized = played.learning[name]
+    fifth = slice(-max(1, len(normalized) // 5), None)
+    tested = played.with_critic or played.alone
+    half = slice(len(tested[name]) // 2, None)
+    return {
+        "problem": task.problem,
+        "decides": task.label,
+        "seed": task.config.seed,
+        "first_200": float(normalized[: results.FIRST].mean()),
+        "last_fifth": mean(played.learning, name, fifth),
+        "frames_to_0_9": results.frames_to(normalized, 0.9),
+        "frames_to_0_99": results.frames_to(normalized, 0.99),
+        "policy_test": mean(played.alone, name),
+        "critic_test": mean(played.with_critic or {}, name),
+        "queue_last_fifth": mean(played.learning, "data_queue", fifth),
+        "queue_test": mean(tested, "data_queue", half),
+        "energy_test": mean(tested, "energy"),
+        "ms_per_frame": 1e3 * played.seconds / len(normalized),
+    }
+
+
+def mean(found: Quantities, name: str, frames: slice = slice(None)) -> float | None:
+    """Return the mean of a quantity over some frames, None if it is not among those found."""
+    return float(found[name][frames].mean()) if name in found else None
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return a table for each problem: the means over seeds with 95 % intervals."""
+    groups: dict[str, dict[str, list[Row]]] = {}
+    for of_run in rows:
+        groups.setdefault(of_run["problem"], {}).setdefault(of_run["decides"], []).append(of_run)
+    return "\n".join(f"{name}\n{table_of(by_label)}" for name, by_label in groups.items())
+
+
+def table_of(by_label: Mapping[str, Sequence[Row]]) -> str:
+    """Return the table of one problem, without the columns that apply to none; "-" is for those."""
+    lines = [["decides", *(title for title, _ in SHOWN.values())]]
+    for label, runs in by_label.items():
+        cells = [label]
+        for name, (_, text) in SHOWN.items():
+            values = [run[name] for run in runs]
+            applies = name.startswith("frames_to") or None not in values
+            cells.append(text(values) if applies else "-")
+        lines.append(cells)
+    columns = [column for column in zip(*lines, strict=True) if set(column[1:]) != {"-"}]
+    return aligned(list(zip(*columns, strict=True)))
+
+
+def to_digits(values: Sequence[float | None]) -> str:
+    """Return a mean with its interval, as a table shows megabits and milliseconds."""
+    return interval_text(values, "{:.3g}".format)
+
+
+SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
+    "first_200": ("lacks, first 200", lack_text),
+    "last_fifth": ("last fifth", lack_text),
+    "frames_to_0_9": ("frames to 0.9", mean_text),
+    "frames_to_0_99": ("to 0.99", mean_text),
+    "policy_test": ("test, policy alone", lack_text),
+    "critic_test": ("with critic", lack_text),
+    "queue_last_fifth": ("queue, last fifth", to_digits),
+    "queue_test": ("test", to_digits),
+    "energy_test": ("energy, test", to_digits),
+    "ms_per_frame": ("ms per frame", to_digits),
+}
+"""Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
+
+
+def curves_of(tasks: Sequence[Task], played: Sequence[Played]) -> Curves:
+    """Return what curves.csv holds: rolling means, averaged over seeds, with intervals.
+
+    The seconds are those of the mean frame, times the frames.
+    """
+    groups: dict[tuple[str, str], list[Played]] = {}
+    for task, of_task in zip(tasks, played, strict=True):
+        groups.setdefault((task.problem, task.label), []).append(of_task)
+    curves: Curves = {}
+    for (_, label), runs in groups.items():
+        for name in (name for name in PANELS if name in runs[0].learning):
+            frames = len(runs[0].learning[name])
+            at = np.unique(np.geomspace(min(FIRST_DRAWN, frames), frames, POINTS).astype(np.int64))
+            seconds = at / frames * np.mean([run.seconds for run in runs])
+            values = [rolling(run.learning[name], WINDOW, np.nanmean)[at - 1] for run in runs]
+            curves[label, name] = at, seconds, *mean_and_interval(values)
+    return curves
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    read = read_curves(study / "curves.csv", *COLUMNS)
+    curves, panels = {}, {}
+    for name in (name for name in PANELS if any(curve == name for _, curve in read)):
+        for number, (against, xlabel) in enumerate(AGAINST.items()):
+            key = f"{name} against {against}"
+            curves[key] = {
+                label: found[[number, 2, 3, 4]]
+                for (label, curve), found in read.items()
+                if curve == name
+            }
+            limits = {**PANELS[name].limits, "xlabel": xlabel, "xscale": "log"}
+            panels[key] = PANELS[name]._replace(limits=limits)
+    return save_curves(curves, panels, output / "rl_baselines")
+
+
+if __name__ == "__main__":
+    run_module(RLBaselinesConfig, main)

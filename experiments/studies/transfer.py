@@ -1,0 +1,126 @@
+"""A policy trained at one N, used at another without any training there.
+
+The agent proposes N candidates by order-preserving quantization, not refined, and learns nothing.
+`python -m experiments.studies.transfer --help` lists its settings.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from agent import DROO
+from env import WPMECFrame
+from env.schemes import certified_optima
+from experiments.cli import run_module
+from experiments.configs import DROOConfig, PolicyName, SizesConfig
+from experiments.problems.wpmec.frames import make_frames, replay
+from experiments.runs.provenance import provenance
+from experiments.studies import figures as study_figures
+from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, show
+from experiments.studies.statistics import aligned, lack, lack_text
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+FRAMES = 3000  # of the training
+SEEDS = 10
+USED_FRAMES = {"smoke": 50, "full": 1000}
+POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
+DRAWN = "equivariant"
+TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
+USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
+SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
+
+
+def main(config: SizesConfig) -> None:
+    """Carry the study out, and print what came of it."""
+    show(run(config))
+
+
+def run(config: SizesConfig) -> Path:
+    """Run what was not run yet, and return the folder with the table, the data and the figure.
+
+    `config.num_devices` are those of the training.
+    """
+    came_from = provenance(config)
+    runs = [
+        DROOConfig(
+            num_devices=n,
+            policy=policy,
+            seed=seed,
+            frames=frames_of(config, FRAMES),
+            results=config.results,
+        )
+        for policy in POLICIES
+        for n in config.num_devices or TRAINED[config.scale]
+        for seed in seeds_of(config, SEEDS)
+    ]
+    folders = run_missing("transfer", config, runs)
+    used = Parallel(n_jobs=config.jobs)(
+        delayed(use)(of_run, folder, n, USED_FRAMES[config.scale])
+        for of_run, folder in zip(runs, folders, strict=True)
+        for n in USED[config.scale]
+    )
+    return publish("transfer", config, came_from, used, table(used), draw)
+
+
+def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) -> Row:
+    """Return how a trained policy does at another N."""
+    config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
+    gains, weights = make_frames(config)
+    agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
+    env = replay(gains, weights, agent.features)
+    optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
+    env.reset()
+    best, own = np.empty(num_frames), np.empty(num_frames)
+    for t, optimum in enumerate(optima):
+        candidates = agent.decode(env.state, num_devices)
+        rates = env.score(candidates)
+        best[t] = rates.max() / optimum.upper_bound
+        own[t] = rates[0] / optimum.upper_bound
+        env.step(candidates[rates.argmax()])
+    return {
+        "policy": trained.policy,
+        "trained": trained.num_devices,
+        "used": num_devices,
+        "seed": trained.seed,
+        "normalized_rate": float(best.mean()),
+        "own_normalized_rate": float(own.mean()),
+    }
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files."""
+    of_cell: dict[tuple[int, int], list[float]] = {}
+    for row in read_rows(study / "runs.csv", ("policy", "trained", "used", "normalized_rate")):
+        if row["policy"] == DRAWN:
+            cell = of_cell.setdefault((int(row["trained"]), int(row["used"])), [])
+            cell.append(float(row["normalized_rate"]))
+    trained, used = (sorted(set(sizes)) for sizes in zip(*of_cell, strict=True))
+    rates = np.array([[np.mean(of_cell[n, m]) for m in used] for n in trained])
+    title = f"1 - normalized rate of {DRAWN}, not trained at the new $N$"
+    return study_figures.save_transfer(rates, trained, used, title, output)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return a table: for each policy and pair of N the means over seeds, and the worst seed."""
+    cells: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        label = (row["policy"], str(row["trained"]), str(row["used"]))
+        cells.setdefault(label, []).append(row)
+    lines = [
+        ["policy", "trained at N", "used at N", "1 - rate, best of N", "worst", "own decision"]
+    ]
+    for label, of_cell in cells.items():
+        best = [row["normalized_rate"] for row in of_cell]
+        own = [row["own_normalized_rate"] for row in of_cell]
+        lines.append([*label, lack_text(best), lack(min(best)), lack_text(own)])
+    return aligned(lines)
+
+
+if __name__ == "__main__":
+    run_module(SizesConfig, main)

@@ -1,0 +1,224 @@
+"""The compiled passes of the equivariant policy: those of torch, whoever does which of them."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from agent import MemoryDNN
+from agent.backends import Autograd, Compiled, CompiledEquivariant, Passes, fastest
+from agent.losses import Loss, binary_cross_entropy, quadratic
+from agent.networks import ACTIVE, SILENT, Equivariant, Layout, initialize
+
+Floats = NDArray[np.float32]
+
+PLAIN = ("gain", "weight")
+MASKED = ("gain", "weight", ACTIVE)
+MASK_FIRST = (ACTIVE, "gain", "weight", "queue", "battery")  # four inputs
+BATCH_SIZE = 33
+
+
+def new_policy(
+    features: tuple[str, ...], widths: tuple[int, ...], n: int, num_places: int = 2, seed: int = 0
+) -> Equivariant:
+    policy = Equivariant((len(features) * n, *widths, n), Layout(n, features, num_places))
+    initialize(policy, torch.Generator().manual_seed(seed))
+    return policy
+
+
+def random_batch(
+    rng: np.random.Generator, features: tuple[str, ...], n: int, size: int = BATCH_SIZE
+) -> tuple[Floats, Floats]:
+    """Return states, in the first of which nobody is active, and decisions."""
+    states = rng.exponential(size=(size, len(features), n))
+    if ACTIVE in features:
+        active = rng.integers(0, 2, (size, n))
+        active[0] = 0
+        states[:, features.index(ACTIVE)] = active
+    decisions = rng.integers(0, 2, (size, n))
+    return states.reshape(size, -1).astype(np.float32), decisions.astype(np.float32)
+
+
+def adam(policy: Equivariant) -> torch.optim.Adam:
+    return torch.optim.Adam(policy.parameters(), 0.01, weight_decay=1e-4, fused=True)
+
+
+def train(
+    passes: Passes, optimizer: torch.optim.Adam, policy: Equivariant, steps: int, seed: int = 0
+) -> list[float]:
+    """Train on random batches, which are parts of wider rows, as those of a replay memory are."""
+    rng, layout = np.random.default_rng(seed), policy.layout
+    losses = []
+    for _ in range(steps):
+        rows = np.hstack(random_batch(rng, layout.features, layout.num_devices))
+        states, decisions = np.split(rows, [-layout.num_devices], axis=1)
+        losses.append(passes.step(optimizer, states, decisions))
+    return losses
+
+
+def check_equal(a: torch.nn.Module, b: torch.nn.Module, tolerance: float = 0) -> None:
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        np.testing.assert_allclose(p.detach(), q.detach(), rtol=0, atol=tolerance)
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 20),
+    st.sampled_from([PLAIN, MASKED, MASK_FIRST]),
+    st.lists(st.integers(1, 20), min_size=1, max_size=3),
+    st.sampled_from([2, 4]),
+)
+def test_the_forward_pass_is_that_of_torch(
+    seed: int, n: int, features: tuple[str, ...], widths: list[int], num_places: int
+) -> None:
+    policy = new_policy(features, tuple(widths), n, num_places, seed % 1000)
+    passes = fastest(policy, binary_cross_entropy)
+    assert type(passes) is CompiledEquivariant
+    for state in random_batch(np.random.default_rng(seed), features, n, 3)[0]:
+        expected = Autograd(policy, binary_cross_entropy).forward(state)
+        found = passes.forward(state)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        if ACTIVE in features:
+            silent = state.reshape(len(features), n)[features.index(ACTIVE)] == 0
+            assert (found[silent] == policy.layout.silent).all()
+
+
+@pytest.mark.parametrize("features", [PLAIN, MASKED, MASK_FIRST])
+@pytest.mark.parametrize(
+    ("widths", "n"), [((7,), 5), ((16, 16), 10), ((6, 9), 1), ((5, 12, 7), 18), ((32, 32), 3)]
+)
+def test_training_is_that_of_torch(
+    features: tuple[str, ...], widths: tuple[int, ...], n: int
+) -> None:
+    ours = new_policy(features, widths, n)
+    theirs = copy.deepcopy(ours)
+    first, second = adam(ours), adam(theirs)
+    losses = train(fastest(ours, binary_cross_entropy), first, ours, 100)
+    expected = train(Autograd(theirs, binary_cross_entropy), second, theirs, 100)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    check_equal(ours, theirs, 1e-4)
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        for name, moment in first.state[p].items():
+            np.testing.assert_allclose(moment, second.state[q][name], rtol=1e-2, atol=1e-5)
+
+
+def test_a_batch_without_active_devices_trains_nothing_but_by_weight_decay() -> None:
+    ours = new_policy(MASKED, (8, 8), 4)
+    theirs = copy.deepcopy(ours)
+    states, decisions = random_batch(np.random.default_rng(0), MASKED, 4)
+    states[:, 8:] = 0
+    for policy, kind in ((ours, CompiledEquivariant), (theirs, Autograd)):
+        optimizer = torch.optim.Adam(policy.parameters(), 0.01)
+        before = copy.deepcopy(policy)
+        loss = kind(policy, binary_cross_entropy).step(optimizer, states, decisions)
+        # It is sure that none offloads, and learns nothing from those that should have.
+        assert loss == pytest.approx(-SILENT * decisions.mean(), rel=1e-5)
+        check_equal(policy, before)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_either_goes_on_where_the_other_ends(order: tuple[int, ...]) -> None:
+    policy = new_policy(MASKED, (16, 16), 6)
+    alone, optimizer = copy.deepcopy(policy), adam(policy)
+    both = fastest(policy, binary_cross_entropy), Autograd(policy, binary_cross_entropy)
+    by_torch, others = Autograd(alone, binary_cross_entropy), adam(alone)
+    for part, which in enumerate(order):
+        train(both[which], optimizer, policy, 30, seed=part)
+        train(by_torch, others, alone, 30, seed=part)
+    check_equal(policy, alone, 1e-4)
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, quadratic])
+def test_other_losses_and_optimizers_are_left_to_torch(loss: Loss) -> None:
+    policy = new_policy(MASKED, (8, 8), 5)
+    alone = copy.deepcopy(policy)
+    make: Any = torch.optim.AdamW if loss is binary_cross_entropy else torch.optim.Adam
+    for each, passes in ((policy, fastest(policy, loss)), (alone, Autograd(alone, loss))):
+        train(passes, make(each.parameters(), 0.01, weight_decay=0.1), each, 20)
+    check_equal(policy, alone)
+
+
+def test_the_losses_by_other_names_decide_by_the_same_kernels() -> None:
+    policy = new_policy(MASKED, (8, 8), 5)
+    assert isinstance(fastest(policy, quadratic), Compiled)
+    policy.context.weight.requires_grad_(False)
+    assert type(fastest(policy, binary_cross_entropy)) is Autograd
+
+
+def new_agent(seed: int = 0) -> MemoryDNN:
+    agent = MemoryDNN([15, 9, 6, 5], policy="equivariant", features=MASKED, seed=seed)
+    assert type(agent._passes) is CompiledEquivariant
+    assert agent.compiled_layers is None  # those are of the mlp alone
+    return agent
+
+
+def encode_random(agent: MemoryDNN, count: int, seed: int = 0) -> None:
+    n = agent.net[-1]
+    for state, decision in zip(
+        *random_batch(np.random.default_rng(seed), MASKED, n, count), strict=True
+    ):
+        agent.encode(state, decision * state[2 * n :])
+        expected = agent.model(torch.from_numpy(state)[None])[0].detach()
+        np.testing.assert_allclose(agent.relaxed_decision(state), expected, atol=1e-5)
+
+
+def saved_and_loaded(agent: MemoryDNN, folder: Path) -> MemoryDNN:
+    agent.save(folder / "agent")
+    return MemoryDNN.load(folder / "agent")
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda agent, _: copy.deepcopy(agent),
+        lambda agent, _: pickle.loads(pickle.dumps(agent)),
+        saved_and_loaded,
+    ],
+)
+def test_a_copy_continues_bit_for_bit(
+    copied: Callable[[MemoryDNN, Path], MemoryDNN], tmp_path: Path
+) -> None:
+    agent = new_agent()
+    encode_random(agent, 100)
+    other = copied(agent, tmp_path)
+    before = copy.deepcopy(agent.network)
+    encode_random(other, 100, seed=1)
+    check_equal(agent.network, before)
+    encode_random(agent, 100, seed=1)
+    check_equal(agent.network, other.network)
+    assert agent.cost_his == other.cost_his
+
+
+def test_it_takes_any_weights_torch_loads() -> None:
+    # As load_state_dict(assign=True) may bring them: other memory, other strides.
+    agent, other = new_agent(), new_agent(seed=1)
+    encode_random(agent, 10)
+    loaded = {
+        name: value.clone().T.contiguous().T if value.ndim == 2 else value.clone()
+        for name, value in other.model.state_dict().items()
+    }
+    agent.model.load_state_dict(loaded, assign=True)
+    agent.replay = copy.deepcopy(other.replay)
+    for each in (agent, other):
+        encode_random(each, 50)
+    check_equal(agent.network, other.network)
+
+
+def test_another_number_of_devices_is_computed_by_the_same_network() -> None:
+    agent = new_agent()
+    encode_random(agent, 50)
+    for n in (1, 17, 40):
+        other = agent.for_devices(n, seed=0)
+        check_equal(other.network, agent.network)
+        encode_random(other, 30)
+        assert other.updates == 3

@@ -1,0 +1,347 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from agent import DROO, Fleet, MemoryDNN
+from env import WirelessPoweredMEC
+from experiments import droo as experiment
+from experiments import sweep
+from experiments.configs import SUITABLE, DROOConfig, PolicyName
+from experiments.droo import build
+from experiments.problems.wpmec import fleet_loop
+from experiments.problems.wpmec.fleet_loop import columns_of, play_together
+from experiments.problems.wpmec.frame_loop import new_columns, play
+from experiments.problems.wpmec.frames import apply_scenario, make_frames
+
+N = 5
+
+
+def new(seed: int, policy: PolicyName = "mlp", **settings: Any) -> DROO:
+    features, _ = SUITABLE[policy]
+    net = [len(features) * N, 16, 16, N]
+    memory: dict[str, Any] = {"batch_size": 32, "memory_size": 64, "training_interval": 5}
+    agent = MemoryDNN(net, policy=policy, features=features, seed=seed, **memory)
+    return DROO(agent, **settings)
+
+
+def environment(droo: DROO, seed: int) -> WirelessPoweredMEC:
+    env = WirelessPoweredMEC(N, features=droo.agent.features or ())
+    env.reset(seed=seed)
+    return env
+
+
+def play_alone(droo: DROO, seed: int, frames: int) -> list[list[int]]:
+    env = environment(droo, seed)
+    decisions = []
+    for _ in range(frames):
+        choice = droo.decide(env.state, env.score)
+        env.step(choice.decision)
+        decisions.append(choice.decision.tolist())
+    return decisions
+
+
+def play_as_fleet(fleet: Fleet, frames: int) -> list[list[list[int]]]:
+    envs = [environment(droo, seed) for seed, droo in enumerate(fleet.agents)]
+    decisions: list[list[list[int]]] = [[] for _ in envs]
+    for _ in range(frames):
+        choices = fleet.decide([env.state for env in envs], [env.score for env in envs])
+        for env, choice, of_one in zip(envs, choices, decisions, strict=True):
+            env.step(choice.decision)
+            of_one.append(choice.decision.tolist())
+    return decisions
+
+
+def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
+    parameters = zip(ours.agent.model.parameters(), theirs.agent.model.parameters(), strict=True)
+    for p, q in parameters:
+        np.testing.assert_allclose(p.detach(), q.detach(), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize(
+    ("policy", "settings"),
+    [
+        ("mlp", {}),
+        ("mlp", {"mode": "OPN", "num_candidates": 3}),
+        ("equivariant", {"refine_every": 8, "learn_when_wrong": True}),
+        ("attention", {"mode": "KNN"}),
+        ("conv", {}),
+    ],
+)
+def test_a_fleet_does_what_its_agents_would_alone(
+    policy: PolicyName, settings: dict[str, Any]
+) -> None:
+    alone = [new(seed, policy, **settings) for seed in range(3)]
+    expected = [play_alone(droo, seed, 60) for seed, droo in enumerate(alone)]
+    fleet = Fleet([new(seed, policy, **settings) for seed in range(3)])
+    assert play_as_fleet(fleet, 60) == expected
+    for ours, theirs in zip(fleet.release(), alone, strict=True):
+        assert ours.progress == theirs.progress
+        assert ours.agent.updates == theirs.agent.updates > 0
+        assert (ours.agent.memory == theirs.agent.memory).all()
+        np.testing.assert_allclose(ours.agent.cost_his, theirs.agent.cost_his, rtol=1e-3)
+        assert_equal_networks(ours, theirs, atol=1e-4)
+
+
+def test_released_agents_go_on_alone(tmp_path: Path) -> None:
+    alone, fleet = new(0), Fleet([new(0), new(1)])
+    play_alone(alone, 0, 30)
+    play_as_fleet(fleet, 30)
+    released = fleet.release()[0]
+    released.save(tmp_path / "droo")
+    for droo in (released, DROO.load(tmp_path / "droo")):
+        assert play_alone(droo, 7, 30) == play_alone(DROO.load(tmp_path / "droo"), 7, 30)
+    play_alone(alone, 7, 30)
+    assert_equal_networks(released, alone, atol=1e-4)
+
+
+def test_agents_of_a_fleet_may_differ_in_their_settings() -> None:
+    def agents() -> list[DROO]:
+        droos = [new(seed) for seed in range(3)]
+        droos[0].agent.lr = 0.001
+        droos[1].agent.training_interval = 3
+        droos[2] = DROO(droos[2].agent, learn_when_wrong=True, mode="KNN", adapt_every=None)
+        droos[2].agent.rebuild_optimizer = True
+        return droos
+
+    alone = agents()
+    expected = [play_alone(droo, seed, 30) for seed, droo in enumerate(alone)]
+    fleet = Fleet(agents())
+    assert play_as_fleet(fleet, 30) == expected
+    for ours, theirs in zip(fleet.release()[:2], alone[:2], strict=True):
+        assert_equal_networks(ours, theirs, atol=1e-4)
+
+
+def test_a_fleet_may_learn_later() -> None:
+    fleet = Fleet([new(seed, learn_later=True) for seed in range(2)])
+    play_as_fleet(fleet, 12)
+    assert [droo.due for droo in fleet.agents] == [2, 2]
+    assert [droo.agent.updates for droo in fleet.agents] == [0, 0]
+    fleet.learn_due()
+    assert [droo.due for droo in fleet.agents] == [0, 0]
+    assert [droo.agent.updates for droo in fleet.agents] == [2, 2]
+
+
+class WithBuffer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.BatchNorm1d(N), nn.Linear(N, N))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(states)
+        return logits
+
+
+def frozen() -> DROO:
+    droo = new(0)
+    next(droo.agent.model.parameters()).requires_grad_(False)
+    return droo
+
+
+class Own(nn.Module):
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(N, width), nn.Tanh(), nn.Linear(width, N))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(states)
+        return logits
+
+
+def own(*modules: nn.Module) -> list[DROO]:
+    return [DROO(MemoryDNN([N, N], policy=module, seed=0)) for module in modules]
+
+
+def with_one_shared() -> DROO:
+    module = Own(N)
+    module.layers[2].weight = module.layers[0].weight
+    return own(module)[0]
+
+
+def with_another_optimizer() -> DROO:
+    droo = new(0)
+    droo.agent.optimizer = torch.optim.AdamW(droo.agent.network.parameters())
+    return droo
+
+
+BAD: dict[str, tuple[Callable[[], list[DROO]], str]] = {
+    "none": (list, "at least one"),
+    "twice": (lambda: [new(0)] * 2, "distinct"),
+    "policies": (lambda: [new(0), new(1, "equivariant")], "same policy"),
+    "nets": (lambda: [new(0), DROO(MemoryDNN([N, 8, N], features=("gain",)))], "same net"),
+    "batches": (
+        lambda: [new(0), DROO(MemoryDNN([N, 16, 16, N], features=("gain",), batch_size=7))],
+        "same batch_size",
+    ),
+    "gru": (lambda: [new(0, "gru"), new(1, "gru")], "torch can batch, got gru"),
+    "buffers": (lambda: [DROO(MemoryDNN([N, N], policy=WithBuffer()))], "without buffers"),
+    "frozen": (lambda: [frozen()], "all trained"),
+    "optimizers": (lambda: [with_another_optimizer()], "Adam that they were made with"),
+    "shared": (lambda: [with_one_shared()], "none shared"),
+    "one network": (lambda: own(*[Own()] * 2), "one network"),
+    "types": (lambda: own(Own(), nn.Linear(N, N)), "of one type"),
+    "widths": (lambda: own(Own(4), Own(5)), "type and shape"),
+}
+
+
+def test_each_agent_of_a_fleet_decides_by_its_own_network() -> None:
+    modules = [Own(), Own()]
+    fleet = Fleet(own(*modules))
+    state = np.ones(N)
+    scores = [lambda x: -np.arange(len(x))] * 2  # so that the policies' own decisions win
+    for module, choice in zip(modules, fleet.decide([state] * 2, scores), strict=True):
+        logits = module(torch.ones(1, N))[0]
+        assert choice.decision.tolist() == (logits > 0).int().tolist()
+
+
+def test_a_fleet_takes_parameters_that_were_replaced(tmp_path: Path) -> None:
+    droo = new(0)
+    play_alone(droo, 0, 20)
+    parameters = {name: value.clone() for name, value in droo.agent.model.state_dict().items()}
+    droo.agent.model.load_state_dict(parameters, assign=True)
+    fleet = Fleet([droo, new(1)])
+    play_as_fleet(fleet, 20)
+    fleet.release()[0].save(tmp_path / "droo")
+    assert play_alone(DROO.load(tmp_path / "droo"), 3, 20) == play_alone(droo, 3, 20)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_a_fleet_is_refused(case: str) -> None:
+    agents, match = BAD[case]
+    with pytest.raises(ValueError, match=match):
+        Fleet(agents())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="got cuda without a GPU"):
+        Fleet([new(0)], device="cuda")
+
+
+@pytest.mark.parametrize("policy", ["mlp", "equivariant", "attention", "conv"])
+def test_no_policy_brings_tensors_of_another_device(policy: PolicyName) -> None:
+    # Tensors on "meta" have no numbers, but mixed with others they fail as those on a GPU would.
+    network = new(0, policy).agent.network.to("meta")
+    features, _ = SUITABLE[policy]
+    states = torch.zeros(3, len(features) * N, device="meta")
+    assert network(states).shape == (3, N)
+
+
+def test_bad_input_to_a_fleet_changes_nothing() -> None:
+    fleet = Fleet([new(0), new(1)])
+
+    def score(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.asarray(x.sum(axis=1))
+
+    states, scores = [np.ones(N)] * 2, [score] * 2
+    with pytest.raises(ValueError, match="states must be 2, one an agent, got 3"):
+        fleet.decide([np.ones(N)] * 3, scores)
+    with pytest.raises(ValueError, match="scores must be 2"):
+        fleet.decide(states, scores[:1])
+    with pytest.raises(ValueError, match="states must be finite"):
+        fleet.decide([np.ones(N), np.full(N, np.nan)], scores)
+    with pytest.raises(ValueError, match="one reward per candidate"):
+        fleet.decide(states, [score, lambda _: np.zeros(1)])
+    assert all(droo.agent.memory_counter == 0 for droo in fleet.agents)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"num_candidates": 3, "adapt_every": None, "training_interval": 7, "learning_rate": 0.003},
+        {"refine_every": 8, "scenario": "alternating-weights", "memory_size": 50, "hidden": (8,)},
+    ],
+)
+def test_a_compiled_fleet_is_bit_for_bit_its_agents_alone(settings: dict[str, Any]) -> None:
+    small: dict[str, Any] = {"preset": "published", "num_devices": 6, "frames": 300}
+    configs = [DROOConfig(**small | settings, seed=seed) for seed in range(3)]
+    alone: list[DROO] = []
+    together: list[DROO] = []
+    gains, expected = [], []
+    for config in configs:
+        of_seed, weights = make_frames(config)
+        of_seed, weights_from = apply_scenario(config.scenario, of_seed, weights)
+        gains.append(of_seed)
+        for droos in (alone, together):
+            droos.append(build(config, 6, np.random.SeedSequence(config.seed)))
+        columns = new_columns(*of_seed.shape)
+        list(play(alone[-1], of_seed, weights_from, columns))
+        expected.append(columns)
+    found = new_columns(3, 300, 6)
+    assert fleet_loop.can_be_compiled_together(together, np.stack(gains))
+    played = list(play_together(together, np.stack(gains), weights_from, found))
+    assert played[-1].frames == 300
+    for b, (ours, theirs) in enumerate(zip(together, alone, strict=True)):
+        for name, column in columns_of(found, b)._asdict().items():
+            assert np.array_equal(column, expected[b]._asdict()[name]), name
+        assert_equal_networks(ours, theirs, atol=0)
+        assert ours.progress == theirs.progress
+        assert ours.agent.memory_counter == theirs.agent.memory_counter
+        assert (ours.agent.memory == theirs.agent.memory).all()
+        assert ours.agent.cost_his == theirs.agent.cost_his
+        assert play_alone_here(ours) == play_alone_here(theirs)  # moments, steps, generators
+
+
+def play_alone_here(droo: DROO) -> list[float]:
+    rng = np.random.default_rng(0)
+    rewards = []
+    for _ in range(40):
+        state = rng.exponential(size=6)
+        rewards.append(droo.decide(state, lambda x, s=state: (x * (s - 1)).sum(axis=1)).reward)  # type: ignore[misc]
+    return rewards
+
+
+@pytest.mark.parametrize("frames", [15, 20])  # without and with a training step at the end
+def test_a_frame_that_fails_stops_the_fleet(frames: int) -> None:
+    config = DROOConfig(preset="published", num_devices=N, frames=frames, features=("log_gain",))
+    gains, weights = make_frames(config)
+    bad = gains.copy()
+    bad[12] = 1e200
+    droos = [build(config, N, np.random.SeedSequence(seed)) for seed in range(2)]
+    with pytest.raises(ArithmeticError, match="a frame of agent 1 failed"):
+        list(play_together(droos, np.stack([gains, bad]), {0: weights}, new_columns(2, 20, N)))
+
+
+def test_a_fleet_that_is_stopped_leaves_its_agents_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_loop, "ROUNDS", 2)
+    config = DROOConfig(preset="published", num_devices=6, frames=100)
+    gains, weights = make_frames(config)
+    stopped, alone = (build(config, 6, np.random.SeedSequence(0)) for _ in range(2))
+    playing = play_together([stopped], gains[None], {0: weights}, new_columns(1, 100, 6))
+    assert [next(playing).frames for _ in range(2)] == [20, 40]
+    playing.close()  # type: ignore[attr-defined]
+    list(play(alone, gains[:40], {0: weights}, new_columns(40, 6)))
+    assert stopped.progress == alone.progress
+    assert stopped.agent.memory_counter == 40
+    assert (stopped.agent.memory == alone.agent.memory).all()
+    assert_equal_networks(stopped, alone, atol=0)
+    assert play_alone_here(stopped) == play_alone_here(alone)
+
+
+def test_policies_that_cannot_be_batched_run_alone(tmp_path: Path) -> None:
+    config = DROOConfig(policy="gru", num_devices=N, frames=12, results=tmp_path)
+    assert len(sweep.run_all([config], jobs=1, device="cpu", draw=False)) == 1
+
+
+@pytest.mark.parametrize("preset", ["published", "best"])
+def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_path: Path) -> None:
+    config = DROOConfig(preset=preset, num_devices=N, frames=120, results=tmp_path / "alone")
+    configs = [replace(config, seed=seed) for seed in range(2)]
+    alone = [experiment.run(each, progress=False, draw=False) for each in configs]
+    configs = [replace(each, results=tmp_path / "together") for each in configs]
+    together = sweep.run_all(configs, jobs=1, device="cpu", draw=False)
+    for ours, theirs in zip(together, alone, strict=True):
+        assert (ours / "frames.csv").read_bytes() == (theirs / "frames.csv").read_bytes()
+        tolerance = 0 if preset == "published" else 1e-3
+        cost, expected = (
+            np.loadtxt(run / "cost.csv", delimiter=",", skiprows=1) for run in (ours, theirs)
+        )
+        np.testing.assert_allclose(cost, expected, rtol=tolerance)
+        network, other = (DROO.load(run / "checkpoint.safetensors") for run in (ours, theirs))
+        assert_equal_networks(network, other, atol=tolerance)

@@ -1,0 +1,251 @@
+"""The command `droo`: its help, what is behind it, exit codes, completion."""
+
+import importlib
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from droo_core import extras
+from experiments import cli, dataset
+from experiments.commands import MENU, STUDIES, Command, Menu, docstring
+from tests.conftest import ROOT, command
+
+COMMANDS = {
+    **{name: entry for name, entry in MENU.entries.items() if isinstance(entry, Command)},
+    **{f"study {name}": entry for name, entry in STUDIES.items()},
+}
+
+
+def droo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """Run `droo` in this process; return its exit code, or the message that makes it 1."""
+    monkeypatch.setattr(sys, "argv", ["droo", *arguments])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+def summary(entry: Command | Menu) -> str:
+    """Return the line of a command in a help, which is a sentence."""
+    return entry.help.splitlines()[0]
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
+    """Return the commands that a help has printed, each with its line."""
+    text = " ".join(capsys.readouterr().out.translate(str.maketrans("│╰╯─", "    ")).split())
+    return [(name, line) for name, _, line in (at.partition(" ") for at in text.split(" • ")[1:])]
+
+
+def test_help_answers_without_what_is_slow_to_import() -> None:
+    code = """
+import sys
+from experiments import cli
+sys.argv = ["droo", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    print({"torch", "numba", "scipy", "matplotlib", "gymnasium"} & sys.modules.keys())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "--learning-rate" in done.stdout
+    assert done.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_the_help_has_a_line_for_each_command(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert droo(monkeypatch, *arguments) == 0
+    assert listed(capsys) == [(name, summary(entry)) for name, entry in MENU.entries.items()]
+    assert droo(monkeypatch, "study") == 0
+    assert listed(capsys) == [(name, summary(entry)) for name, entry in STUDIES.items()]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_a_module_that_takes_its_settings(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def settings(*arguments: object) -> None:
+        asked.append(arguments)
+        sys.exit()
+
+    config, module = COMMANDS[name]
+    assert get_type_hints(importlib.import_module(module).main)["config"] is config
+    monkeypatch.setattr(cli, "_settings", settings)
+    assert droo(monkeypatch, *name.split(), "--seed", "1") == 0
+    monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(SystemExit):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    described = docstring(module)
+    assert asked == [
+        (config, f"droo {name}", ["--seed", "1"], described),
+        (config, f"python -m {module}", [*name.split(), "--seed", "1"], described),
+    ]
+    assert described.splitlines()[0][-1] in ".?"  # a sentence of one line
+
+
+@pytest.mark.parametrize("name", ["run", "study learning_rate", "bench"])
+def test_the_help_of_a_command_is_the_docstring_of_its_module(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert droo(monkeypatch, *name.split(), "--help") == 0
+    help_text = capsys.readouterr().out
+    described = importlib.import_module(COMMANDS[name].module).__doc__ or ""
+    assert described.splitlines()[0] in help_text
+    assert "`python -m" not in help_text
+    assert help_text.startswith(f"usage: droo {name} ")
+
+
+def test_the_table_of_the_documentation_has_a_row_for_each_command() -> None:
+    page = (ROOT / "docs/howto/command_line.md").read_text()
+    rows = re.findall(r"^\| `droo ([\w-]+)` \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [(name, summary(entry)) for name, entry in MENU.entries.items()]
+
+
+def test_hyphens_and_underscores_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    helps = set()
+    for name in ("learning-rate", "learning_rate"):
+        assert droo(monkeypatch, "study", name, "--help") == 0
+        helps.add(capsys.readouterr().out)
+    assert len(helps) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "Unrecognized options: rnu"),
+        (["rnu", "--help"], "Available subcommands: run, lydroo, "),
+        (["study", "speed"], "Available subcommands: quantizers, "),
+        (["--frames", "3"], "misplaced options:"),
+        (["--completion", "csh"], "Unrecognized options: --completion"),
+        (["run", "--fraes", "3"], "Unrecognized options: --fraes"),
+        (["run", "--frames", "few"], "--frames"),
+        (["run", "--preset", "worst"], "invalid choice 'worst'"),
+        (["plot", "--window"], "window"),
+    ],
+)
+def test_what_is_not_understood_exits_with_2(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert droo(monkeypatch, *arguments) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert not printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--frames", "0"], "frames must be at least 1, got 0"),
+        (["plot"], "runs must name at least one run folder"),
+        (["check", "absent.mat"], "[Errno 2] No such file or directory: 'absent.mat'"),
+    ],
+)
+def test_a_wrong_value_or_file_is_one_line(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert droo(monkeypatch, *arguments) == f"droo: error: {message}"  # which exits with 1
+
+
+def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr(dataset, "main", lambda _: extras.require("onnx", "onnx"))
+    assert str(droo(monkeypatch, "dataset", "a.mat")).startswith(
+        'droo: error: onnx is not installed; it comes with pip install "droo[onnx]"'
+    )
+
+
+def test_an_error_in_another_process_has_an_exit_code_and_no_traceback() -> None:
+    done = command("experiments", "run", "--frames", "0")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("droo: error: ")
+
+
+def test_nothing_is_said_where_nobody_reads_on() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "run", "--help"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_version_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "version", lambda name: f"1.2.3 of {name}")
+    assert droo(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == "droo 1.2.3 of droo\n"
+
+
+COMPLETE = """
+source "$1"
+shift
+complete -p droo
+while [ $# -gt 0 ]; do
+    COMP_WORDS=($1 "$2") COMP_CWORD=$(set -- $1; echo $#) COMPREPLY=()
+    "$(complete -p droo | sed 's/.*-F \\([^ ]*\\) .*/\\1/')"
+    echo "${#COMPREPLY[@]} ${COMPREPLY[@]}"
+    shift 2
+done
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_commands_options_and_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert droo(monkeypatch, "--completion", "bash") == 0
+    (tmp_path / "droo").write_text(capsys.readouterr().out)
+    asked = {
+        ("droo", "re"): "1 reproduce",
+        ("droo study", "learn"): "1 learning_rate",
+        ("droo run --seed 1 --preset", "p"): "1 published",
+        ("droo plot", "a"): "0 ",  # so that bash completes files
+    }
+    words = [word for pair in asked for word in pair]
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE, "bash", tmp_path / "droo", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    how, *completed = done.stdout.splitlines()
+    assert " -o default " in how
+    assert completed == list(asked.values())
+
+
+def test_zsh_has_a_completion_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert droo(monkeypatch, "--completion", "zsh") == 0
+    assert capsys.readouterr().out.startswith("#compdef droo\n")
