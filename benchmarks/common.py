@@ -1,9 +1,10 @@
 """What the sections of `python -m benchmarks.report` share: settings, runs, timing, Markdown."""
 
+import copy
 import math
 import time
 import timeit
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -11,13 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO
-from experiments.configs import BenchConfig, DROOConfig
-from experiments.droo import agent_seed, build
-from experiments.problems.wpmec.frame_kernels import Columns
-from experiments.problems.wpmec.frame_loop import Player, compile_frames, new_columns, play
+from experiments.configs import BenchConfig, DROOConfig, resolve
+from experiments.loops.recorder import Block
+from experiments.problems.experiment import agent_seed
+from experiments.problems.wpmec.experiment import build, play
 from experiments.problems.wpmec.frames import make_frames, split_frames
+from experiments.problems.wpmec.schema import SCHEMA
+from experiments.runs.table import Table
 
 Floats = NDArray[np.float64]
+
+Player = Callable[[DROO, Floats, Mapping[int, Floats], Table], Iterator[Block]]
+"""`experiments.problems.wpmec.experiment.play`, and those that it chooses from."""
 
 ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds
 RUNS = 3  # of the same frames, of which the fastest counts
@@ -59,26 +65,38 @@ def frames_of(settings: DROOConfig) -> tuple[Floats, Floats]:
 
 
 def new_agent(settings: DROOConfig, num_devices: int) -> DROO:
-    """Return the agent of a run, as `experiments.droo.run` builds it."""
-    return build(settings, num_devices, agent_seed(settings.seed))
+    """Return the agent of a run, as a run builds it."""
+    return build(resolve(settings), num_devices, agent_seed(settings.seed))
 
 
-def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Columns, DROO]:
-    """Play a run, learning on; return when, what it came to, and the agent afterwards.
+def new_table(*shape: int) -> Table:
+    """Return room for frames `[T, N]`."""
+    return Table.empty(SCHEMA, *shape)
 
-    Neither building the agent nor compiling is in the time, as in `experiments.droo.record`.
+
+def compile_frames(droo: DROO, gains: Floats, weights: Floats, player: Player = play) -> None:
+    """Play the first frame with a copy of the agent, and learn: all is compiled afterwards."""
+    trial = copy.deepcopy(droo)
+    for _ in player(trial, gains[:1], {0: weights}, new_table(1, gains.shape[1])):
+        trial.agent.learn()
+
+
+def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, DROO]:
+    """Play a run, learning on; return when, its frames, and the agent afterwards.
+
+    Neither building the agent nor compiling is in the time, as in `experiments.runs.run.play`.
     """
     gains, weights = frames_of(settings)
     num_frames, num_devices = gains.shape
     droo = new_agent(settings, num_devices)
     compile_frames(droo, gains, weights, player)
-    columns = new_columns(num_frames, num_devices)
+    columns = new_table(num_frames, num_devices)
     played = player(droo, gains, {0: weights}, columns)
-    return timed(each.frames for each in played), columns, droo
+    return timed(block.end for block in played), columns, droo
 
 
 @cache  # several sections want the same
-def main_runs(config: BenchConfig) -> tuple[list[Run], Columns, DROO]:
+def main_runs(config: BenchConfig) -> tuple[list[Run], Table, DROO]:
     """Play the main run several times, which differ in time alone."""
     played = [play_once(main_settings(config)) for _ in range(RUNS)]
     return [run for run, _, _ in played], played[0][1], played[0][2]

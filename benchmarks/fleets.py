@@ -1,5 +1,6 @@
 """The section of `python -m benchmarks.report` on fleets."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,10 +9,9 @@ import numpy as np
 import torch
 
 from agent import DROO
-from benchmarks.common import Floats, frames_of, new_agent, table
+from benchmarks.common import Floats, compile_frames, frames_of, new_agent, new_table, table
 from experiments.configs import BenchConfig, DROOConfig, Preset
-from experiments.problems.wpmec.fleet_loop import compile_fleet, play_together
-from experiments.problems.wpmec.frame_loop import compile_frames, new_columns, play
+from experiments.problems.wpmec.experiment import play, play_together
 
 SIZES = (2, 8, 64)
 ALONE = 8  # agents that play one after the other
@@ -73,20 +73,22 @@ def of_agents_alone(preset: Preset, frames: int) -> float:
 def play_alone(agents: Sequence[DROO], gains: Floats, weights: Floats) -> None:
     """Let each agent play its frames, one after the other."""
     for droo, of_agent in zip(agents, gains, strict=True):
-        for _ in play(droo, of_agent, {0: weights}, new_columns(*of_agent.shape)):
+        for _ in play(droo, of_agent, {0: weights}, new_table(*of_agent.shape)):
             pass
 
 
 def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
     """Return the frames a second of a fleet."""
     agents, gains, weights = members(preset, frames, size)
-    compile_fleet(agents, gains, weights, device)
+    interval = agents[0].agent.training_interval
+    fleet_frames(copy.deepcopy(agents), gains[:, :interval], weights, device)  # compiles
     return frames_a_second(lambda: fleet_frames(agents, gains, weights, device), gains)
 
 
 def fleet_frames(agents: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
     """Let agents play their frames together."""
-    for _ in play_together(agents, gains, {0: weights}, new_columns(*gains.shape), device):
+    tables = [new_table(*of_agent.shape) for of_agent in gains]
+    for _ in play_together(agents, gains, {0: weights}, tables, device):
         pass
 
 

@@ -47,12 +47,12 @@ def forward_passes(
 def floor(config: BenchConfig) -> str:
     """Return the least that a frame of the main run can take, and what it takes."""
     runs, columns, droo = main_runs(config)
-    num_frames = len(columns.scored)
+    num_frames = len(columns)
     measured = best_us(runs, 0, num_frames)
     rounds = config.some(300)
     rates = product_rates(rounds)
     flops = training_flops(droo.agent)
-    scored = float(columns.scored.mean())
+    scored = float(columns["scored"].mean())
     each = {
         f"training step, {flops / 1e6:.3g} MFLOP at the better rate": (
             1 / droo.agent.training_interval,

@@ -14,8 +14,8 @@ from benchmarks import plain
 from benchmarks.common import median_us, table
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum
-from experiments.configs import BenchConfig, DROOConfig
-from experiments.droo import build_agent
+from experiments.configs import BenchConfig, DROOConfig, resolve
+from experiments.problems.experiment import build_agent
 
 Call = Callable[[], object]
 
@@ -44,7 +44,7 @@ Medians of {rounds} rounds of calls from Python, N = 10 unless said otherwise; g
 
 def filled_agent() -> MemoryDNN:
     """Return the published agent for ten devices, its memory full."""
-    agent = build_agent(DROOConfig(preset="published"), 10, np.random.SeedSequence(0))
+    agent = build_agent(resolve(DROOConfig(preset="published")), 10, np.random.SeedSequence(0))
     rng = np.random.default_rng(0)
     for _ in range(agent.memory_size):
         agent.remember(rng.exponential(size=10), rng.integers(0, 2, 10))

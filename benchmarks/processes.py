@@ -7,11 +7,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import frames_of, main_settings, new_agent, play_once, table
+from benchmarks.common import (
+    compile_frames,
+    frames_of,
+    main_settings,
+    new_agent,
+    play_once,
+    table,
+)
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optimum
 from experiments.configs import BenchConfig, DROOConfig
-from experiments.problems.wpmec.frame_loop import compile_frames
 
 ROOT = Path(__file__).parent.parent
 

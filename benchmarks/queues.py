@@ -10,10 +10,11 @@ from benchmarks import plain_queueing
 from benchmarks.common import RUNS, Run, best_us, median_us, table, timed
 from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
-from experiments import lydroo
-from experiments.configs import BenchConfig, LyDROOConfig
+from experiments.configs import BenchConfig, LyDROOConfig, resolve
+from experiments.problems import experiment_of
 from experiments.problems.queueing.frames import make_frames
-from experiments.problems.queueing.loop import play, warm_up
+from experiments.runs.run import warm_up
+from experiments.simulation import simulate
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {"preset": "published"},
@@ -79,10 +80,11 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
 
 def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames of a run, after compilation."""
-    env, decider, _ = lydroo.prepare(settings)
-    warm_up(env, decider)
-    steps = play(env, decider, num_frames, settings.energy_reserve)
-    return timed(t + 1 for t, _ in enumerate(steps))
+    experiment = experiment_of(settings)
+    task = experiment.prepare(resolve(settings), progress=False)
+    warm_up(experiment, task)
+    steps = simulate(task.decider, task.problem, num_frames, options=task.options)
+    return timed(step.frame for step in steps)
 
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:

@@ -23,7 +23,7 @@ from benchmarks.common import (
     timed,
 )
 from experiments.configs import BenchConfig, DROOConfig
-from experiments.problems.wpmec.frame_loop import play_one_by_one
+from experiments.problems.wpmec.experiment import play_one_by_one
 from experiments.problems.wpmec.frames import replay
 
 SIZES = (10, 30, 100, 300, 1000)
@@ -112,7 +112,7 @@ def scaling(config: BenchConfig) -> str:
         row: list[str | float] = [f"{num_devices:,}"]
         for first, end in (early, late):
             row.append(best_us([run for run, _, _ in played], first, end))
-            row.append(float(played[0][1].k[first:end].mean()))
+            row.append(float(played[0][1]["k"][first:end].mean()))
         rows.append(row)
     times = {n: (float(row[1]), float(row[3])) for n, row in zip(SIZES, rows, strict=True)}
     names = [f"frames {first + 1} to {end}" for first, end in (early, late)]

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from experiments.cli import run_module
 from experiments.configs import ExportConfig
-from experiments.problems.queueing import history as queueing_history
-from experiments.problems.wpmec.played_frames import played_frames
-from experiments.runs import results
+from experiments.problems import experiment_of_run
+from experiments.runs import store
+from experiments.runs.files import read_csv, write_csv
+from experiments.runs.folder import described_study, load_config, load_summary, new_folder
 from experiments.runs.matlab import write_mat
-from experiments.runs.results import History
+from experiments.runs.run import load
+from experiments.runs.table import Table
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -52,10 +54,10 @@ def export(config: ExportConfig) -> list[Path]:
     output = config.output or config.run / config.format
     if output.exists():
         raise FileExistsError(f"{output} is there already: remove it or name another --output")
-    read = reader_of(config.run)
-    if config.format == "txt" and read is not of_run:
+    study = described_study(config.run) is not None
+    if config.format == "txt" and (study or not experiment_of_run(config.run).schema.texts):
         raise ValueError(
-            f"{config.run} is no run of droo run, of which alone the published scripts write text: "
+            f"{config.run} is no run of droo run, the only one whose published scripts write text: "
             "export it as mat or csv"
         )
     write: Callable[[Path], None]
@@ -63,95 +65,70 @@ def export(config: ExportConfig) -> list[Path]:
         if config.format == "txt":
             write = partial(write_texts, texts_of(config.run))
         else:
-            write = partial(WRITERS[config.format], read(config.run))
+            content = of_study(config.run) if study else of_run(config.run)
+            write = partial(WRITERS[config.format], content)
     except ValueError as error:
         raise ValueError(f"{config.run} is damaged: {error}") from error
-    return sorted(results.new_folder(output.parent, output.name, write).iterdir())
-
-
-def reader_of(run: Path) -> Callable[[Path], Content]:
-    """Return what reads a folder: a study's, that of a run with queues, or else of `droo run`."""
-    if results.study_module(run) is not None:
-        return of_study
-    return of_queueing_run if (run / queueing_history.RESULT_FILE).exists() else of_run
+    return sorted(new_folder(output.parent, output.name, write).iterdir())
 
 
 def of_run(run: Path) -> Content:
-    """Return what a run of `droo run` holds.
+    """Return the content of a run folder.
 
     Raises:
-        FileNotFoundError: if it is no folder of such a run.
+        FileNotFoundError: if it is no run folder.
         ValueError: if a file in it is damaged.
     """
-    history = results.load(run)
-    about = described(run, len(history.rate))
-    steps = {"frame": history.cost_frame, "cost": history.cost}
-    columns: dict[str, NDArray[Any]] = {
-        "rate": history.rate,
-        "own_rate": history.own_rate,
-        "optimal_rate": history.optimal_rate,
-        "normalized_rate": history.normalized_rate,
-        "k": history.k,
-        "best_candidate": history.best_candidate,
-        "scored": history.scored,
-        "decision": history.decision.astype(np.uint8),
-    }
-    played = gains_and_weights(run, history)
-    variables = {**columns, **training(steps), **about}
-    if played:
-        variables |= {
-            "input_h": played["gain"],
-            "weights": played["weight"][:1],
-            "frame_weights": played["weight"],
-        }
-    return Content(as_tables(columns | played, steps), variables)
-
-
-def gains_and_weights(run: Path, history: History) -> dict[str, NDArray[Any]]:
-    """Return the frames that a run was played on; say why if they are not to be had."""
+    experiment, table = experiment_of_run(run), load(run)
+    about = described(run, len(table))
     try:
-        gain, weight = played_frames(results.load_config(run), history)
+        experiment.restore(load_config(run), table)
     except (OSError, TypeError, ValueError) as error:
-        print(f"left out: gains and weights of the frames: {error}", file=sys.stderr)
-        return {}
-    return {"gain": gain, "weight": weight}
+        left_out = ", ".join(column.name for column in table.schema if not column.stored)
+        print(f"left out: {left_out} of the frames: {error}", file=sys.stderr)
+    columns = {
+        column.name: store.as_saved(table[column.name])
+        for column in table.schema
+        if column.exported and column.name in table
+    }
+    variables = {
+        name: columns[column.name]
+        for column in table.schema
+        if column.name in columns
+        for name in column.variables
+    }
+    constants = {
+        name: np.atleast_2d(table.constants[key])
+        for key, name in table.schema.constants.items()
+        if key in table.constants
+    }
+    steps = {"frame": table.cost_frame, "cost": table.cost}
+    of_training = {"cost_frame": table.cost_frame, "cost": table.cost}
+    return Content(as_tables(columns, steps), {**variables, **constants, **of_training, **about})
 
 
 def texts_of(run: Path) -> dict[str, Iterable[object]]:
     """Return the lines that the published scripts save, by file; the errors are `of_run`'s."""
-    history = results.load(run)
-    described(run, len(history.rate))  # says so if the run is damaged
-    return {
-        "K_his": history.k.tolist(),
-        "cost_his": history.cost.tolist(),
-        "k_idx_his": history.best_candidate.tolist(),
-        "mode_his": [f"[{' '.join(bits)}]" for bits in results.as_text(history.decision)],
-        "rate_his_ratio": history.normalized_rate.tolist(),
-    }
+    table = load(run)
+    described(run, len(table))  # raises if the run is damaged
+    return {file: text_lines(table, name) for name, file in table.schema.texts.items()}
 
 
-def of_queueing_run(run: Path) -> Content:
-    """Return what a run of `droo lydroo` holds; the errors are those of `of_run`."""
-    history = queueing_history.load(run)
-    about = described(run, len(history.objective))
-    steps = {"frame": history.cost_frame, "cost": history.cost}
-    more = {
-        "optimal_objective": history.optimal_objective,
-        "normalized_objective": history.normalized_objective,
-        **({} if history.learned is None else history.learned._asdict()),
-    }
-    columns = {
-        name: getattr(history, name) for name in queueing_history.PUBLISHED if name != "weights"
-    }
-    variables = {**queueing_history.published(history), **more, **training(steps), **about}
-    return Content(as_tables(columns | more, steps), variables)
+def text_lines(table: Table, name: str) -> Iterable[object]:
+    """Return a column, or the training losses, as the lines of a text file."""
+    if name == "cost":
+        return list(table.cost.tolist())
+    values = table[name]
+    if values.ndim == 1:
+        return list(values.tolist())
+    return [f"[{' '.join(digits)}]" for digits in store.as_text(values)]
 
 
 def of_study(study: Path) -> Content:
     """Return what the folder of a study holds; the errors are those of `of_run`."""
     files = [study / "runs.csv", study / "curves.csv"]
     found = {
-        file.stem: {name: np.array(values) for name, values in results.read_csv(file).items()}
+        file.stem: {name: np.array(values) for name, values in read_csv(file).items()}
         for file in files
         if file.exists() or file == files[0]
     }
@@ -168,7 +145,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: if there are no settings in it.
     """
-    rest = results.load_config(folder)
+    rest = load_config(folder)
     if "config" not in rest:
         raise ValueError(f"{folder / 'config.json'} must hold the settings, as config")
     return {"config": rest.pop("config"), "provenance": rest}
@@ -180,16 +157,11 @@ def described(run: Path, frames: int) -> dict[str, Any]:
     Raises:
         ValueError: if the summary is not of as many frames.
     """
-    summary = results.load_summary(run)
+    summary = load_summary(run)
     if summary.get("frames") != frames:
         told = summary.get("frames")
-        raise ValueError(f"summary.json tells of {told} frames, and frames.csv holds {frames}")
+        raise ValueError(f"summary.json is of {told} frames, frames.csv holds {frames}")
     return {**settings_of(run), "summary": summary}
-
-
-def training(steps: Columns) -> dict[str, NDArray[Any]]:
-    """Return the variables of the training steps."""
-    return {"cost_frame": steps["frame"], "cost": steps["cost"]}
 
 
 def as_tables(columns: Columns, steps: Columns) -> dict[str, Columns]:
@@ -222,7 +194,7 @@ def write_csv_files(content: Content, folder: Path) -> None:
     """Write the tables."""
     for name, columns in content.tables.items():
         as_lists = {column: values.tolist() for column, values in columns.items()}
-        results.write_csv(folder / f"{name}.csv", as_lists)
+        write_csv(folder / f"{name}.csv", as_lists)
 
 
 def write_mat_file(content: Content, folder: Path) -> None:

@@ -16,17 +16,18 @@ from agent.pretraining import Pretraining, pretrain
 from env.datasets import read_dataset
 from experiments.cli import run_module
 from experiments.configs import PretrainConfig
-from experiments.droo import build_agent
+from experiments.problems.experiment import build_agent
 from experiments.problems.wpmec.frames import recorded_weights, replay
-from experiments.runs import results
 from experiments.runs.figures import SIZE, STYLE, save_figure
+from experiments.runs.files import write_csv, write_json
+from experiments.runs.folder import load_summary, new_folder, run_name
 from experiments.runs.provenance import provenance
 
 
 def main(config: PretrainConfig) -> None:
     """Train, save what came of it, and print it."""
     folder = run(config)
-    summary = results.load_summary(folder)
+    summary = load_summary(folder)
     print(f"Epochs, of them the best               {summary['epochs']}, {summary['best_epoch']}")
     print(f"Validation loss                        {summary['validation_loss']:.6f}")
     print(f"Decisions of devices as labelled       {summary['accuracy']:.3%}")
@@ -83,20 +84,20 @@ def run(config: PretrainConfig) -> Path:
     }
 
     def write(folder: Path) -> None:
-        results.write_json(folder / "config.json", came_from)
-        results.write_json(folder / "summary.json", summary)
+        write_json(folder / "config.json", came_from)
+        write_json(folder / "summary.json", summary)
         epochs = {
             "epoch": range(1, len(found.training_loss) + 1),
             "training_loss": found.training_loss,
             "validation_loss": found.validation_loss,
             "accuracy": found.accuracy,
         }
-        results.write_csv(folder / "epochs.csv", epochs)
+        write_csv(folder / "epochs.csv", epochs)
         agent.save(folder / "checkpoint.safetensors")
         draw(found, folder / "pretraining")
 
-    name = results.run_name(num_devices, config.seed)
-    return results.new_folder(config.results / "pretrain", name, write)
+    name = run_name(num_devices, config.seed)
+    return new_folder(config.results / "pretrain", name, write)
 
 
 def draw(found: Pretraining, file: Path) -> list[Path]:

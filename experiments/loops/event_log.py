@@ -2,42 +2,35 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
+import numpy as np
 from matplotlib.image import imread
 
 from droo_core.extras import require
-from experiments.runs import results
+from experiments.loops.recorder import Block
+from experiments.runs.files import write_json
+from experiments.runs.folder import load_summary, new_folder, run_name
+from experiments.runs.table import Table
 
 FLUSH_SECONDS = 5  # so that curves are live
-LOGGED = 200  # frames, at least, that a point of a curve is the mean of
-
-
-class Counted(Protocol):
-    """What was played since the last time."""
-
-    @property
-    def frames(self) -> int:
-        """How many frames were played until now."""
-
-
-Item = TypeVar("Item", bound=Counted)
+LOGGED = 200  # least number of frames whose mean is a point of a curve
 
 
 def check(folder: Path | None) -> None:
-    """Check that TensorBoard is there, if event files are wanted.
+    """Check that TensorBoard is installed, if event files are wanted.
 
     Raises:
-        MissingExtraError: if it is not installed.
+        MissingExtraError: if it is not.
     """
     if folder is not None:
         require("torch.utils.tensorboard", "tensorboard")
 
 
 def announce(folder: Path | None) -> None:
-    """Tell how to look at event files, if they are wanted; the errors are those of `check`."""
+    """Print how to look at event files, if they are wanted; the errors are those of `check`."""
     check(folder)
     if folder is not None:
         print(f"Curves: tensorboard --logdir {folder}", flush=True)
@@ -48,14 +41,15 @@ class EventLog:
 
     Args:
         folder: theirs alone.
-        config: what `provenance` returned.
+        config: provenance of the run.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         module = require("torch.utils.tensorboard", "tensorboard")
         self._config = config
         self._writer = module.SummaryWriter(str(folder), flush_secs=FLUSH_SECONDS)
-        # Markdown shows what is indented as it stands.
+        self._logged: dict[tuple[int, int], set[str]] = {}  # curves that have a point for a block
+        # Markdown shows indented text as it stands.
         text = json.dumps(config, indent=2).replace("\n", "\n    ")
         self._writer.add_text("config", f"    {text}")
 
@@ -64,34 +58,34 @@ class EventLog:
         for name, value in values.items():
             self._writer.add_scalar(name, value, frame)
 
-    def follow(
-        self,
-        played: Iterable[Item],
-        num_frames: int,
-        means: Callable[[Sequence[Item], slice], Mapping[str, float]],
-    ) -> Iterator[Item]:
-        """Pass on what is played, and add a point to each curve for every block of frames.
+    def follow(self, blocks: Iterable[Block], table: Table) -> Iterator[Block]:
+        """Pass blocks on, and add a point to each curve for every `LOGGED` frames.
 
-        Args:
-            played: in its order.
-            num_frames: T, how many frames there will be.
-            means: called with what was played in a block, and its frames; returns the points.
+        Columns that are not known while the run goes on get theirs from `complete`.
         """
-        begin, block = 0, list[Item]()
-        for item in played:
-            block.append(item)
-            if item.frames - begin >= LOGGED or item.frames == num_frames:
-                self.scalars(item.frames, means(block, slice(begin, item.frames)))
-                begin, block = item.frames, []
-            yield item
+        begin, losses = 0, list[float]()
+        for block in blocks:
+            losses += [loss for _, loss in block.costs]
+            if block.end - begin >= LOGGED or block.end == len(table):
+                points = self._means(table, begin, block.end)
+                self._logged[begin, block.end] = set(points)
+                cost = {"cost": float(np.mean(losses))} if losses else {}
+                self.scalars(block.end, points | cost)
+                begin, losses = block.end, []
+            yield block
+
+    def complete(self, table: Table) -> None:
+        """Add the points of the columns that are known only now."""
+        for (begin, end), logged in self._logged.items():
+            points = self._means(table, begin, end)
+            self.scalars(end, {name: points[name] for name in points if name not in logged})
 
     def finish(self, run: Path) -> None:
-        """Add what a saved run came to: its folder, its summary with the settings, its figures."""
+        """Add a saved run's folder, its summary with the settings, and its figures."""
         self._writer.add_text("folder", str(run))
-        summary = results.load_summary(run)
         numbers = {
             f"summary/{name}": float(value)
-            for name, value in summary.items()
+            for name, value in load_summary(run).items()
             if isinstance(value, int | float)
         }
         settings = {
@@ -103,8 +97,13 @@ class EventLog:
             self._writer.add_image(file.stem, imread(file), dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is still buffered."""
         self._writer.close()
+
+    def _means(self, table: Table, begin: int, end: int) -> dict[str, float]:
+        """Return the means over some frames of the columns that are curves."""
+        means = table.frames(slice(begin, end)).means(curves=True)
+        return {column.header: float(values.mean()) for column, values in means}
 
 
 @contextlib.contextmanager
@@ -115,16 +114,14 @@ def opened(
 
     Args:
         parent: the folder of several runs' logs, or None.
-        config: what `provenance` returned.
+        config: provenance of the run.
         num_devices: N.
     """
     if parent is None:
         yield None
         return
-    name = results.run_name(num_devices, config["seed"])
+    name = run_name(num_devices, config["seed"])
     # Not left empty: another run's folder could be renamed onto an empty one.
-    folder = results.new_folder(
-        parent, name, lambda new: results.write_json(new / "config.json", dict(config))
-    )
+    folder = new_folder(parent, name, lambda new: write_json(new / "config.json", config))
     with contextlib.closing(EventLog(folder, config)) as log:
         yield log

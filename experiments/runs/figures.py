@@ -1,8 +1,8 @@
-"""Figures of runs, each drawn on Axes that the caller may hand in."""
+"""Figures of runs, as the schema of their problem describes them, on Axes that may be handed in."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,23 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from experiments.runs.results import History
+from experiments.runs.table import Panel, Schema, Table
 
 Floats = NDArray[np.float64]
-Runs = Mapping[str, History]
-
-
-class Trained(Protocol):
-    """A run with training losses `[U]`, and the frames of these steps `[U]`, from 1."""
-
-    @property
-    def cost(self) -> Floats:
-        """The losses."""
-
-    @property
-    def cost_frame(self) -> NDArray[np.int64]:
-        """The frames."""
-
+Runs = Mapping[str, Table]
+"""label -> a run; labels go into the legend if there are several."""
 
 STYLE: Any = {
     "axes.grid": True,
@@ -42,28 +30,97 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 SIZE = (5.0, 3.0)  # inches: a column and a half
-WINDOW = 50  # frames
+LEAST = 1e-7  # shortfalls below it are drawn here
+COST = "cost"  # the training loss, which is no column
 
 
-def draw_normalized_rate(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
-    """Draw each run's rolling mean of the normalized computation rate, in its min-max band."""
-    lowest = 1.0
-    for number, (label, run) in enumerate(runs.items()):
-        frames = np.arange(1, len(run.rate) + 1)
-        rate = run.normalized_rate
-        mean = rolling(rate, window, np.nanmean)
-        low, high = rolling(rate, window, np.nanmin), rolling(rate, window, np.nanmax)
-        color = f"C{number}"
+def save_figures(runs: Runs, folder: Path, window: int | None = None) -> list[Path]:
+    """Draw the figures of one or several runs of a problem into `folder`, as PNG and PDF.
+
+    Args:
+        runs: label -> run.
+        folder: made if it does not exist.
+        window: frames of the rolling means and ranges; None takes the schema's.
+
+    Returns:
+        The files written.
+    """
+    schema = next(iter(runs.values())).schema
+    files: list[Path] = []
+    with mpl.rc_context(STYLE):
+        for name in schema.figures:
+            files += save_figure(draw_figure(runs, schema, name, window), folder / name)
+    return files
+
+
+def draw_figure(runs: Runs, schema: Schema, name: str, window: int | None = None) -> Figure:
+    """Return a figure of the schema, its panels two in a row."""
+    panels = schema.figures[name]
+    columns, rows = min(2, len(panels)), -(-len(panels) // 2)
+    figure = Figure((columns * SIZE[0], rows * SIZE[1]), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for panel, ax in zip(panels, axes, strict=False):
+        draw_panel(runs, panel, ax, window)
+    if len(panels) > 1 and len(runs) > 1:  # one legend for all
+        handles, labels = axes[0].get_legend_handles_labels()
+        for legend in filter(None, (ax.get_legend() for ax in figure.axes)):
+            legend.remove()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    return figure
+
+
+def draw_panel(runs: Runs, panel: Panel, ax: Axes, window: int | None = None) -> Axes:
+    """Draw one column of some runs.
+
+    Args:
+        runs: label -> run.
+        panel: the column, and how it is drawn.
+        ax: where to draw.
+        window: frames of the rolling mean; None takes the schema's.
+    """
+    schema = next(iter(runs.values())).schema
+    window = (window or schema.window) * panel.windows
+    if panel.column == COST:
+        window = panel.steps or window
+        draw_cost(runs, ax, window)
+    else:
+        alone = len(runs) == 1
+        for number, (label, run) in enumerate(runs.items()):
+            draw_column(run, panel, ax, window, color=f"C{number}", label=label, alone=alone)
+        ax.set(xlabel="Time frame", ylabel=panel.label or schema[panel.column].label)
+    draw_reference(runs, panel, ax)
+    title = panel.title.format(window=window)
+    if panel.band == "devices" and len(runs) == 1:
+        title = title.replace("mean of", "mean and range of")
+    return finish(ax, runs, panel, title)
+
+
+def draw_column(
+    run: Table, panel: Panel, ax: Axes, window: int, *, color: str, label: str, alone: bool
+) -> None:
+    """Draw the rolling mean of one column of one run, and the band or the values around it."""
+    column, values = run.schema[panel.column], run[panel.column].astype(np.float64)
+    frames = np.arange(1, len(values) + 1)
+    per_frame = values.mean(axis=1) if column.per_device else values
+    mean = rolling(per_frame, window, np.nanmean)
+    shown = slice(None)
+    if panel.shortfall:
+        mean = np.maximum(1 - mean, LEAST)
+        shown = slice(min(window, len(frames)) - 1, None)  # whole windows
+        ax.set_yscale("log")
+    if panel.band == "range":
+        low, high = (rolling(per_frame, window, each) for each in (np.nanmin, np.nanmax))
         ax.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
-        lowest = min(lowest, float(low.min()))
-    ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
-    ax.set(xlabel="Time frame", ylabel="Normalized computation rate")
-    ax.set_ylim(lowest - 0.02 * (1 - lowest), 1 + 0.05 * (1 - lowest) + 1e-6)
-    return finish(ax, runs, f"Mean and range over {window} frames; 1 is the optimum", "lower right")
+    if panel.band == "devices" and alone:
+        low, high = (rolling(end(values, axis=1), window, np.nanmean) for end in (np.min, np.max))
+        ax.fill_between(frames, low, high, color=color, alpha=0.15, linewidth=0)
+    if panel.raw:
+        ax.step(frames, values, where="post", color=color, alpha=0.25, linewidth=0.6)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.plot(frames[shown], mean[shown], color=color, linewidth=1.2, label=label)
 
 
-def draw_cost(runs: Mapping[str, Trained], ax: Axes, window: int = WINDOW) -> Axes:
+def draw_cost(runs: Runs, ax: Axes, window: int) -> None:
     """Draw each run's training losses and their rolling mean."""
     for number, (label, run) in enumerate(runs.items()):
         color = f"C{number}"
@@ -73,52 +130,31 @@ def draw_cost(runs: Mapping[str, Trained], ax: Axes, window: int = WINDOW) -> Ax
     positive = any((run.cost > 0).any() for run in runs.values())
     scale = "log" if positive else "linear"
     ax.set(xlabel="Time frame", ylabel="Training loss", yscale=scale)
-    title = f"Loss of each training step, and its mean over {window} steps"
-    return finish(ax, runs, title, "upper right")
 
 
-def draw_k(runs: Runs, ax: Axes, window: int = WINDOW) -> Axes:
-    """Draw each run's number of candidates K, and its mean over ten windows, K moving in steps."""
-    window *= 10
-    for number, (label, run) in enumerate(runs.items()):
-        color = f"C{number}"
-        frames = np.arange(1, len(run.rate) + 1)
-        mean = rolling(run.k.astype(np.float64), window, np.nanmean)
-        ax.step(frames, run.k, where="post", color=color, alpha=0.25, linewidth=0.6)
-        ax.plot(frames, mean, color=color, linewidth=1.2, label=label)
-    ax.set(xlabel="Time frame", ylabel="$K$")
-    ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"Number of candidates asked for, and its mean over {window} frames"
-    return finish(ax, runs, title, "upper right")
+def draw_reference(runs: Runs, panel: Panel, ax: Axes) -> None:
+    """Draw lines to compare with: the optimum, which is 1, and a setting of the runs."""
+    if panel.band == "range":  # of a normalized quantity, whose optimum is 1
+        lowest = float(ax.dataLim.y0)
+        ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
+        ax.set_ylim(lowest - 0.02 * (1 - lowest), 1 + 0.05 * (1 - lowest) + 1e-6)
+    if panel.bottom is not None:
+        ax.set_ylim(bottom=panel.bottom)
+    if panel.reference is not None:
+        values = {run.settings.get(panel.reference) for run in runs.values()}
+        value = values.pop() if len(values) == 1 else None
+        if value is not None:
+            ax.axhline(value, color="0.3", linewidth=0.9, linestyle="--")
 
 
-FIGURES = {
-    "cost": draw_cost,
-    "normalized_rate": draw_normalized_rate,
-    "k": draw_k,
-}
-
-
-def save_figures(runs: Runs, folder: Path, window: int = WINDOW) -> list[Path]:
-    """Draw the three figures of one or several runs into `folder`, as PNG and PDF.
-
-    Args:
-        runs: label -> run; labels go into the legend if there are several.
-        folder: made if it does not exist.
-        window: frames of the rolling means and ranges.
-
-    Returns:
-        The files written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    with mpl.rc_context(STYLE):
-        for name, draw in FIGURES.items():
-            figure = Figure(SIZE, layout="constrained")
-            draw(runs, figure.subplots(), window)
-            files += save_figure(figure, folder / name)
-    return files
+def finish(ax: Axes, runs: Mapping[str, object], panel: Panel, title: str) -> Axes:
+    """Put a title over Axes with frames below, and a legend in if there are several runs."""
+    ax.set_title(title, loc="left")
+    ax.margins(x=0.01)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    if len(runs) > 1:
+        ax.legend(loc=panel.legend)
+    return ax
 
 
 def save_figure(figure: Figure, path: Path) -> list[Path]:
@@ -131,23 +167,8 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
 
 
 def rolling(values: Floats, window: int, reduce: Callable[..., Floats]) -> Floats:
-    """Reduce the last `window` values at each place, fewer at the start; `reduce` must skip NaN."""
+    """Reduce the last `window` values at each index, fewer at the start; `reduce` must skip NaN."""
     if len(values) == 0:
         return values
     padded = np.concatenate([np.full(window - 1, np.nan), values])
     return reduce(sliding_window_view(padded, window), axis=1)
-
-
-def finish(
-    ax: Axes,
-    runs: Mapping[str, object],
-    title: str,
-    legend_place: Literal["lower right", "upper right"],
-) -> Axes:
-    """Put a title over Axes with frames below, and a legend in if there are several runs."""
-    ax.set_title(title, loc="left")
-    ax.margins(x=0.01)
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    if len(runs) > 1:
-        ax.legend(loc=legend_place)
-    return ax

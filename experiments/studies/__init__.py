@@ -1,1 +1,59 @@
 """Studies: one problem under several settings, each from several seeds."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from experiments.configs import ScaledConfig
+from experiments.runs.folder import described_study
+from experiments.studies.tables import AGAINST, CURVES, OWN, STUDIES
+
+PUBLISHED_AS_MODULE = "study"  # in folders of the first version: any study of learning curves
+
+
+def carry_out(name: str, config: ScaledConfig) -> None:
+    """Carry a study out, and print its table: the body of its command."""
+    folder = run(name, config)
+    print((folder / "table.txt").read_text(), end="")
+    print(f"\nSaved in {folder}\n")
+
+
+def run(name: str, config: ScaledConfig) -> Path:
+    """Run what was not run yet, and return the folder with the study's table, data and figure.
+
+    Raises:
+        ValueError: if there is no such study, or a setting is out of range.
+    """
+    if name not in STUDIES:
+        raise ValueError(f"study must be one of {', '.join(STUDIES)}, got {name!r}")
+    module: Any = _module_of(name)
+    entry = STUDIES[name]
+    folder: Path = module.run(config) if name in OWN else module.run(name, entry, config)
+    return folder
+
+
+def draw(study: Path, output: Path) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files.
+
+    Raises:
+        ValueError: if it is of no study that there is.
+    """
+    described = described_study(study) or {}
+    name = str(described.get("name", described.get("module")))
+    if name == PUBLISHED_AS_MODULE:
+        module: Any = importlib.import_module("experiments.studies.curves")
+    elif name in STUDIES:
+        module = _module_of(name)
+        entry = STUDIES[name]
+        described = {"curves": getattr(entry, "curves", ()), **described, "name": name}
+    else:
+        raise ValueError(f"{study} must be of a study ({', '.join(STUDIES)}), got {name!r}")
+    files: list[Path] = module.draw(study, output, described)
+    return files
+
+
+def _module_of(name: str) -> ModuleType:
+    """Return the module that carries a study out; imported only now, torch being slow."""
+    kind = "curves" if name in CURVES else "against" if name in AGAINST else OWN[name].module
+    return importlib.import_module(f"experiments.studies.{kind}")

@@ -1,10 +1,7 @@
-"""DROO and all schemes on the same frames: how good, how fast?
-
-`python -m experiments.studies.comparison --help` lists its settings.
-"""
+"""DROO and all schemes on the same frames: how good, how fast?"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +21,13 @@ from env.schemes import (
     optimum,
     random_offloading,
 )
-from experiments.cli import run_module
 from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.problems.wpmec.frames import make_frames
-from experiments.runs import results
+from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.studies.figures import LEAST, Panel, save_against, shortfall
+from experiments.runs.run import load
+from experiments.runs.statistics import aligned, interval_text, lack_text
+from experiments.studies.figures import save_against
 from experiments.studies.folder import (
     collect,
     frames_of,
@@ -37,9 +35,8 @@ from experiments.studies.folder import (
     read_rows,
     run_missing,
     seeds_of,
-    show,
 )
-from experiments.studies.statistics import aligned, interval_text, lack_text
+from experiments.studies.metrics import LEAST, Metric, shortfall
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -58,20 +55,15 @@ SCHEMES: dict[str, Scheme] = {
     "All local": all_local,
 }
 PANELS = {
-    "rate": Panel("Computation rate (Mbit/s)", lambda rate: rate / 1e6),
-    "normalized_rate": Panel(
+    "rate": Metric("Computation rate (Mbit/s)", lambda rate: rate / 1e6),
+    "normalized_rate": Metric(
         "1 - normalized rate", shortfall, {"yscale": "log", "ylim": (LEAST, 1.0)}
     ),
-    "decision_us": Panel("Time per decision (us)", limits={"yscale": "log"}),
+    "decision_us": Metric("Time per decision (us)", limits={"yscale": "log"}),
 }
 
 
-def main(config: SizesConfig) -> None:
-    """Carry the comparison out, and print what came of it."""
-    show(compare(config))
-
-
-def compare(config: SizesConfig) -> Path:
+def run(config: SizesConfig) -> Path:
     """Run what was not run yet, and return the folder with the table, the data and the figure.
 
     DROO runs first, learning; the schemes then decide the last of its test frames. The folder holds
@@ -100,7 +92,7 @@ def compare(config: SizesConfig) -> Path:
     return publish("comparison", config, came_from, rows, table(rows), draw)
 
 
-def draw(comparison: Path, output: Path) -> list[Path]:
+def draw(comparison: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:  # noqa: ARG001
     """Draw the figure of a saved comparison into another folder; return the files."""
     rows = read_rows(comparison / "runs.csv", ("scheme", "num_devices", *PANELS))
     return save_against(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
@@ -111,12 +103,12 @@ def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
 
     The frames are the same for every preset, so the other schemes decide them once.
     """
-    summary, history = results.load_summary(folder), results.load(folder)
+    summary, table = load_summary(folder), load(folder)
     count = min(COMPARED, summary["test_frames"])
-    bounds = history.optimal_rate[-count:]
+    bounds = table["optimal_rate"][-count:]
     common = {"num_devices": summary["num_devices"], "seed": config.seed}
     (name,) = (name for name, preset in AGENTS.items() if preset == config.preset)
-    rate = history.rate[-count:]
+    rate = table["rate"][-count:]
     rows = [measured(name, rate, bounds, summary["decision_us_p50"]) | common]
     if config.preset != "best":
         return rows
@@ -171,7 +163,3 @@ def table(rows: Sequence[Row]) -> str:
                 ]
             )
     return aligned(lines)
-
-
-if __name__ == "__main__":
-    run_module(SizesConfig, main)

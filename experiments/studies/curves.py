@@ -1,20 +1,24 @@
-"""Studies: the main experiment under several settings, each from several seeds."""
+"""Studies of learning curves: an experiment under several settings, each from several seeds."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.cli import run_module
-from experiments.configs import DROOConfig, Preset, StudyConfig
+from experiments.configs import RunConfig, ScaledConfig
+from experiments.problems import named
 from experiments.problems.wpmec.frames import EVENTS
-from experiments.runs import figures, results
+from experiments.runs.cells import table_of
+from experiments.runs.figures import COST, rolling
+from experiments.runs.files import read_csv
+from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.studies import figures as study_figures
+from experiments.runs.run import load
+from experiments.runs.statistics import mean_and_interval
+from experiments.runs.table import Table
+from experiments.studies import figures
 from experiments.studies.folder import (
     Curves,
     frames_of,
@@ -22,100 +26,99 @@ from experiments.studies.folder import (
     read_curves,
     run_missing,
     seeds_of,
-    show,
-    summary_table,
     write_curves,
 )
-from experiments.studies.statistics import mean_and_interval
+from experiments.studies.metrics import METRICS
+from experiments.studies.tables import CurveStudy
 
 Floats = NDArray[np.float64]
 
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve
-COLUMNS = ("setting",), ("frame", "mean", "low", "high")  # of curves.csv
+NUMBERS = ("frame", "mean", "low", "high")  # of a point in curves.csv
 
 
-@dataclass(frozen=True)
-class Study:
-    """What one figure of the paper varies.
-
-    Attributes:
-        name: of its module and of its folder of results.
-        title: of its figure.
-        settings: for each curve its label and how it differs from the main experiment.
-        frames: of a run, at full scale.
-        seeds: how many, at full scale.
-        num_devices: N, unless another is asked for.
-        preset: of the settings that are not varied.
-    """
-
-    name: str
-    title: str
-    settings: Mapping[str, Mapping[str, Any]] = field(hash=False)
-    frames: int = 30_000
-    seeds: int = 5
-    num_devices: int = 10
-    preset: Preset = "published"
-
-    def main(self, config: StudyConfig) -> None:
-        """Carry the study out, and print what came of it."""
-        show(run_study(self, config))
-
-
-def run_study_module(study: Study) -> None:
-    """Carry a study out with the arguments of this process."""
-    run_module(StudyConfig, study.main)
-
-
-def run_study(study: Study, config: StudyConfig) -> Path:
+def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
     """Run what was not run yet, and return the folder with the study's figure and data.
 
-    The folder holds config.json, runs.csv (a row per run), curves.csv (the learning curves with
-    their intervals), table.txt and the figure.
+    The folder holds config.json, runs.csv (a row a run), curves.csv (the learning curves with their
+    intervals), table.txt and the figure.
     """
-    came_from = provenance(config)
-    common: dict[str, Any] = {
-        "preset": study.preset,
-        "num_devices": config.num_devices or study.num_devices,
-        "frames": frames_of(config, study.frames),
-        "results": config.results,
-    }
+    came_from, num_frames = provenance(config), frames_of(config, study.frames)
     runs = [
-        (label, DROOConfig(**common | dict(setting), seed=seed))
+        (label, run_config(study, config, setting, seed, num_frames))
         for label, setting in study.settings.items()
         for seed in seeds_of(config, study.seeds)
     ]
     folders: dict[str, list[Path]] = {label: [] for label in study.settings}
-    found = run_missing(study.name, config, [run for _, run in runs])
+    found = run_missing(name, config, [run for _, run in runs])
     for (label, _), folder in zip(runs, found, strict=True):
         folders[label].append(folder)
-
-    frames = curve_frames(common["frames"])
-    curves: Curves = {
-        (label,): (frames, *learning_curve(of_label, frames)) for label, of_label in folders.items()
-    }
-    events = [
-        at * common["frames"] // 100
-        for setting in study.settings.values()
-        for at in EVENTS[setting.get("scenario", "steady")]
-    ]
-
     rows = [
-        {"setting": label, **results.load_summary(run), "run": run.name}
+        {"setting": label, **load_summary(run), "run": run.name}
         for label, of_label in folders.items()
         for run in of_label
     ]
+    curves = curves_of(study, folders, num_frames)
     return publish(
-        study.name,
+        name,
         config,
         came_from,
         rows,
-        summary_table({(label,): of_label for label, of_label in folders.items()}, ("setting",)),
+        table_of(
+            named(study.experiment).columns,
+            {(label,): each for label, each in folders.items()},
+            ("setting",),
+        ),
         draw,
-        module="curves",
-        described={"title": study.title, "events": sorted(set(events))},
-        write_more=lambda folder: write_curves(folder / "curves.csv", curves, *COLUMNS),
+        described={
+            "kind": "curves",
+            "title": study.title,
+            "quantity": named(study.experiment).schema.quantity,
+            "curves": list(study.curves),
+            "events": events_of(study, num_frames),
+        },
+        write_more=lambda folder: write_curves(
+            folder / "curves.csv", curves, label_columns(study.curves), NUMBERS
+        ),
     )
+
+
+def run_config(
+    study: CurveStudy, config: ScaledConfig, setting: Mapping[str, Any], seed: int, num_frames: int
+) -> RunConfig:
+    """Return the settings of one run."""
+    settings = {**study.common, **setting, "frames": num_frames, "seed": seed}
+    num_devices = getattr(config, "num_devices", None)
+    if num_devices is not None:
+        settings["num_devices"] = num_devices
+    of_run: RunConfig = named(study.experiment).config(**settings, results=config.results)
+    return of_run
+
+
+def events_of(study: CurveStudy, num_frames: int) -> list[int]:
+    """Return the frames at which the problem of some run changes."""
+    scenarios = {setting.get("scenario", "steady") for setting in study.settings.values()}
+    return sorted({at * num_frames // 100 for name in scenarios for at in EVENTS[name]})
+
+
+def label_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of curves.csv that tell the curves apart."""
+    return ("setting",) if len(names) == 1 else ("setting", "curve")
+
+
+def curves_of(study: CurveStudy, folders: Mapping[str, Sequence[Path]], num_frames: int) -> Curves:
+    """Return the content of curves.csv: rolling means, averaged over runs, with intervals."""
+    at = curve_frames(num_frames)
+    curves: Curves = {}
+    for label, of_label in folders.items():
+        tables = [load(folder) for folder in of_label]
+        for name in study.curves:
+            values = [rolling_mean(per_frame(table, name))[at - 1] for table in tables]
+            if not np.isnan(values).all():  # a scheme that does not learn has no loss
+                key = (label,) if len(study.curves) == 1 else (label, name)
+                curves[key] = at, *mean_and_interval(values)
+    return curves
 
 
 def curve_frames(num_frames: int) -> NDArray[np.int64]:
@@ -124,25 +127,50 @@ def curve_frames(num_frames: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(first, num_frames, POINTS).astype(np.int64))
 
 
-def learning_curve(folders: Sequence[Path], frames: NDArray[np.int64]) -> Floats:
-    """Return the rolling mean of the normalized rate, over runs: mean, low, high `[3, frames]`."""
-    curves = [
-        figures.rolling(results.load(folder).normalized_rate, WINDOW, np.nanmean)[frames - 1]
-        for folder in folders
-    ]
-    return mean_and_interval(curves)
+def per_frame(table: Table, name: str) -> Floats:
+    """Return a column, averaged over the devices, or the training loss `[T]`, NaN for none."""
+    if name == COST:
+        cost = np.full(len(table), np.nan)
+        cost[table.cost_frame - 1] = table.cost
+        return cost
+    values = table[name]
+    return values.mean(axis=1) if values.ndim == 2 else values
 
 
-def draw(study: Path, output: Path) -> list[Path]:
-    """Draw the figure of a saved study into another folder; return the files."""
-    described = json.loads((study / "config.json").read_text())["study"]
-    curves = read_curves(study / "curves.csv", *COLUMNS)
-    runs = results.read_csv(study / "runs.csv", ("setting", "normalized_rate_test"))
-    rates = np.array(runs["normalized_rate_test"], np.float64)
-    return study_figures.save_study(
+def rolling_mean(values: Floats) -> Floats:
+    """Return the mean of the known ones of the last `WINDOW` frames `[T]`; NaN if none is."""
+    if not np.isnan(values).any():
+        return rolling(values, WINDOW, np.nanmean)
+    known = rolling(np.nan_to_num(values), WINDOW, np.nansum)
+    count = rolling((~np.isnan(values)).astype(np.float64), WINDOW, np.nansum)
+    mean: Floats = known / np.where(count > 0, count, np.nan)
+    return mean
+
+
+def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
+    """Draw the figure of a saved study into another folder; return the files.
+
+    Args:
+        study: its folder.
+        output: where the files go.
+        described: of config.json, under "study".
+    """
+    names = described.get("curves", ["normalized_rate"])
+    found = read_curves(study / "curves.csv", label_columns(names), NUMBERS)
+    if len(names) > 1:
+        grid = {
+            name: {label: points for (label, curve), points in found.items() if curve == name}
+            for name in names
+        }
+        metrics = {name: METRICS[name] for name in names}
+        return figures.save_curves(grid, metrics, output / described["name"])
+    metric = f"normalized_{described.get('quantity', 'rate')}_test"
+    runs = read_csv(study / "runs.csv", ("setting", metric))
+    ends = np.array(runs[metric], np.float64)
+    return figures.save_study(
         described["title"],
-        {label: (found[0], found[1:]) for (label,), found in curves.items()},
-        {label: 1 - rates[np.array(runs["setting"]) == label] for (label,) in curves},
+        {label: (points[0], points[1:]) for (label,), points in found.items()},
+        {label: 1 - ends[np.array(runs["setting"]) == label] for (label,) in found},
         described["events"],
         output,
     )

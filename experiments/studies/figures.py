@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,18 +14,19 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.runs.figures import SIZE, STYLE, save_figure
-from experiments.studies.statistics import mean_and_interval
+from experiments.runs.statistics import mean_and_interval
+from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.studies.tables import DEVICES
 
 Floats = NDArray[np.float64]
 
 MOST = 1e-2  # of what a policy lacks at another N, for the colours
-LEAST = 1e-7  # what lacks less to the optimum is drawn here: single frames decide about it
 
 
 def draw_learning_curves(
     curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes
 ) -> Axes:
-    """Draw what mean curves of the normalized rate lack to 1, in the band of their intervals.
+    """Draw the shortfall of mean curves from the optimum, in the band of their intervals.
 
     Args:
         curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
@@ -98,28 +99,13 @@ def save_study(
         return save_figure(figure, folder / "study")
 
 
-def shortfall(rate: Floats) -> Floats:
-    """Return what normalized rates lack to the optimum, but at least `LEAST`."""
-    return np.maximum(1 - rate, LEAST)
-
-
-class Panel(NamedTuple):
-    """One metric against N: its label, what is drawn of its mean, and settings of the Axes."""
-
-    label: str
-    convert: Callable[[Floats], Floats] = np.asarray
-    limits: Mapping[str, Any] = {}
-
-
-Metrics = Mapping[str, Mapping[float, Mapping[str, Sequence[float]]]]
+Values = Mapping[str, Mapping[float, Mapping[str, Sequence[float]]]]
 """label -> N, or what else was varied -> metric -> a value per run"""
-
-DEVICES = "Devices $N$"
 
 
 def save_against(
-    values: Metrics,
-    panels: Mapping[str, Panel],
+    values: Values,
+    panels: Mapping[str, Metric],
     file: Path,
     varied: str = DEVICES,
     limits: Mapping[str, Any] = MappingProxyType({}),
@@ -148,7 +134,7 @@ def save_against(
         return save_figure(figure, file)
 
 
-def save_bars(values: Mapping[str, Sequence[float]], panel: Panel, file: Path) -> list[Path]:
+def save_bars(values: Mapping[str, Sequence[float]], panel: Metric, file: Path) -> list[Path]:
     """Draw the mean of each label's runs, with its 95 % interval, as PNG and PDF.
 
     Args:
@@ -172,7 +158,7 @@ def save_bars(values: Mapping[str, Sequence[float]], panel: Panel, file: Path) -
 
 
 def save_curves(
-    curves: Mapping[str, Mapping[str, Floats]], panels: Mapping[str, Panel], file: Path
+    curves: Mapping[str, Mapping[str, Floats]], panels: Mapping[str, Metric], file: Path
 ) -> list[Path]:
     """Draw quantities against frames, each in its own Axes, two in a row, as PNG and PDF.
 

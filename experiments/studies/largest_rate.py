@@ -2,10 +2,9 @@
 
 A rate is too large if some data queue grows by more than 0.2 % of what arrives, over the last half
 of the run. That takes long runs: at the scale smoke the rates mean nothing.
-`python -m experiments.studies.largest_rate --help` lists its settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,22 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from experiments import lydroo
-from experiments.cli import run_module
-from experiments.configs import LyDROOConfig, ScaledConfig
+from experiments.configs import LyDROOConfig, ScaledConfig, resolve
+from experiments.problems import experiment_of
 from experiments.problems.queueing import stability
-from experiments.problems.queueing.loop import play
 from experiments.runs.provenance import provenance
-from experiments.studies.against import SCHEMES
-from experiments.studies.figures import Panel, save_bars
-from experiments.studies.folder import frames_of, publish, read_rows, seeds_of, show
-from experiments.studies.statistics import aligned, interval_text
+from experiments.runs.statistics import aligned, interval_text
+from experiments.simulation import simulate
+from experiments.studies.figures import save_bars
+from experiments.studies.folder import frames_of, publish, read_rows, seeds_of
+from experiments.studies.metrics import Metric
+from experiments.studies.tables import SCHEMES
 
 FRAMES = 20_000
 SEEDS = 5
 LOW, HIGH = 0.1, 10.0  # Mbit a frame: all schemes are stable at the one, none is at the other
 PRECISION = {"smoke": 0.2, "full": 0.002}  # relative
 GROWTH = 0.002  # of what arrives, which counts as none
-
-
-def main(config: ScaledConfig) -> None:
-    """Carry the study out, and print what came of it."""
-    show(run(config))
 
 
 def run(config: ScaledConfig) -> Path:
@@ -90,9 +84,10 @@ def largest_rate(
 
 def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool:
     """Whether no data queue grows by more than this part of what arrives, at this arrival rate."""
-    env, decider, frames = lydroo.prepare(replace(config, arrival_rate=rate))
-    steps = play(env, decider, frames, config.energy_reserve)
-    queues = np.array([data_queue for (_, data_queue, _), *_ in steps])
+    config = resolve(replace(config, arrival_rate=rate))
+    task = experiment_of(config).prepare(config, progress=False)
+    steps = simulate(task.decider, task.problem, task.num_frames, options=task.options)
+    queues = np.array([step.before["data_queue"] for step in steps])
     drifts = [stability.drift(queue).mean for queue in queues.T]
     return max(drifts) <= growth * rate
 
@@ -110,15 +105,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return aligned(lines)
 
 
-def draw(study: Path, output: Path) -> list[Path]:
+def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:  # noqa: ARG001
     """Draw the figure of a saved study into another folder; return the files."""
     rows = read_rows(study / "runs.csv", ("decides", "largest_rate"))
     rates: dict[str, list[float]] = {}
     for row in rows:
         rates.setdefault(row["decides"], []).append(float(row["largest_rate"]))
-    panel = Panel("Largest stable arrival rate (Mbit a frame)")
+    panel = Metric("Largest stable arrival rate (Mbit a frame)")
     return save_bars(rates, panel, output / "largest_rate")
-
-
-if __name__ == "__main__":
-    run_module(ScaledConfig, main)

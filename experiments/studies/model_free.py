@@ -6,7 +6,7 @@ They play online, frame after frame in one environment that never ends, as DROO 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from droo_core.extras import require
-from env import DiscreteDecisions, QueueingMEC, WirelessPoweredMEC
+from env import DiscreteDecisions, QueueingMEC
 from experiments.configs import AlgorithmName
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Environment = WirelessPoweredMEC | QueueingMEC
+Environment: TypeAlias = Any  # one of Gymnasium with a state and a score
 
 SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {
     "ppo": {"learning_rate": 3e-3, "n_steps": 256, "batch_size": 64},

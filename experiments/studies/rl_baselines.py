@@ -1,7 +1,4 @@
-"""DROO beside PPO, A2C and DQN, which have no critic.
-
-`python -m experiments.studies.rl_baselines --help` lists its settings.
-"""
+"""DROO beside PPO, A2C and DQN, which have no critic."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,20 +11,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from droo_core.extras import require
-from experiments.cli import run_module
 from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
-from experiments.runs import results
+from experiments.problems import named
+from experiments.runs import summary as key_figures
 from experiments.runs.figures import rolling
 from experiments.runs.provenance import provenance
-from experiments.studies.baseline_runs import (
-    PROBLEMS,
-    Played,
-    Quantities,
-    play_droo,
-    play_model_free,
+from experiments.runs.statistics import (
+    aligned,
+    interval_text,
+    lack_text,
+    mean_and_interval,
+    mean_text,
 )
+from experiments.studies.baseline_runs import Outcome, Quantities, run_droo, run_model_free
 from experiments.studies.curves import POINTS, WINDOW
-from experiments.studies.figures import LEAST, Panel, save_curves, shortfall
+from experiments.studies.figures import save_curves
 from experiments.studies.folder import (
     Curves,
     frames_of,
@@ -35,17 +33,10 @@ from experiments.studies.folder import (
     read_curves,
     run_missing,
     seeds_of,
-    show,
     write_curves,
 )
+from experiments.studies.metrics import LEAST, Metric, shortfall
 from experiments.studies.model_free import Learning
-from experiments.studies.statistics import (
-    aligned,
-    interval_text,
-    lack_text,
-    mean_and_interval,
-    mean_text,
-)
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -54,14 +45,16 @@ FRAMES = 30_000
 SEEDS = 3
 FIRST_DRAWN = 10
 TEST_FRAMES = {"smoke": 100, "full": 2000}
+EXPERIMENTS = {"wpmec": "droo", "queueing": "lydroo"}
+"""Problem, as the settings call it -> experiment."""
 TEST_SEED_OFFSET = 1000  # the test frames have other seeds than those of the training
 DROO_LABEL = "DROO, LyDROO"
 
 TO_OPTIMUM = {"yscale": "log", "ylim": (LEAST, 1.0)}
 PANELS = {
-    "rate": Panel("1 - normalized rate", shortfall, TO_OPTIMUM),
-    "objective": Panel("With queues: 1 - objective / optimum", shortfall, TO_OPTIMUM),
-    "data_queue": Panel("Data queue (Mbit)", limits={"yscale": "log"}),
+    "rate": Metric("1 - normalized rate", shortfall, TO_OPTIMUM),
+    "objective": Metric("With queues: 1 - objective / optimum", shortfall, TO_OPTIMUM),
+    "data_queue": Metric("Data queue (Mbit)", limits={"yscale": "log"}),
 }
 AGAINST = {"frame": "Time frame", "second": "Time (s)"}
 COLUMNS = ("decides", "curve"), ("frame", "second", "mean", "low", "high")  # of curves.csv
@@ -86,11 +79,6 @@ class Task(NamedTuple):
         return DROO_LABEL if self.algorithm is None else self.algorithm.upper()
 
 
-def main(config: RLBaselinesConfig) -> None:
-    """Carry the study out, and print what came of it."""
-    show(run(config))
-
-
 def run(config: RLBaselinesConfig) -> Path:
     """Run what is needed; return the folder with the table, the curves and the figure.
 
@@ -105,11 +93,11 @@ def run(config: RLBaselinesConfig) -> Path:
     of_droo = [task.config for task in tasks if task.algorithm is None]
     folders = dict(zip(of_droo, run_missing("rl_baselines", config, of_droo), strict=True))
     found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(play)(task, config, folders[task.config]) for task in tasks
+        delayed(outcome_of)(task, config, folders[task.config]) for task in tasks
     )
-    played = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
-    rows = [row(task, of_task) for task, of_task in zip(tasks, played, strict=True)]
-    curves = curves_of(tasks, played)
+    outcomes = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
+    rows = [row(task, of_task) for task, of_task in zip(tasks, outcomes, strict=True)]
+    curves = curves_of(tasks, outcomes)
     return publish(
         "rl_baselines",
         config,
@@ -129,7 +117,7 @@ def tasks_of(config: RLBaselinesConfig) -> list[Task]:
         for problem in config.problems
         for algorithm in (None, *config.algorithms)
         for settings in (
-            PROBLEMS[problem].config(
+            named(EXPERIMENTS[problem]).config(
                 num_devices=config.num_devices,
                 frames=frames_of(config, FRAMES),
                 seed=seed,
@@ -140,38 +128,37 @@ def tasks_of(config: RLBaselinesConfig) -> list[Task]:
     ]
 
 
-def play(task: Task, config: RLBaselinesConfig, folder: Path) -> Played:
+def outcome_of(task: Task, config: RLBaselinesConfig, folder: Path) -> Outcome:
     """Carry out a task; `folder` is that of the run of DROO on the same frames."""
     seed = task.config.seed + TEST_SEED_OFFSET
     test = replace(task.config, seed=seed, frames=TEST_FRAMES[config.scale])
-    problem = PROBLEMS[task.problem]
     if task.algorithm is None:
-        return play_droo(problem, folder, test)
+        return run_droo(folder, test)
     learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
-    return play_model_free(problem, learning, task.config, test)
+    return run_model_free(learning, task.config, test)
 
 
-def row(task: Task, played: Played) -> Row:
+def row(task: Task, outcome: Outcome) -> Row:
     """Return a row of runs.csv; None is what does not apply."""
-    name = PROBLEMS[task.problem].normalized
-    normalized = played.learning[name]
+    name = named(EXPERIMENTS[task.problem]).schema.quantity
+    normalized = outcome.learning[name]
     fifth = slice(-max(1, len(normalized) // 5), None)
-    tested = played.with_critic or played.alone
+    tested = outcome.with_critic or outcome.alone
     half = slice(len(tested[name]) // 2, None)
     return {
         "problem": task.problem,
         "decides": task.label,
         "seed": task.config.seed,
-        "first_200": float(normalized[: results.FIRST].mean()),
-        "last_fifth": mean(played.learning, name, fifth),
-        "frames_to_0_9": results.frames_to(normalized, 0.9),
-        "frames_to_0_99": results.frames_to(normalized, 0.99),
-        "policy_test": mean(played.alone, name),
-        "critic_test": mean(played.with_critic or {}, name),
-        "queue_last_fifth": mean(played.learning, "data_queue", fifth),
+        "first_200": float(normalized[: key_figures.FIRST].mean()),
+        "last_fifth": mean(outcome.learning, name, fifth),
+        "frames_to_0_9": key_figures.frames_to(normalized, 0.9),
+        "frames_to_0_99": key_figures.frames_to(normalized, 0.99),
+        "policy_test": mean(outcome.alone, name),
+        "critic_test": mean(outcome.with_critic or {}, name),
+        "queue_last_fifth": mean(outcome.learning, "data_queue", fifth),
         "queue_test": mean(tested, "data_queue", half),
         "energy_test": mean(tested, "energy"),
-        "ms_per_frame": 1e3 * played.seconds / len(normalized),
+        "ms_per_frame": 1e3 * outcome.seconds / len(normalized),
     }
 
 
@@ -222,13 +209,13 @@ SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
 """Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
 
 
-def curves_of(tasks: Sequence[Task], played: Sequence[Played]) -> Curves:
+def curves_of(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> Curves:
     """Return what curves.csv holds: rolling means, averaged over seeds, with intervals.
 
     The seconds are those of the mean frame, times the frames.
     """
-    groups: dict[tuple[str, str], list[Played]] = {}
-    for task, of_task in zip(tasks, played, strict=True):
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for task, of_task in zip(tasks, outcomes, strict=True):
         groups.setdefault((task.problem, task.label), []).append(of_task)
     curves: Curves = {}
     for (_, label), runs in groups.items():
@@ -241,7 +228,7 @@ def curves_of(tasks: Sequence[Task], played: Sequence[Played]) -> Curves:
     return curves
 
 
-def draw(study: Path, output: Path) -> list[Path]:
+def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:  # noqa: ARG001
     """Draw the figure of a saved study into another folder; return the files."""
     read = read_curves(study / "curves.csv", *COLUMNS)
     curves, panels = {}, {}
@@ -256,7 +243,3 @@ def draw(study: Path, output: Path) -> list[Path]:
             limits = {**PANELS[name].limits, "xlabel": xlabel, "xscale": "log"}
             panels[key] = PANELS[name]._replace(limits=limits)
     return save_curves(curves, panels, output / "rl_baselines")
-
-
-if __name__ == "__main__":
-    run_module(RLBaselinesConfig, main)

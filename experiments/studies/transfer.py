@@ -1,10 +1,9 @@
 """A policy trained at one N, used at another without any training there.
 
 The agent proposes N candidates by order-preserving quantization, not refined, and learns nothing.
-`python -m experiments.studies.transfer --help` lists its settings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from numpy.typing import NDArray
 from agent import DROO
 from env import WPMECFrame
 from env.schemes import certified_optima
-from experiments.cli import run_module
-from experiments.configs import DROOConfig, PolicyName, SizesConfig
+from experiments.configs import DROOConfig, SizesConfig
 from experiments.problems.wpmec.frames import make_frames, replay
 from experiments.runs.provenance import provenance
-from experiments.studies import figures as study_figures
-from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, show
-from experiments.studies.statistics import aligned, lack, lack_text
+from experiments.runs.statistics import aligned, lack, lack_text
+from experiments.studies import figures
+from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -29,16 +27,11 @@ Row = dict[str, Any]
 FRAMES = 3000  # of the training
 SEEDS = 10
 USED_FRAMES = {"smoke": 50, "full": 1000}
-POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
+POLICIES: tuple[str, ...] = ("equivariant", "attention", "bigru_attention")
 DRAWN = "equivariant"
 TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
 USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
 SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
-
-
-def main(config: SizesConfig) -> None:
-    """Carry the study out, and print what came of it."""
-    show(run(config))
 
 
 def run(config: SizesConfig) -> Path:
@@ -93,7 +86,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
     }
 
 
-def draw(study: Path, output: Path) -> list[Path]:
+def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:  # noqa: ARG001
     """Draw the figure of a saved study into another folder; return the files."""
     of_cell: dict[tuple[int, int], list[float]] = {}
     for row in read_rows(study / "runs.csv", ("policy", "trained", "used", "normalized_rate")):
@@ -103,7 +96,7 @@ def draw(study: Path, output: Path) -> list[Path]:
     trained, used = (sorted(set(sizes)) for sizes in zip(*of_cell, strict=True))
     rates = np.array([[np.mean(of_cell[n, m]) for m in used] for n in trained])
     title = f"1 - normalized rate of {DRAWN}, not trained at the new $N$"
-    return study_figures.save_transfer(rates, trained, used, title, output)
+    return figures.save_transfer(rates, trained, used, title, output)
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -120,7 +113,3 @@ def table(rows: Iterable[Row]) -> str:
         own = [row["own_normalized_rate"] for row in of_cell]
         lines.append([*label, lack_text(best), lack(min(best)), lack_text(own)])
     return aligned(lines)
-
-
-if __name__ == "__main__":
-    run_module(SizesConfig, main)

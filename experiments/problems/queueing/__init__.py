@@ -1,1 +1,1 @@
-"""MEC with queues: LyDROO and the schemes beside it."""
+"""MEC with queues: LyDROO, and the schemes beside it."""

@@ -20,7 +20,7 @@ from env import (
 from env.datasets import read_recording
 from experiments.configs import LyDROOConfig, QueuesConfig
 from experiments.problems.queueing import stability
-from experiments.problems.wpmec.frames import device_weights
+from experiments.problems.weights import device_weights
 
 Floats = NDArray[np.float64]
 

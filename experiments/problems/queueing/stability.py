@@ -9,7 +9,7 @@ from scipy.stats import linregress, t
 
 from droo_core.validation import in_range
 from env import QueueingParameters
-from experiments.problems.queueing.history import QueueingHistory
+from experiments.runs.table import Table
 
 Floats = NDArray[np.float64]
 
@@ -107,27 +107,26 @@ def held(values: Floats, bound: float) -> float:
     return float(within.all(axis=1).mean())
 
 
-def report(
-    history: QueueingHistory, parameters: QueueingParameters, *, virtual: bool = True
-) -> dict[str, Any]:
-    """Return what a summary tells of the stability of all queues of a run.
+def report(table: Table, parameters: QueueingParameters, *, virtual: bool = True) -> dict[str, Any]:
+    """Return the entries of summary.json on the stability of all queues of a run.
 
     Args:
-        history: the run.
+        table: of the run.
         parameters: its constants.
-        virtual: whether the virtual energy queues are judged too; where decisions do not depend on
-            them they tell nothing.
+        virtual: whether the virtual energy queues are judged too; they mean nothing where
+            decisions do not depend on them.
 
     Raises:
         ValueError: if the run has fewer than 24 frames.
     """
-    budget, devices = parameters.energy_budget, history.rate.shape[1]
-    arrived = TOLERANCE * history.arrival.mean(axis=0)
+    budget, devices = parameters.energy_budget, table.num_devices
+    data_queues, energy_queues = table["data_queue"].T, table["energy_queue"].T
+    arrived = TOLERANCE * table["arrival"].mean(axis=0)
     allowed = TOLERANCE * parameters.energy_queue_scale * budget
     tests = 2 * devices if virtual else devices
-    data = [verdict(q, a, tests) for q, a in zip(history.data_queue.T, arrived, strict=True)]
-    energy = [verdict(q, allowed, tests) for q in history.energy_queue.T] if virtual else []
-    of_mean = drift(history.data_queue.mean(axis=1))
+    data = [verdict(q, a, tests) for q, a in zip(data_queues, arrived, strict=True)]
+    energy = [verdict(q, allowed, tests) for q in energy_queues] if virtual else []
+    of_mean = drift(table["data_queue"].mean(axis=1))
     return {
         "stability": min(data + energy, key=VERDICTS.index),
         "unstable_data_queues": data.count("unstable"),
@@ -136,8 +135,8 @@ def report(
         "data_queue_drift": of_mean.mean,
         "data_queue_drift_low": of_mean.low,
         "data_queue_drift_high": of_mean.high,
-        "largest_data_queue_drift": max(drift(queue).mean for queue in history.data_queue.T),
-        "largest_energy_queue_drift": max(drift(queue).mean for queue in history.energy_queue.T),
-        "largest_mean_energy": float(history.energy.mean(axis=0).max()),
-        "energy_budget_held": held(history.energy, budget),
+        "largest_data_queue_drift": max(drift(queue).mean for queue in data_queues),
+        "largest_energy_queue_drift": max(drift(queue).mean for queue in energy_queues),
+        "largest_mean_energy": float(table["energy"].mean(axis=0).max()),
+        "energy_budget_held": held(table["energy"], budget),
     }

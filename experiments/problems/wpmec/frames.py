@@ -15,6 +15,7 @@ from env import (
 )
 from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
+from experiments.problems.weights import device_weights
 
 Floats = NDArray[np.float64]
 
@@ -56,18 +57,6 @@ def replay(gains: Floats, weights: Floats, features: Sequence[str] | None) -> Wi
     """Return an environment that plays these gains `[T, N]`, its state telling these features."""
     channel = RecordedChannel(gains)
     return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())
-
-
-def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:
-    """Return the weights `[N]`: those given, or else the default's.
-
-    Raises:
-        ValueError: if there are not as many.
-    """
-    weights = default if given is None else np.array(given)
-    if len(weights) != len(default):
-        raise ValueError(f"weights must be as many as devices, {len(default)}, got {len(weights)}")
-    return weights
 
 
 def recorded_weights(

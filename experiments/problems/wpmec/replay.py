@@ -1,6 +1,6 @@
 """The frames that a run of the main experiment was played on, from its settings.
 
-A run folder does not hold them: they are generated anew, or read from the run's data file.
+A run folder does not hold them: they are generated again, or read from the run's data file.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from env import WPMECCritic
 from experiments.configs import DROOConfig
 from experiments.problems.wpmec.frames import frames_of_run
 from experiments.runs.provenance import sha256
-from experiments.runs.results import History
+from experiments.runs.table import Table
 
 Floats = NDArray[np.float64]
 
@@ -32,15 +32,15 @@ SETTINGS = (
 TOLERANCE = 1e-9  # relative, of rates
 
 
-def played_frames(came_from: Mapping[str, Any], history: History) -> tuple[Floats, Floats]:
+def replayed_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
     """Return the channel gains and the weights of every frame of a run `[T, N]`.
 
-    They are certain: a data file must have the hash that the run knew, and the decisions of the run
-    must earn the rates that it recorded.
+    They are certain: a data file must have the hash that the run recorded, and the decisions of
+    the run must earn the rates that it recorded.
 
     Args:
         came_from: the run's config.json.
-        history: its frames.
+        table: its frames.
 
     Raises:
         ValueError: if the frames are not those that were played.
@@ -54,33 +54,33 @@ def played_frames(came_from: Mapping[str, Any], history: History) -> tuple[Float
     if given["data"] is not None:
         given["data"] = Path(given["data"])
         if sha256(given["data"]) != came_from.get("data_sha256"):
-            raise ValueError(f"{given['data']} is not the file any more that the run was on")
+            raise ValueError(f"{given['data']} has changed since the run")
     if given["weights"] is not None:
         given["weights"] = tuple(given["weights"])
-    config = DROOConfig(**given)
-    gains, weights_from, _ = frames_of_run(config)
-    check_rates(gains, weights_from, history)
+    gains, weights_from, _ = frames_of_run(DROOConfig(**given))
+    check_rates(gains, weights_from, table)
     lengths = np.diff([*weights_from, len(gains)])
     return gains, np.repeat(list(weights_from.values()), lengths, axis=0)
 
 
-def check_rates(gains: Floats, weights_from: Mapping[int, Floats], history: History) -> None:
+def check_rates(gains: Floats, weights_from: Mapping[int, Floats], table: Table) -> None:
     """Check that a run's decisions earn its rates.
 
     Args:
         gains: channel gains `[T, N]`.
         weights_from: the weights `[N]` from each frame on at which they change.
-        history: the run's frames.
+        table: the run's frames.
 
     Raises:
         ValueError: if a decision does not.
     """
-    if gains.shape != history.decision.shape:
-        raise ValueError(f"frames must be {history.decision.shape}, got {gains.shape}")
+    decisions = table["decision"]
+    if gains.shape != decisions.shape:
+        raise ValueError(f"frames must be {decisions.shape}, got {gains.shape}")
     rates: list[float] = []
     for first, end in itertools.pairwise([*weights_from, len(gains)]):
         critic = WPMECCritic(weights_from[first])
-        frames = zip(gains[first:end], history.decision[first:end], strict=True)
+        frames = zip(gains[first:end], decisions[first:end], strict=True)
         rates += [critic.score(gain, decision[None])[0] for gain, decision in frames]
-    if not np.allclose(rates, history.rate, rtol=TOLERANCE, atol=0):
+    if not np.allclose(rates, table["rate"], rtol=TOLERANCE, atol=0):
         raise ValueError("the frames that the settings give now do not earn the rates of the run")

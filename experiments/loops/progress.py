@@ -1,0 +1,51 @@
+"""A progress bar over the frames of a run."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+from tqdm import tqdm
+
+from experiments.loops.recorder import Block
+from experiments.runs.table import Table
+
+EVERY = 500  # frames between two updates
+
+
+def no_bar(show: bool) -> bool | None:
+    """Return tqdm's `disable`: None shows a bar where the output is a terminal."""
+    return None if show else True
+
+
+def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Iterator[Block]:
+    """Pass blocks on, under a bar with the last frames' watched quantities, K and loss.
+
+    Args:
+        blocks: of the frames of a run.
+        table: that they are written to.
+        show: whether to show the bar, on a terminal.
+    """
+    if no_bar(show):
+        yield from blocks
+        return
+    loss = math.nan
+    with tqdm(total=len(table), unit="frame", disable=None) as bar:
+        for block in blocks:
+            if block.costs:
+                _, loss = block.costs[-1]
+            if block.end - bar.n >= EVERY or block.end == len(table):
+                bar.set_postfix(_watched(table, slice(bar.n, block.end), loss), refresh=False)
+                bar.update(block.end - bar.n)
+            yield block
+
+
+def _watched(table: Table, frames: slice, loss: float) -> dict[str, str]:
+    """Return the words of the bar."""
+    recent = table.frames(frames)
+    words = {
+        word: f"{recent[column].mean():.4f}"
+        for word, column in table.schema.watched.items()
+        if column in recent
+    }
+    if table.agent:
+        words |= {"K": str(recent["k"][-1]), "loss": f"{loss:.4f}"}
+    return words

@@ -1,0 +1,94 @@
+"""From the frames that a generator yields to the columns of a table, and their timing."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.runs.table import Floats, Table
+from experiments.simulation import Step
+
+
+class Block(NamedTuple):
+    """Successive frames that are in the table now: one, or as many as compiled code plays.
+
+    Attributes:
+        begin: index of the first, from 0.
+        end: index after the last.
+        costs: frames, from 1, and losses of the training steps in them.
+        decision_us: mean duration of a decision, a training step included, in microseconds.
+    """
+
+    begin: int
+    end: int
+    costs: list[tuple[int, float]]
+    decision_us: float
+
+
+def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:
+    """Write each step into a table, and yield that it is there."""
+    write = writer_of(table)
+    for step in steps:
+        yield write(step)
+
+
+def record_fleet(
+    frames: Iterable[Sequence[Step]], tables: Sequence[Table]
+) -> Iterator[list[Block]]:
+    """Do what `record` does for the steps of the agents of a fleet, a table each `[B]`."""
+    writers = [writer_of(table) for table in tables]
+    for steps in frames:
+        yield [write(step) for write, step in zip(writers, steps, strict=True)]
+
+
+def writer_of(table: Table) -> Callable[[Step], Block]:
+    """Return a function that writes a step into a table."""
+    readers = [
+        (table.columns[column.name], column.read)
+        for column in table.schema.of(agent=table.agent)
+        if column.read is not None
+    ]
+
+    def write(step: Step) -> Block:
+        t = step.frame - 1
+        for values, read in readers:
+            values[t] = read(step)
+        costs = [] if step.cost is None else [(step.frame, step.cost)]
+        return Block(t, step.frame, costs, step.decision_us)
+
+    return write
+
+
+class Timing(NamedTuple):
+    """Duration of a run.
+
+    Attributes:
+        seconds: of all frames.
+        decision_us: of each frame's decision `[T]`, microseconds.
+    """
+
+    seconds: float
+    decision_us: Floats
+
+    def summary(self) -> dict[str, float]:
+        """Return the entries of summary.json."""
+        return {
+            "seconds": self.seconds,
+            "microseconds_per_frame": self.seconds / len(self.decision_us) * 1e6,
+            "decision_us_p50": float(np.percentile(self.decision_us, 50)),
+            "decision_us_p99": float(np.percentile(self.decision_us, 99)),
+        }
+
+
+def play_to_the_end(blocks: Iterable[Block], table: Table) -> Timing:
+    """Consume blocks of frames, set the training losses of the table, and return the timing."""
+    costs: list[tuple[int, float]] = []
+    decision_us = np.empty(len(table))
+    start = time.perf_counter()
+    for block in blocks:
+        costs += block.costs
+        decision_us[block.begin : block.end] = block.decision_us
+    seconds = time.perf_counter() - start
+    table.set_costs(costs)
+    return Timing(seconds, decision_us)

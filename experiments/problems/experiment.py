@@ -1,0 +1,197 @@
+"""An experiment: all that running, saving, showing and exporting must know of a problem's runs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import DROO, Fleet, MemoryDNN
+from env import PlayableProblem
+from experiments.configs import AgentConfig, PolicyConfig, RunConfig
+from experiments.loops.recorder import Block, record, record_fleet
+from experiments.runs import summary
+from experiments.runs.cells import Columns
+from experiments.runs.table import Schema, Table
+from experiments.simulation import Decider, simulate, simulate_fleet
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+@dataclass(eq=False)
+class Task(Generic[Config]):
+    """A run, ready to be played.
+
+    Attributes:
+        config: its settings, resolved.
+        decider: an agent, or a scheme.
+        problem: where it decides.
+        num_frames: T.
+        num_devices: N.
+        test_frames: number of frames at the end that are the test.
+        options: of the problem's reset.
+        constants: of the table.
+        known: columns that are known before the first frame, such as the optimum.
+        facts: entries of summary.json that are known before the first frame.
+    """
+
+    config: Config
+    decider: Decider
+    problem: PlayableProblem
+    num_frames: int
+    num_devices: int
+    test_frames: int
+    options: dict[str, Any] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def new_table(self, schema: Schema) -> Table:
+        """Return an empty table for its frames, but for the columns that are known."""
+        agent = isinstance(self.decider, DROO)
+        shape = self.num_frames, self.num_devices
+        table = Table.empty(schema, *shape, agent=agent, constants=self.constants)
+        table.columns |= self.known
+        return table
+
+
+class Experiment(ABC, Generic[Config]):
+    """The experiment of one problem; a subclass is one, and is registered in `problems`.
+
+    Attributes:
+        name: of its folder of results.
+        title: of its agent, in legends.
+        config: the class of its settings.
+        schema: of its runs' tables.
+        columns: of tables over several runs.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    config: type[Config]
+    schema: ClassVar[Schema]
+    columns: ClassVar[Columns]
+
+    @abstractmethod
+    def prepare(self, config: Config, *, progress: bool) -> Task[Config]:
+        """Return a run's decider, problem and frames.
+
+        Args:
+            config: its settings, resolved.
+            progress: whether to show a progress bar, on a terminal.
+
+        Raises:
+            ValueError: if a setting is out of range, or the data file damaged.
+            FileNotFoundError: if there is no such data file.
+        """
+
+    @abstractmethod
+    def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
+        """Return the lines of a run's summary on a terminal: name -> value."""
+
+    @abstractmethod
+    def environment(self, config: Config) -> tuple[PlayableProblem, dict[str, Any] | None]:
+        """Return an environment that plays the frames of a run, and the options of its reset."""
+
+    def learns(self, config: Config) -> bool:  # noqa: ARG002 (of subclasses)
+        """Whether an agent decides in a run, not a scheme."""
+        return True
+
+    def play(self, task: Task[Config], table: Table) -> Iterator[Block]:
+        """Play the frames of a run into a table; yield as they are there."""
+        frames = simulate(task.decider, task.problem, task.num_frames, options=task.options)
+        return record(frames, table)
+
+    def play_together(
+        self, tasks: Sequence[Task[Config]], tables: Sequence[Table], device: str
+    ) -> Iterator[list[Block]]:
+        """Play runs whose agents are a fleet; yield the blocks of each run, `[B]`."""
+        droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
+        fleet = Fleet(droos, device)
+        try:
+            frames = simulate_fleet(
+                fleet,
+                [task.problem for task in tasks],
+                tasks[0].num_frames,
+                options=[task.options for task in tasks],
+            )
+            yield from record_fleet(frames, tables)
+        finally:
+            fleet.release()
+
+    def complete(self, task: Task[Config], table: Table) -> None:
+        """Set the columns that are known only after the last frame, such as the optimum."""
+
+    def summarize(self, task: Task[Config], table: Table) -> dict[str, Any]:
+        """Return the entries of summary.json that the frames give."""
+        return summary.summarize(table, task.test_frames)
+
+    def warning(self, summary: Mapping[str, Any]) -> str | None:  # noqa: ARG002 (of subclasses)
+        """Return a warning about a run, if there is one."""
+        return None
+
+    def restore(self, came_from: Mapping[str, Any], table: Table) -> None:
+        """Set the columns of a saved run that its files do not hold.
+
+        Args:
+            came_from: the run's config.json.
+            table: its frames.
+
+        Raises:
+            ValueError: if they are not certain to be those of the run.
+            OSError: if a data file cannot be read.
+        """
+
+
+def agent_seed(seed: int) -> np.random.SeedSequence:
+    """Return the agent's stream of a run's seed; the first stream is the channel's."""
+    _, for_agent = np.random.SeedSequence(seed).spawn(2)
+    return for_agent
+
+
+def build_agent(
+    config: PolicyConfig,
+    num_devices: int,
+    seed: np.random.SeedSequence,
+    training_interval: int = 10,
+) -> MemoryDNN:
+    """Return an agent with these settings, resolved.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+    assert config.policy is not None  # `resolve` filled these in
+    assert config.features is not None
+    assert config.hidden is not None
+    return MemoryDNN(
+        [len(config.features) * num_devices, *config.hidden, num_devices],
+        config.learning_rate,
+        training_interval,
+        config.batch_size,
+        config.memory_size,
+        policy=config.policy,
+        features=config.features,
+        loss=config.loss,
+        rebuild_optimizer=config.rebuild_optimizer,
+        seed=seed,
+    )
+
+
+def build_droo(config: AgentConfig, agent: MemoryDNN) -> DROO:
+    """Return a DROO with an agent and these settings, resolved.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+    assert config.quantizer is not None  # `resolve` filled it in
+    return DROO(
+        agent,
+        mode=config.quantizer,
+        num_candidates=config.num_candidates,
+        adapt_every=config.adapt_every,
+        refine_every=config.refine_every or None,
+        refine_from_local=bool(config.refine_from_local),
+        learn_when_wrong=bool(config.learn_when_wrong),
+    )

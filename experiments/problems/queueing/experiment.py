@@ -1,0 +1,212 @@
+"""LyDROO online on MEC with queues, or another scheme on its frames."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import DROO
+from droo_core.validation import in_range
+from env import QueueingCritic, QueueingFrame, QueueingMEC
+from env.schemes import (
+    all_local,
+    all_offloading,
+    certified_lyapunov_optimum,
+    coordinate_descent,
+    lyapunov_optimum,
+)
+from experiments.configs import LyDROOConfig
+from experiments.problems.experiment import (
+    Experiment,
+    Task,
+    agent_seed,
+    build_agent,
+    build_droo,
+)
+from experiments.problems.queueing import stability
+from experiments.problems.queueing.frames import make_env, make_frames
+from experiments.problems.queueing.schema import SCHEMA
+from experiments.runs import summary as key_figures
+from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
+from experiments.runs.table import Table
+from experiments.simulation import Scheme
+
+Floats = NDArray[np.float64]
+
+MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
+MYOPIC = "myopic"
+SCHEMES: Mapping[str, Scheme] = {
+    "exact": lyapunov_optimum,
+    "lycd": lambda env: env.climb(all_local(env)).decision,
+    MYOPIC: coordinate_descent,
+    "all-local": all_local,
+    "all-offloading": all_offloading,
+}
+
+
+def stable_runs(runs: Summaries) -> str:
+    """Return the number of runs whose queues are all stable, as text."""
+    verdicts = [run["stability"] for run in runs]
+    undecided = verdicts.count("undecided")
+    doubt = f" ({undecided} undecided)" if undecided else ""
+    return f"{verdicts.count('stable')} of {len(verdicts)}{doubt}"
+
+
+class QueueingExperiment(Experiment[LyDROOConfig]):
+    """MEC with queues, with LyDROO."""
+
+    name = "lydroo"
+    title = "LyDROO"
+    config = LyDROOConfig
+    schema = SCHEMA
+    columns = (
+        ("queue, last half", interval_of("steady_data_queue", "{:.4g}")),
+        ("energy queue", mean_of("steady_energy_queue", "{:.0f}")),
+        ("energy (largest)", most_of("largest_mean_energy", "{:.4f}")),
+        ("stable runs", stable_runs),
+        ("1 - objective", shortfall_of("normalized_objective")),
+        ("scored", mean_of("mean_scored", "{:.1f}")),
+        ("us per frame", mean_of("microseconds_per_frame", "{:.0f}")),
+    )
+
+    def learns(self, config: LyDROOConfig) -> bool:
+        """Whether an agent decides in a run, not a scheme."""
+        return config.scheme == self.name
+
+    def prepare(self, config: LyDROOConfig, *, progress: bool) -> Task[LyDROOConfig]:  # noqa: ARG002
+        """Return a run's environment and its decider."""
+        torch.set_num_threads(1)  # on networks of this size a second thread only costs
+        frames = make_frames(config)
+        num_frames = len(frames[0])
+        env, options = replay(config, *frames)
+        decider: DROO | Scheme
+        if self.learns(config):
+            seed = agent_seed(config.seed)
+            agent = build_agent(config, env.num_devices, seed, config.training_interval)
+            decider = build_droo(config, agent)
+        else:
+            decider = SCHEMES[config.scheme]
+        return Task(
+            config,
+            decider,
+            env,
+            num_frames,
+            env.num_devices,
+            test_frames=max(1, num_frames // 5),
+            options=options,
+            constants={"weights": env.weights, "parameters": env.parameters},
+            facts={"scheme": config.scheme},
+        )
+
+    def environment(self, config: LyDROOConfig) -> tuple[QueueingMEC, dict[str, Any]]:
+        """Return an environment that plays the frames of a run, and the queues that it starts with.
+
+        Raises:
+            ValueError: if a setting is out of range, or the data file damaged.
+        """
+        return replay(config, *make_frames(config))
+
+    def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
+        """Set the optimum of each frame, in the state that the run had brought about."""
+        critic = QueueingCritic(table.constants["weights"], table.constants["parameters"])
+        frames = zip(table["gain"], table["data_queue"], table["energy_queue"], strict=True)
+        table.columns["optimal_objective"] = np.array(
+            [upper_bound(critic, *each) for each in frames]
+        )
+
+    def summarize(self, task: Task[LyDROOConfig], table: Table) -> dict[str, Any]:
+        """Return the key figures of queues, energy and objective, and whether queues are stable.
+
+        The steady state is the last half of the frames.
+        """
+        lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
+        steady, weights = slice(len(table) // 2, None), table.constants["weights"]
+        queue = table["data_queue"].mean(axis=1)
+        found = key_figures.summarize(table, task.test_frames)
+        found["normalized_objective"] = float(table.normalized.mean())
+        if not lyapunov:
+            of_objective = [name for name in found if "objective" in name or "frames_to" in name]
+            found |= dict.fromkeys((*of_objective, "optimal_decision_fraction_test"))
+        return {
+            **found,
+            "steady_data_queue": float(queue[steady].mean()),
+            "peak_data_queue": float(queue.max()),
+            "steady_energy_queue": float(table["energy_queue"][steady].mean()),
+            "mean_energy": float(table["energy"].mean()),
+            "steady_weighted_rate": float((table["rate"][steady] @ weights).mean()),
+            "steady_weighted_arrival": float((table["arrival"][steady] @ weights).mean()),
+            **stability.report(table, table.constants["parameters"], virtual=lyapunov),
+        }
+
+    def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
+        """Return the lines of a run's summary."""
+        drift, low, high = (summary[f"data_queue_drift{end}"] for end in ("", "_low", "_high"))
+        rows: dict[str, object] = {
+            "Devices N": summary["num_devices"],
+            "Frames": f"{summary['frames']:,}",
+            "Queues": summary["stability"],
+            "Drift of the mean queue, last half": (
+                f"{drift:.4f} [{low:.4f}, {high:.4f}] Mbit a frame"
+            ),
+            "Mean data queue, last half (peak)": (
+                f"{summary['steady_data_queue']:.2f} ({summary['peak_data_queue']:.2f}) Mbit"
+            ),
+            "Mean energy (largest of a device)": (
+                f"{summary['mean_energy']:.4f} ({summary['largest_mean_energy']:.4f}) J a frame"
+            ),
+            "Frames in which the budgets held": f"{summary['energy_budget_held']:.1%}",
+        }
+        if summary["normalized_objective"] is not None:
+            rows["Objective over optimum"] = f"{summary['normalized_objective']:.6f}"
+        if summary["parameters"] is not None:
+            own = summary["own_normalized_objective_test"]
+            rows["Own decision alone, test frames"] = f"{own:.6f}"
+        return rows
+
+    def warning(self, summary: Mapping[str, Any]) -> str | None:
+        """Return a warning about a run whose queues are not all stable."""
+        if summary["stability"] == "stable":
+            return None
+        if summary["stability"] == "undecided":
+            return (
+                f"WARNING: the run has not converged: whether {summary['undecided_queues']} of its "
+                "queues are stable cannot be told; run more --frames"
+            )
+        return (
+            "WARNING: queues grew through the last half of the run, "
+            f"{summary['unstable_data_queues']} of data and {summary['unstable_energy_queues']} "
+            "of energy: they are unstable, or the agent has not learned enough yet"
+        )
+
+
+def replay(
+    config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
+) -> tuple[QueueingMEC, dict[str, Any]]:
+    """Return an environment that plays these gains and arrivals, and the queues at its reset.
+
+    The energy queues start with nu times the energy reserve.
+
+    Args:
+        config: settings of the run.
+        gains: channel gains `[T, N]`.
+        arrivals: `[T, N]`, Mbit.
+        weights: of the devices `[N]`.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+    env = make_env(config, gains, arrivals, weights)
+    reserve = float(in_range("energy_reserve", config.energy_reserve, 0, math.inf, ()))
+    queue = np.full(env.num_devices, env.parameters.energy_queue_scale * reserve)
+    return env, {"energy_queue": queue}
+
+
+def upper_bound(
+    critic: QueueingCritic, gain: Floats, data_queue: Floats, energy_queue: Floats
+) -> float:
+    """Return an upper bound of the objective of a frame, as a rule tight to 1e-11."""
+    frame = QueueingFrame(critic, gain, data_queue, energy_queue)
+    return certified_lyapunov_optimum(frame, max_nodes=MAX_NODES).upper_bound

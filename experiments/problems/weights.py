@@ -1,0 +1,18 @@
+"""The weights of the devices in a run."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:
+    """Return the weights `[N]`: those given, or else the default's.
+
+    Raises:
+        ValueError: if there are not as many.
+    """
+    weights = default if given is None else np.array(given)
+    if len(weights) != len(default):
+        raise ValueError(f"weights must be as many as devices, {len(default)}, got {len(weights)}")
+    return weights

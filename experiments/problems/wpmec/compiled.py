@@ -1,0 +1,164 @@
+"""Frames of wireless powered MEC in compiled code, for agents that it can play.
+
+The reference is `experiments.simulation.simulate`: a test holds decisions, memory and weights to be
+the same bit for bit.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent import DROO
+from agent.droo import Progress
+from agent.validation import vector
+from env import WPMECCritic
+from env.common.features import WPMEC_FEATURES, WPMECView, parse, states
+from experiments.loops.recorder import Block
+from experiments.problems.wpmec import kernels
+from experiments.problems.wpmec.kernels import Columns, Rules
+from experiments.runs.table import Table
+
+Floats = NDArray[np.float64]
+
+BLOCK = 4096  # frames whose states are made at a time
+
+
+def can_be_compiled(droo: DROO, gains: Floats) -> bool:
+    """Whether there is compiled code for this agent and these channel gains `[T, N]`."""
+    features = droo.agent.features
+    return (
+        droo.mode == "OP"
+        and not droo.learn_later
+        and not droo.refine_from_local
+        and droo.due == 0
+        and droo.agent.compiled_layers is not None
+        and features is not None
+        and ("active" not in features or bool((gains > 0).all()))
+    )
+
+
+def check_fits(droo: DROO, gains: Floats, weights_from: Mapping[int, Floats]) -> None:
+    """Check that frames have as many devices as the agent.
+
+    Raises:
+        ValueError: if they have not.
+    """
+    num_devices = droo.agent.net[-1]
+    for name, array in (("gains", gains), *(("weights", each) for each in weights_from.values())):
+        if array.shape[-1] != num_devices:
+            raise ValueError(
+                f"{name} must be those of the agent's {num_devices} devices, got {array.shape[-1]}"
+            )
+
+
+def play_compiled(
+    droo: DROO, gains: Floats, weights_from: Mapping[int, Floats], table: Table
+) -> Iterator[Block]:
+    """Play frames in compiled code; `can_be_compiled` must hold.
+
+    Args:
+        droo: the agent.
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
+        table: out, with room for T frames.
+
+    Yields:
+        A block at every training step at least.
+
+    Raises:
+        ValueError: if a gain is negative, or a state not finite in single precision.
+        ArithmeticError: if training has driven the weights to non-finite values, or an allocation
+            could not be solved.
+    """
+    agent, rules = droo.agent, rules_of(droo)
+    columns = columns_of(table)
+    for begin, end in stretches(weights_from, len(gains)):
+        critic = WPMECCritic(weights_in(weights_from, begin))
+        of_block = states_of(agent.features or (), gains, weights_from, begin, end)
+        t = begin
+        while t < end:
+            layers = agent.compiled_layers
+            assert layers is not None
+            start, first = time.perf_counter(), t
+            t, outcome, progress = kernels.play(
+                t,
+                end,
+                layers,
+                of_block[t - begin :],
+                gains,
+                critic.kernel_arguments,
+                agent.memory,
+                agent.memory_counter,
+                rules,
+                droo.progress,
+                columns,
+            )
+            droo.progress = Progress(*progress)
+            agent.replay.counter += t - first
+            if outcome == kernels.FAILED:
+                droo.decide(of_block[t - begin], partial(critic.score, gains[t]))  # says why
+                raise AssertionError("a frame failed in compiled code alone")
+            if outcome == kernels.TRAIN:
+                agent.learn()
+            seconds = time.perf_counter() - start
+            costs = [(t, agent.cost_his[-1])] if outcome == kernels.TRAIN else []
+            yield Block(first, t, costs, seconds / (t - first) * 1e6)
+
+
+def columns_of(table: Table) -> Columns:
+    """Return the columns of a table that the kernels write."""
+    return Columns(*(table.columns[name] for name in Columns._fields))
+
+
+def joint_columns(tables: Sequence[Table]) -> Columns:
+    """Return the columns of several tables joined `[B, ...]`; the tables get views of them."""
+    joint = [np.stack([table.columns[name] for table in tables]) for name in Columns._fields]
+    for b, table in enumerate(tables):
+        table.columns |= {name: each[b] for name, each in zip(Columns._fields, joint, strict=True)}
+    return Columns(*joint)
+
+
+def rules_of(droo: DROO) -> Rules:
+    """Return an agent's settings for the kernels."""
+    return Rules(
+        droo.agent.training_interval,
+        droo.adapt_every or 0,
+        droo.refine_every or 0,
+        droo.learn_when_wrong,
+    )
+
+
+def stretches(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:
+    """Return begin and end of stretches of frames, none too long, that share their weights."""
+    ends = {*weights_from, *range(0, num_frames, BLOCK), num_frames}
+    return itertools.pairwise(sorted(ends))
+
+
+def weights_in(weights_from: Mapping[int, Floats], frames: ArrayLike) -> Floats:
+    """Return the weights of frames: `[N]` of one, `[T, N]` of T."""
+    each: Floats = np.array(list(weights_from.values()))
+    return each[np.searchsorted(list(weights_from), frames, side="right") - 1]
+
+
+def states_of(
+    features: tuple[str, ...],
+    gains: Floats,
+    weights_from: Mapping[int, Floats],
+    begin: int,
+    end: int,
+) -> NDArray[np.float32]:
+    """Return the states `[end - begin, inputs]` of frames, as a replaying environment gives them.
+
+    Raises:
+        ValueError: if one is not finite in single precision.
+    """
+    oldest = max(age for _, age in parse(features, WPMEC_FEATURES))
+    earliest = max(0, begin - oldest)
+    weights = weights_in(weights_from, np.arange(earliest, end))
+    frames = WPMECView(gains[earliest:end], weights)
+    found = states(features, WPMEC_FEATURES, frames)[begin - earliest :]
+    return vector("states", found.ravel(), found.size).reshape(found.shape)

@@ -1,0 +1,272 @@
+"""The main experiment: DROO online on wireless powered MEC."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import DROO, Fleet, MemoryDNN
+from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
+from env.schemes import certified_optima
+from experiments.configs import DROOConfig
+from experiments.loops.recorder import Block, record, record_fleet
+from experiments.problems.experiment import (
+    Experiment,
+    Task,
+    agent_seed,
+    build_agent,
+    build_droo,
+)
+from experiments.problems.wpmec import compiled
+from experiments.problems.wpmec.compiled_fleet import can_be_compiled_together, play_compiled_fleet
+from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_frames, replay
+from experiments.problems.wpmec.replay import replayed_frames
+from experiments.problems.wpmec.schema import SCHEMA
+from experiments.runs import summary as key_figures
+from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
+from experiments.runs.table import Table
+from experiments.simulation import Decider, simulate, simulate_fleet
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class WPMECTask(Task[DROOConfig]):
+    """A run on known channel gains.
+
+    Attributes:
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
+    """
+
+    gains: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    weights_from: Mapping[int, Floats] = field(default_factory=dict)
+
+
+class WPMECExperiment(Experiment[DROOConfig]):
+    """Wireless powered MEC, with DROO."""
+
+    name = "droo"
+    title = "DROO"
+    config = DROOConfig
+    schema = SCHEMA
+    columns = (
+        ("1 - rate, test", shortfall_of("normalized_rate_test")),
+        ("worst", worst_of("normalized_rate_test")),
+        ("1 - rate, first 200", shortfall_of("normalized_rate_first_200")),
+        ("worst", worst_of("normalized_rate_first_200")),
+        ("1 - rate, 200 after a change", shortfall_of("normalized_rate_200_after_change")),
+        ("worst", worst_of("normalized_rate_200_after_change")),
+        ("1 - rate, own decision", shortfall_of("own_normalized_rate_test")),
+        ("frames to 0.99", frames_until("frames_to_0_99")),
+        ("to 0.999", frames_until("frames_to_0_999")),
+        ("scored per frame", mean_of("mean_scored")),
+        ("gradient steps", mean_of("gradient_steps")),
+        ("parameters", mean_of("parameters")),
+        ("us per frame", mean_of("microseconds_per_frame")),
+    )
+
+    def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
+        """Return a run's agent and frames, and the certified optimum of each of these."""
+        torch.set_num_threads(1)  # on networks of this size a second thread only costs
+        gains, weights_from, test_frames = frames_of_run(config)
+        droo = build(config, gains.shape[1], agent_seed(config.seed))
+        optimal_rate, certificate = certify(
+            gains, weights_from, config.optimum_time_limit, progress=progress
+        )
+        return WPMECTask(
+            config,
+            droo,
+            replay(gains, weights_from[0], config.features),
+            num_frames=len(gains),
+            num_devices=gains.shape[1],
+            test_frames=test_frames,
+            known={"optimal_rate": optimal_rate},
+            facts=certificate,
+            gains=gains,
+            weights_from=weights_from,
+        )
+
+    def environment(self, config: DROOConfig) -> tuple[WirelessPoweredMEC, None]:
+        """Return an environment that plays the frames of a run; its reset takes no options."""
+        return replay(*make_frames(config), config.features), None
+
+    def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
+        """Play frames, in compiled code if that is possible."""
+        assert isinstance(task, WPMECTask)
+        gains, features = task.gains[: task.num_frames], task.config.features
+        return play(task.decider, gains, task.weights_from, table, features)
+
+    def play_together(
+        self, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table], device: str
+    ) -> Iterator[list[Block]]:
+        """Play frames with a fleet, in compiled code if that is possible."""
+        of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
+        droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
+        gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
+        return play_together(droos, gains, of_tasks[0].weights_from, tables, device)
+
+    def summarize(self, task: Task[DROOConfig], table: Table) -> dict[str, Any]:
+        """Return the key figures of the rates."""
+        percents = EVENTS[task.config.scenario]
+        changes = [at * task.num_frames // 100 for at in percents]
+        return key_figures.summarize(table, task.test_frames, changes)
+
+    def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
+        """Return the lines of a run's summary."""
+        never = "not reached"
+        return {
+            "Devices N": summary["num_devices"],
+            "Frames (of them test frames)": (f"{summary['frames']:,} ({summary['test_frames']:,})"),
+            "Normalized rate, test frames": f"{summary['normalized_rate_test']:.6f}",
+            "Optimal decisions, test frames": f"{summary['optimal_decision_fraction_test']:.2%}",
+            "Frames until 0.99 / 0.999 (mean of 200)": (
+                f"{summary['frames_to_0_99'] or never} / {summary['frames_to_0_999'] or never}"
+            ),
+            "Own decision alone, test frames": f"{summary['own_normalized_rate_test']:.6f}",
+        }
+
+    def restore(self, came_from: Mapping[str, Any], table: Table) -> None:
+        """Set the channel gains and the weights of every frame of a saved run."""
+        table.columns["gain"], table.columns["weight"] = replayed_frames(came_from, table)
+        table.constants["weights"] = table["weight"][0]
+
+
+def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
+    """Return an agent with these settings, resolved.
+
+    Raises:
+        ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
+        FileNotFoundError: if there is no such file.
+    """
+    agent = build_agent(config, num_devices, seed, config.training_interval)
+    if config.warm_start is not None:
+        agent.start_from(MemoryDNN.load(config.warm_start))
+    return build_droo(config, agent)
+
+
+def certify(
+    gains: Floats, weights_from: Mapping[int, Floats], time_limit: float, *, progress: bool
+) -> tuple[Floats, dict[str, float]]:
+    """Return a certified bound `[T]` of each frame's rate, bit/s; and the largest gap, and seconds.
+
+    Args:
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change.
+        time_limit: seconds after which to stop at a wider gap, for each frame.
+        progress: whether to show a progress bar, on a terminal.
+    """
+    start = time.perf_counter()
+    frames = []
+    for first, end in itertools.pairwise([*weights_from, len(gains)]):
+        critic = WPMECCritic(weights_from[first])
+        frames += [WPMECFrame(critic, gain) for gain in gains[first:end]]
+    optima = certified_optima(
+        frames, time_limit=time_limit, description="optimum of every frame" if progress else None
+    )
+    bounds = np.array([optimum.upper_bound for optimum in optima])
+    return bounds, {
+        "optimum_gap": max(optimum.gap for optimum in optima),
+        "optimum_seconds": time.perf_counter() - start,
+    }
+
+
+def play(
+    decider: Decider,
+    gains: Floats,
+    weights_from: Mapping[int, Floats],
+    table: Table,
+    features: Sequence[str] | None = None,
+) -> Iterator[Block]:
+    """Play frames, in compiled code if that is possible.
+
+    Args:
+        decider: an agent, or a scheme.
+        gains: channel gains `[T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
+        table: out.
+        features: of the state that a scheme sees; an agent has its own.
+
+    Raises:
+        ValueError: if an agent does not fit the frames.
+        ArithmeticError: if training has driven the weights to non-finite values, or an allocation
+            could not be solved.
+    """
+    if isinstance(decider, DROO):
+        compiled.check_fits(decider, gains, weights_from)
+        if compiled.can_be_compiled(decider, gains):
+            return compiled.play_compiled(decider, gains, weights_from, table)
+    return play_one_by_one(decider, gains, weights_from, table, features)
+
+
+def play_one_by_one(
+    decider: Decider,
+    gains: Floats,
+    weights_from: Mapping[int, Floats],
+    table: Table,
+    features: Sequence[str] | None = None,
+) -> Iterator[Block]:
+    """Do what `play` does frame by frame, whatever the decider."""
+    if isinstance(decider, DROO):
+        features = decider.agent.features
+    problem = replay(gains, weights_from[0], features)
+    blocks = record(simulate(decider, problem, len(gains)), table)
+    return with_weights(blocks, [problem], weights_from)
+
+
+def play_together(
+    droos: Sequence[DROO],
+    gains: Floats,
+    weights_from: Mapping[int, Floats],
+    tables: Sequence[Table],
+    device: str = "cpu",
+) -> Iterator[list[Block]]:
+    """Play frames with a fleet, in compiled code if that is possible.
+
+    Args:
+        droos: the agents `[B]`.
+        gains: channel gains of each agent `[B, T, N]`.
+        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
+        tables: out, of each agent `[B]`.
+        device: where the networks compute, as for `Fleet`.
+
+    Yields:
+        The new frames of each agent `[B]`.
+
+    Raises:
+        ValueError: if the agents do not fit the frames, or cannot be a fleet.
+        ArithmeticError: as for `play`.
+    """
+    for droo, of_agent in zip(droos, gains, strict=True):
+        compiled.check_fits(droo, of_agent, weights_from)
+    fleet = Fleet(droos, device)
+    try:
+        if fleet.device.type == "cpu" and can_be_compiled_together(droos, gains):
+            yield from play_compiled_fleet(fleet, gains, weights_from, tables)
+        else:
+            problems = [
+                replay(of_agent, weights_from[0], droo.agent.features)
+                for droo, of_agent in zip(droos, gains, strict=True)
+            ]
+            frames = simulate_fleet(fleet, problems, gains.shape[1])
+            yield from with_weights(record_fleet(frames, tables), problems, weights_from)
+    finally:
+        fleet.release()
+
+
+def with_weights(
+    blocks: Iterable[Any],
+    problems: Sequence[WirelessPoweredMEC],
+    weights_from: Mapping[int, Floats],
+) -> Iterator[Any]:
+    """Pass frames on, and change the problems' weights between them."""
+    for number, block in enumerate(blocks, start=1):
+        yield block
+        if number in weights_from:
+            for problem in problems:
+                problem.weights = weights_from[number]

@@ -1,0 +1,84 @@
+"""Cells of tables over runs: from the summaries of some runs to text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from experiments.runs.folder import load_summary
+from experiments.runs.statistics import aligned, interval_text, lack, lack_text, mean_text
+
+Summaries: TypeAlias = Sequence[Mapping[str, Any]]
+Cell: TypeAlias = Callable[[Summaries], str]
+Columns: TypeAlias = Sequence[tuple[str, Cell]]
+"""Titles and cells; a column whose cells are all empty is left out."""
+
+
+def values_of(summaries: Summaries, name: str) -> list[Any]:
+    """Return the values of a metric that there are; it says nothing of some runs."""
+    return [summary[name] for summary in summaries if summary.get(name) is not None]
+
+
+def shortfall_of(name: str) -> Cell:
+    """Return a cell: what a normalized metric is short of 1, with its interval."""
+
+    def cell(runs: Summaries) -> str:
+        found = values_of(runs, name)
+        return lack_text([min(1.0, value) for value in found]) if found else ""
+
+    return cell
+
+
+def worst_of(name: str) -> Cell:
+    """Return a cell: the largest shortfall of a normalized metric."""
+    return lambda runs: lack(min(found)) if (found := values_of(runs, name)) else ""
+
+
+def mean_of(name: str, form: str | None = None) -> Cell:
+    """Return a cell: the mean of a metric, in a format or as `mean_text` has it."""
+
+    def cell(runs: Summaries) -> str:
+        found = values_of(runs, name)
+        if form is None:
+            return mean_text(found) if found else ""
+        return form.format(sum(found) / len(found)) if found else ""
+
+    return cell
+
+
+def frames_until(name: str) -> Cell:
+    """Return a cell: the mean of a number of frames, or how many runs never got there."""
+    return lambda runs: mean_text([run[name] for run in runs])
+
+
+def interval_of(name: str, form: str) -> Cell:
+    """Return a cell: the mean of a metric with its interval, in a format."""
+
+    def cell(runs: Summaries) -> str:
+        found = values_of(runs, name)
+        return interval_text(found, form.format) if found else ""
+
+    return cell
+
+
+def most_of(name: str, form: str) -> Cell:
+    """Return a cell: the largest value of a metric, in a format."""
+    return lambda runs: form.format(max(found)) if (found := values_of(runs, name)) else ""
+
+
+def table_of(
+    columns: Columns, runs: Mapping[tuple[str, ...], Sequence[Path]], header: Sequence[str]
+) -> str:
+    """Return a table of run folders, a row for each label.
+
+    Args:
+        columns: titles and cells.
+        runs: label, whose parts are the first cells of a row -> run folders.
+        header: titles of these first cells.
+    """
+    summaries = {label: [load_summary(run) for run in each] for label, each in runs.items()}
+    cells = [(title, [cell(each) for each in summaries.values()]) for title, cell in columns]
+    shown = [(title, column) for title, column in cells if any(column)]
+    rows = [[*header, *(title for title, _ in shown)]]
+    for number, label in enumerate(summaries):
+        rows.append([*label, *(column[number] or "-" for _, column in shown)])
+    return aligned(rows)

@@ -1,0 +1,156 @@
+"""Running an experiment: prepare, play, certify, save, and load it again."""
+
+import contextlib
+import copy
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agent import DROO
+from experiments.configs import RunConfig, resolve
+from experiments.loops import event_log
+from experiments.loops.event_log import EventLog
+from experiments.loops.progress import with_progress
+from experiments.loops.recorder import Timing, play_to_the_end
+from experiments.problems import experiment_of, experiment_of_run
+from experiments.problems.experiment import Experiment, Task
+from experiments.runs import figures, store
+from experiments.runs.folder import load_config, load_summary, save_run
+from experiments.runs.provenance import provenance
+from experiments.runs.table import Table
+
+
+def carry_out(config: RunConfig) -> None:
+    """Run an experiment, save it, and print its summary: the body of its command."""
+    event_log.announce(config.curves)
+    folder = run(config)
+    summary = load_summary(folder)
+    experiment = experiment_of(config)
+    for name, value in (experiment.rows(summary) | common_rows(summary)).items():
+        print(f"{name:41}{value}")
+    print(f"\nSaved in {folder}")
+    warning = experiment.warning(summary)
+    if warning is not None:
+        print(warning, file=sys.stderr)
+
+
+def common_rows(summary: Mapping[str, Any]) -> dict[str, object]:
+    """Return the lines of a summary that runs of all problems have."""
+    of_agent: dict[str, object] = {}
+    if summary["parameters"] is not None:
+        of_agent = {
+            "Decisions scored per frame": f"{summary['mean_scored']:.2f}",
+            "Mean number of candidates K": f"{summary['mean_k']:.2f}",
+        }
+    return of_agent | {
+        "Time": f"{summary['seconds']:.1f} s, {summary['microseconds_per_frame']:.0f} us a frame",
+        "Decision and learning, p50 / p99": (
+            f"{summary['decision_us_p50']:.0f} / {summary['decision_us_p99']:.0f} us"
+        ),
+    }
+
+
+def run(config: RunConfig, *, progress: bool = True, draw: bool = True) -> Path:
+    """Run an experiment and return the folder that it is saved in.
+
+    Args:
+        config: its settings.
+        progress: whether to show a progress bar, on a terminal.
+        draw: whether to draw the run's figures into the folder.
+
+    Raises:
+        ValueError: if a setting is out of range, or the data file damaged.
+        FileNotFoundError: if there is no such data file.
+        MissingExtraError: if `tensorboard` is set and not installed.
+    """
+    event_log.check(config.curves)
+    config = resolve(config)
+    experiment, came_from = experiment_of(config), provenance(config)
+    task = experiment.prepare(config, progress=progress)
+    with event_log.opened(config.curves, came_from, task.num_devices) as log:
+        table, timing = play(experiment, task, progress=progress, log=log)
+        folder = save(experiment, task, came_from, table, timing, draw=draw)
+        if log is not None:
+            log.finish(folder)
+    return folder
+
+
+def play(
+    experiment: Experiment[Any],
+    task: Task[Any],
+    *,
+    progress: bool = False,
+    log: EventLog | None = None,
+) -> tuple[Table, Timing]:
+    """Play the frames of a run; return them, and their duration, compilation not included.
+
+    Args:
+        experiment: of the run.
+        task: the run.
+        progress: whether to show a progress bar, on a terminal.
+        log: of its curves, if they are wanted.
+    """
+    warm_up(experiment, task)
+    table = task.new_table(experiment.schema)
+    blocks = experiment.play(task, table)
+    if log is not None:
+        blocks = log.follow(blocks, table)
+    timing = play_to_the_end(with_progress(blocks, table, show=progress), table)
+    experiment.complete(task, table)
+    if log is not None:
+        log.complete(table)
+    return table, timing
+
+
+def warm_up(experiment: Experiment[Any], task: Task[Any]) -> None:
+    """Compile all that a run's frames need, by two frames and a training step of a copy."""
+    trial = replace(task, decider=copy.deepcopy(task.decider), num_frames=min(2, task.num_frames))
+    for _ in experiment.play(trial, trial.new_table(experiment.schema)):
+        pass
+    if isinstance(trial.decider, DROO):
+        trial.decider.agent.learn()
+
+
+def save(
+    experiment: Experiment[Any],
+    task: Task[Any],
+    came_from: Mapping[str, Any],
+    table: Table,
+    timing: Timing,
+    *,
+    draw: bool,
+) -> Path:
+    """Save a run that was played, and return its folder."""
+    decider = task.decider
+    parameters = decider.agent.num_parameters if isinstance(decider, DROO) else None
+    summary = experiment.summarize(task, table) | {
+        "seed": task.config.seed,
+        "parameters": parameters,
+        **task.facts,
+        **timing.summary(),
+    }
+
+    def write(folder: Path) -> None:
+        store.write_table(folder, table)
+        if isinstance(decider, DROO):
+            decider.save(folder / "checkpoint.safetensors")
+        if draw:
+            table.settings = came_from["config"]
+            figures.save_figures({experiment.title: table}, folder)
+
+    return save_run(task.config.results / experiment.name, came_from, summary, write)
+
+
+def load(folder: Path) -> Table:
+    """Read a run folder's frames back.
+
+    Raises:
+        FileNotFoundError: if it is no run folder.
+        ValueError: if a file in it is damaged.
+    """
+    table = store.read_table(folder, experiment_of_run(folder).schema)
+    with contextlib.suppress(FileNotFoundError):
+        table.settings = load_config(folder).get("config", {})
+    return table

@@ -1,0 +1,49 @@
+"""Key figures of runs as studies draw them: metric of summary.json -> label and scale."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
+
+
+def shortfall(normalized: Floats) -> Floats:
+    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
+    return np.maximum(1 - normalized, LEAST)
+
+
+class Metric(NamedTuple):
+    """One metric in a figure.
+
+    Attributes:
+        label: of its axis.
+        convert: from the mean and the ends of its interval to the numbers drawn.
+        limits: settings of the Axes.
+    """
+
+    label: str
+    convert: Callable[[Floats], Floats] = np.asarray
+    limits: Mapping[str, Any] = {}
+
+
+LOG: Mapping[str, Any] = {"yscale": "log"}
+METRICS: Mapping[str, Metric] = {
+    "normalized_rate": Metric("1 - normalized rate", shortfall, LOG),
+    "normalized_rate_first_200": Metric("1 - normalized rate, first 200 frames", shortfall, LOG),
+    "normalized_rate_test": Metric("1 - normalized rate, test frames", shortfall, LOG),
+    "microseconds_per_frame": Metric("Time per frame, learning (us)", limits=LOG),
+    "steady_data_queue": Metric("Data queue, last half (Mbit)", limits=LOG),
+    "steady_energy_queue": Metric("Energy queue, last half", limits=LOG),
+    "steady_weighted_rate": Metric("Weighted rate (Mbit a frame)", limits={"ylim": (0, 45)}),
+    "data_queue": Metric("Data queue (Mbit)", limits=LOG),
+    "mean_energy": Metric("Energy (J a frame)", limits={"ylim": (0, 0.13)}),
+    "energy": Metric("Energy (J a frame)", limits={"ylim": (0, 0.13)}),
+    "normalized_objective": Metric(
+        "1 - objective / optimum", shortfall, {"yscale": "log", "ylim": (LEAST, None)}
+    ),
+    "cost": Metric("Training loss", limits=LOG),
+}
