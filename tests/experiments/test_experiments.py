@@ -301,7 +301,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
         load(tmp_path)
     for name in ("frames.csv", "cost.csv"):
         (tmp_path / name).write_text("")
-    with pytest.raises(ValueError, match=r"frames.csv must have the columns rate, own_rate"):
+    with pytest.raises(ValueError, match=r"frames.csv must have the columns rate, optimal_rate"):
         load(tmp_path)
     with pytest.raises(ValueError, match="runs must name at least one run folder"):
         PlotConfig(())

@@ -212,7 +212,7 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["runs"]["setting"].tolist() == ["a, b", "c"]
     np.testing.assert_array_equal(mat["runs"]["frames_to_0_99"], [np.nan, 200])
     assert mat["runs"]["rate"].tolist() == [0.1, 1e-30]
-    assert mat["provenance"]["study"]["module"] == "memory_size"
+    assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
     with pytest.raises(ValueError, match=r"no run of droo run, .*: export it as mat or csv"):
@@ -305,7 +305,12 @@ def with_another_place(run: Path) -> None:
 
 
 def with_a_long_cell(run: Path) -> None:
-    (run / "frames.csv").write_text("rate\n" + "1" * 200_000 + "\n")
+    with (run / "frames.csv").open("a") as file:
+        file.write("1" * 200_000 + "\n")
+
+
+def with_a_long_header(run: Path) -> None:
+    (run / "frames.csv").write_text("1" * 200_000 + "\n")
 
 
 def without_settings(run: Path) -> None:
@@ -315,10 +320,11 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: summary.json tells of 60 frames, and frames.csv holds 50"),
+        (cut_short, "is damaged: summary.json is of 60 frames, frames.csv holds 50"),
         (without_settings, "config.json must hold the settings, as config"),
         (with_another_place, "must have decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
+        (with_a_long_header, "frames.csv is damaged: field larger"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json must hold an object"),
         (lambda run: (run / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda run: (run / "summary.json").write_text("[]"), "must hold an object, got list"),
@@ -367,11 +373,11 @@ def test_recorded_frames_are_exported_only_while_their_file_is_the_same(
     assert (mat["input_h"] == np.concatenate([gains[:48], gains[80:92]])).all()
     savemat(file, {"input_h": gains[::-1]})
     assert "input_h" not in loadmat(exported(run, "mat", tmp_path / "b")[0])
-    assert "frames.mat is not the file any more that the run was on" in capsys.readouterr().err
+    assert "frames.mat has changed since the run" in capsys.readouterr().err
     file.unlink()
     mat = loadmat(exported(run, "mat", tmp_path / "c")[0])
     assert "input_h" not in mat
-    assert (mat["rate"][:, 0] == load(run).rate).all()
+    assert (mat["rate"][:, 0] == load(run)["rate"]).all()
     assert "No such file" in capsys.readouterr().err
 
 
