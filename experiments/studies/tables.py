@@ -375,6 +375,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
 
 OWN: Mapping[str, OwnStudy] = {
     "comparison": OwnStudy("comparison", SizesConfig),
+    "critic_calls": OwnStudy("critic_calls", SizesConfig),
     "transfer": OwnStudy("transfer", SizesConfig),
     "largest_rate": OwnStudy("largest_rate", ScaledConfig),
     "rl_baselines": OwnStudy("rl_baselines", RLBaselinesConfig),
