@@ -1,7 +1,6 @@
 """The command line: `droo COMMAND`, and `python -m experiments.MODULE` for each command."""
 
 import functools
-import importlib
 import operator
 import os
 import signal
@@ -55,7 +54,7 @@ def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> No
     name = arguments[0].replace("-", "_") if arguments else ""
     if isinstance(entry, Command):
         config = _settings(entry.config, prog, arguments, entry.help)
-        importlib.import_module(entry.module).main(config)
+        entry.carry_out(config)
     elif name in entry.entries:
         _carry_out(f"{prog} {name}", entry.entries[name], arguments[1:])
     else:

@@ -1,12 +1,14 @@
 """The commands of `droo`: a line each, and there is no other list."""
 
 import ast
+import importlib
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from experiments import configs
+from experiments.studies.tables import STUDIES as ENTRIES
 
 
 class Command(NamedTuple):
@@ -15,15 +17,25 @@ class Command(NamedTuple):
     Attributes:
         config: its settings, which are its options.
         module: whose main(config) is called; imported only then, torch being slow.
+        study: name of a study, which `experiments.studies` carries out; None of another command.
     """
 
     config: type
     module: str
+    study: str | None = None
 
     @property
     def help(self) -> str:
         """What it does."""
-        return docstring(self.module)
+        return docstring(self.module) if self.study is None else ENTRIES[self.study].help
+
+    def carry_out(self, config: Any) -> None:
+        """Carry it out with these settings."""
+        module = importlib.import_module(self.module)
+        if self.study is None:
+            module.main(config)
+        else:
+            module.carry_out(self.study, config)
 
 
 class Menu(NamedTuple):
@@ -47,22 +59,8 @@ def docstring(module: str) -> str:
     return (ast.get_docstring(ast.parse(source)) or "").partition("`python -m")[0].strip()
 
 
-SEVERAL_SIZES = ("comparison", "policies", "transfer")
-WITH_QUEUES = (
-    "queueing_policies",
-    "arrival_rate",
-    "largest_rate",
-    "tradeoff",
-    "energy_budget",
-    "queueing_sizes",
-)
 STUDIES = {
-    name: Command(config, f"experiments.studies.{name}")
-    for name, config in (
-        dict.fromkeys(get_args(configs.StudyName), configs.StudyConfig)
-        | dict.fromkeys(SEVERAL_SIZES, configs.SizesConfig)
-        | dict.fromkeys(WITH_QUEUES, configs.ScaledConfig)
-    ).items()
+    name: Command(entry.config, "experiments.studies", name) for name, entry in ENTRIES.items()
 }
 
 MENU = Menu(
@@ -76,7 +74,7 @@ MENU = Menu(
         "plot": Command(configs.PlotConfig, "experiments.plot"),
         "export": Command(configs.ExportConfig, "experiments.export"),
         "compare": STUDIES["comparison"],
-        "baselines": Command(configs.RLBaselinesConfig, "experiments.studies.rl_baselines"),
+        "baselines": STUDIES["rl_baselines"],
         "study": Menu("One study: several settings, several seeds, a table and a figure.", STUDIES),
         "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
         "bench": Command(configs.BenchConfig, "benchmarks.report"),

@@ -102,6 +102,8 @@ def of_run(run: Path) -> Content:
         for key, name in table.schema.constants.items()
         if key in table.constants
     }
+    if table.schema.needs_mat:  # shaped as in the run's own file
+        variables |= store.published(table)
     steps = {"frame": table.cost_frame, "cost": table.cost}
     of_training = {"cost_frame": table.cost_frame, "cost": table.cost}
     return Content(as_tables(columns, steps), {**variables, **constants, **of_training, **about})

@@ -3,22 +3,21 @@
 `python -m experiments.reproduce --help` lists its settings.
 """
 
-import importlib
 from dataclasses import fields
-from typing import get_args
 
 from experiments.cli import run_module
 from experiments.commands import STUDIES
-from experiments.configs import ReproduceConfig, StudyName
+from experiments.configs import ReproduceConfig
+from experiments.studies.tables import REPRODUCED
 
 
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
-    for name in config.only or get_args(StudyName):
-        config_type, module = STUDIES[name]
-        shared = [field.name for field in fields(config_type) if hasattr(config, field.name)]
-        settings = config_type(**{name: getattr(config, name) for name in shared})
-        importlib.import_module(module).main(settings)
+    for name in config.only or REPRODUCED:
+        command = STUDIES[name]
+        shared = [field.name for field in fields(command.config) if hasattr(config, field.name)]
+        settings = command.config(**{name: getattr(config, name) for name in shared})
+        command.carry_out(settings)
 
 
 if __name__ == "__main__":

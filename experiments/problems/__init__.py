@@ -60,5 +60,8 @@ def experiment_of_run(folder: Path) -> Experiment[Any]:
     for experiment in EXPERIMENTS:
         if store.matches(folder, experiment.schema):
             return experiment
-    names = ", ".join(experiment.name for experiment in EXPERIMENTS)
-    raise ValueError(f"{folder / 'frames.csv'} must have the columns of a run of {names}")
+    columns = "; or ".join(
+        f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"
+        for experiment in EXPERIMENTS
+    )
+    raise ValueError(f"{folder / 'frames.csv'} must have the columns {columns}")

@@ -66,8 +66,15 @@ def read_csv(
 
 
 def header_of(path: Path) -> list[str]:
-    """Return the names of a CSV file's columns; none if there is no such file."""
+    """Return the names of a CSV file's columns; none if there is no such file.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        return next(csv.reader(file), [])
+    try:
+        with path.open(newline="") as file:
+            return next(csv.reader(file), [])
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: {error}") from error

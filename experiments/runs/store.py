@@ -66,8 +66,12 @@ def as_text(decisions: NDArray[Any]) -> list[str]:
 
 def matches(folder: Path, schema: Schema) -> bool:
     """Whether a run folder's frames.csv has the columns of this schema."""
-    wanted = {column.header for column in schema.in_csv if not column.of_agent}
-    return wanted <= set(header_of(folder / "frames.csv"))
+    return set(headers(schema)) <= set(header_of(folder / "frames.csv"))
+
+
+def headers(schema: Schema) -> list[str]:
+    """Return the columns that frames.csv has of every run, an agent's and a scheme's."""
+    return [column.header for column in schema.in_csv if not column.of_agent]
 
 
 def read_table(folder: Path, schema: Schema) -> Table:
@@ -78,13 +82,12 @@ def read_table(folder: Path, schema: Schema) -> Table:
         ValueError: if a file in it is damaged.
     """
     file = folder / "frames.csv"
-    wanted = [column.header for column in schema.in_csv if not column.of_agent]
     of_agent = [column.header for column in schema.in_csv if column.of_agent]
-    text = read_csv(file, wanted, of_agent)
+    text = read_csv(file, headers(schema), of_agent)
     agent = any(name in text for name in of_agent)
     if agent and not all(name in text for name in of_agent):
         raise ValueError(f"{file} must have all of the columns {', '.join(of_agent)}")
-    columns: dict[str, NDArray[Any]] = {"decision": read_decisions(file, text["decision"])}
+    columns: dict[str, NDArray[Any]] = {"decision": read_decisions(file, text["decision"], schema)}
     for column in schema.in_csv:
         if column.header in text and not column.per_device:
             columns[column.name] = numbers(file, column, text[column.header])
@@ -97,17 +100,18 @@ def read_table(folder: Path, schema: Schema) -> Table:
     return table
 
 
-def read_decisions(file: Path, text: Sequence[str]) -> Ints:
+def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:
     """Return decisions `[T, N]` from text such as 0110.
 
     Raises:
-        ValueError: if one is no such text, or they differ in length.
+        ValueError: if one is no such text, or names a place that there is not, or they differ in
+            length.
     """
     try:
         decision = np.array([list(digits) for digits in text], dtype=np.int64)
     except ValueError:
         decision = np.empty(0, np.int64)
-    if decision.ndim != 2 or decision.shape[1] == 0:
+    if decision.ndim != 2 or decision.shape[1] == 0 or decision.max() >= schema.places:
         raise ValueError(f"{file} must have decisions such as 0110, one or more")
     return decision
 

@@ -116,6 +116,7 @@ class Schema:
         columns: in the order of frames.csv, where the decision comes last.
         figures: file name -> the panels that it holds, two in a row.
         watched: columns in the progress bar, by the words there.
+        places: number of places that a decision chooses from; 2 are here and the edge server.
         window: frames of the figures' rolling means.
         constants: values of a run `[N]` that are no columns: name -> variable in .mat files.
         texts: column, or "cost" -> the text file of the published scripts that holds it.
@@ -125,6 +126,7 @@ class Schema:
     columns: tuple[Column, ...]
     figures: Mapping[str, tuple[Panel, ...]] = field(hash=False)
     watched: Mapping[str, str] = field(hash=False)
+    places: int = 2
     window: int = 50
     constants: Mapping[str, str] = field(default_factory=dict, hash=False)
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -10,20 +10,26 @@ from torch import nn
 
 from agent import DROO, Fleet, MemoryDNN
 from env import WirelessPoweredMEC
-from experiments import droo as experiment
-from experiments import sweep
-from experiments.configs import SUITABLE, DROOConfig, PolicyName
-from experiments.droo import build
-from experiments.problems.wpmec import fleet_loop
-from experiments.problems.wpmec.fleet_loop import columns_of, play_together
-from experiments.problems.wpmec.frame_loop import new_columns, play
+from experiments.configs import DROOConfig, resolve
+from experiments.problems.wpmec import compiled_fleet
+from experiments.problems.wpmec.experiment import build, play, play_together
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
+from experiments.problems.wpmec.schema import SCHEMA
+from experiments.runs.many import run_all
+from experiments.runs.run import run as run_experiment
+from experiments.runs.table import Table
 
 N = 5
 
 
-def new(seed: int, policy: PolicyName = "mlp", **settings: Any) -> DROO:
-    features, _ = SUITABLE[policy]
+def features_of(policy: Any) -> tuple[str, ...]:
+    features = resolve(DROOConfig(policy=policy)).features
+    assert features is not None
+    return features
+
+
+def new(seed: int, policy: str = "mlp", **settings: Any) -> DROO:
+    features = features_of(policy)
     net = [len(features) * N, 16, 16, N]
     memory: dict[str, Any] = {"batch_size": 32, "memory_size": 64, "training_interval": 5}
     agent = MemoryDNN(net, policy=policy, features=features, seed=seed, **memory)
@@ -73,9 +79,7 @@ def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
         ("conv", {}),
     ],
 )
-def test_a_fleet_does_what_its_agents_would_alone(
-    policy: PolicyName, settings: dict[str, Any]
-) -> None:
+def test_a_fleet_does_what_its_agents_would_alone(policy: str, settings: dict[str, Any]) -> None:
     alone = [new(seed, policy, **settings) for seed in range(3)]
     expected = [play_alone(droo, seed, 60) for seed, droo in enumerate(alone)]
     fleet = Fleet([new(seed, policy, **settings) for seed in range(3)])
@@ -224,10 +228,10 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize("policy", ["mlp", "equivariant", "attention", "conv"])
-def test_no_policy_brings_tensors_of_another_device(policy: PolicyName) -> None:
+def test_no_policy_brings_tensors_of_another_device(policy: str) -> None:
     # Tensors on "meta" have no numbers, but mixed with others they fail as those on a GPU would.
     network = new(0, policy).agent.network.to("meta")
-    features, _ = SUITABLE[policy]
+    features = features_of(policy)
     states = torch.zeros(3, len(features) * N, device="meta")
     assert network(states).shape == (3, N)
 
@@ -269,17 +273,18 @@ def test_a_compiled_fleet_is_bit_for_bit_its_agents_alone(settings: dict[str, An
         of_seed, weights_from = apply_scenario(config.scenario, of_seed, weights)
         gains.append(of_seed)
         for droos in (alone, together):
-            droos.append(build(config, 6, np.random.SeedSequence(config.seed)))
-        columns = new_columns(*of_seed.shape)
-        list(play(alone[-1], of_seed, weights_from, columns))
-        expected.append(columns)
-    found = new_columns(3, 300, 6)
-    assert fleet_loop.can_be_compiled_together(together, np.stack(gains))
+            droos.append(build(resolve(config), 6, np.random.SeedSequence(config.seed)))
+        table = Table.empty(SCHEMA, *of_seed.shape)
+        list(play(alone[-1], of_seed, weights_from, table))
+        expected.append(table)
+    found = [Table.empty(SCHEMA, 300, 6) for _ in configs]
+    assert compiled_fleet.can_be_compiled_together(together, np.stack(gains))
     played = list(play_together(together, np.stack(gains), weights_from, found))
-    assert played[-1].frames == 300
+    assert [block.end for block in played[-1]] == [300] * 3
     for b, (ours, theirs) in enumerate(zip(together, alone, strict=True)):
-        for name, column in columns_of(found, b)._asdict().items():
-            assert np.array_equal(column, expected[b]._asdict()[name]), name
+        assert found[b].columns.keys() == expected[b].columns.keys()
+        for name, column in found[b].columns.items():
+            assert np.array_equal(column, expected[b][name]), name
         assert_equal_networks(ours, theirs, atol=0)
         assert ours.progress == theirs.progress
         assert ours.agent.memory_counter == theirs.agent.memory_counter
@@ -303,20 +308,22 @@ def test_a_frame_that_fails_stops_the_fleet(frames: int) -> None:
     gains, weights = make_frames(config)
     bad = gains.copy()
     bad[12] = 1e200
-    droos = [build(config, N, np.random.SeedSequence(seed)) for seed in range(2)]
+    droos = [build(resolve(config), N, np.random.SeedSequence(seed)) for seed in range(2)]
+    tables = [Table.empty(SCHEMA, frames, N) for _ in droos]
     with pytest.raises(ArithmeticError, match="a frame of agent 1 failed"):
-        list(play_together(droos, np.stack([gains, bad]), {0: weights}, new_columns(2, 20, N)))
+        list(play_together(droos, np.stack([gains, bad]), {0: weights}, tables))
 
 
 def test_a_fleet_that_is_stopped_leaves_its_agents_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_loop, "ROUNDS", 2)
+    monkeypatch.setattr(compiled_fleet, "ROUNDS", 2)
     config = DROOConfig(preset="published", num_devices=6, frames=100)
     gains, weights = make_frames(config)
-    stopped, alone = (build(config, 6, np.random.SeedSequence(0)) for _ in range(2))
-    playing = play_together([stopped], gains[None], {0: weights}, new_columns(1, 100, 6))
-    assert [next(playing).frames for _ in range(2)] == [20, 40]
+    stopped, alone = (build(resolve(config), 6, np.random.SeedSequence(0)) for _ in range(2))
+    table = Table.empty(SCHEMA, 100, 6)
+    playing = play_together([stopped], gains[None], {0: weights}, [table])
+    assert [next(playing)[0].end for _ in range(2)] == [20, 40]
     playing.close()  # type: ignore[attr-defined]
-    list(play(alone, gains[:40], {0: weights}, new_columns(40, 6)))
+    list(play(alone, gains[:40], {0: weights}, Table.empty(SCHEMA, 40, 6)))
     assert stopped.progress == alone.progress
     assert stopped.agent.memory_counter == 40
     assert (stopped.agent.memory == alone.agent.memory).all()
@@ -326,16 +333,16 @@ def test_a_fleet_that_is_stopped_leaves_its_agents_whole(monkeypatch: pytest.Mon
 
 def test_policies_that_cannot_be_batched_run_alone(tmp_path: Path) -> None:
     config = DROOConfig(policy="gru", num_devices=N, frames=12, results=tmp_path)
-    assert len(sweep.run_all([config], jobs=1, device="cpu", draw=False)) == 1
+    assert len(run_all([config], jobs=1, device="cpu", draw=False)) == 1
 
 
 @pytest.mark.parametrize("preset", ["published", "best"])
 def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_path: Path) -> None:
     config = DROOConfig(preset=preset, num_devices=N, frames=120, results=tmp_path / "alone")
     configs = [replace(config, seed=seed) for seed in range(2)]
-    alone = [experiment.run(each, progress=False, draw=False) for each in configs]
+    alone = [run_experiment(each, progress=False, draw=False) for each in configs]
     configs = [replace(each, results=tmp_path / "together") for each in configs]
-    together = sweep.run_all(configs, jobs=1, device="cpu", draw=False)
+    together = run_all(configs, jobs=1, device="cpu", draw=False)
     for ours, theirs in zip(together, alone, strict=True):
         assert (ours / "frames.csv").read_bytes() == (theirs / "frames.csv").read_bytes()
         tolerance = 0 if preset == "published" else 1e-3

@@ -13,10 +13,10 @@ from agent.pretraining import evaluate, pretrain
 from env import WPMECCritic, default_channel, default_weights
 from env.datasets import write_dataset
 from env.labels import label
-from experiments import droo
 from experiments import pretrain as experiment
 from experiments.configs import DROOConfig, PretrainConfig
-from experiments.runs import results
+from experiments.runs.folder import load_summary
+from experiments.runs.run import run as run_experiment
 
 Floats = NDArray[np.float64]
 
@@ -114,7 +114,7 @@ def test_from_labels_to_an_online_run_at_this_and_another_size(tmp_path: Path) -
     write_dataset(tmp_path / "data.npz", label(gains, WPMECCritic(default_weights(6))))
     config = PretrainConfig(data=tmp_path / "data.npz", epochs=15, results=tmp_path)
     folder = experiment.run(config)
-    summary = results.load_summary(folder)
+    summary = load_summary(folder)
     assert summary["own_normalized_rate"] > 0.995
     assert summary["accuracy"] > 0.97
     assert {"epochs.csv", "pretraining.png", "config.json"} <= {f.name for f in folder.iterdir()}
@@ -126,6 +126,6 @@ def test_from_labels_to_an_online_run_at_this_and_another_size(tmp_path: Path) -
             warm_start=folder / "checkpoint.safetensors",
             results=tmp_path,
         )
-        run = droo.run(online, progress=False, draw=False)
-        assert results.load_summary(run)["normalized_rate_first_200"] > 0.9999
+        run = run_experiment(online, progress=False, draw=False)
+        assert load_summary(run)["normalized_rate_first_200"] > 0.9999
         assert json.loads((run / "config.json").read_text())["warm_start_sha256"]

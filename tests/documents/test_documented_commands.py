@@ -24,8 +24,9 @@ import pytest
 from env import WPMECCritic, default_channel, default_weights
 from env.datasets import write_dataset
 from env.labels import label
-from experiments import cli, droo, lydroo, pretrain
+from experiments import cli, pretrain
 from experiments.configs import DROOConfig, LyDROOConfig, PretrainConfig
+from experiments.runs.run import run as run_experiment
 from tests.conftest import ROOT, documents
 
 OURS = ("experiments", "benchmarks")
@@ -191,8 +192,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(folder / "data_10.mat", label(gains, WPMECCritic(default_weights(10))))
     few: dict[str, Any] = {"frames": FEW_FRAMES, "results": folder / "results"}
     for name in ("RUN", "RUN1", "RUN2"):
-        droo.run(DROOConfig(**few), progress=False).rename(folder / "results/droo" / name)
-        lydroo.run(LyDROOConfig(**few), progress=False).rename(folder / "results/lydroo" / name)
+        for config in (DROOConfig(**few), LyDROOConfig(**few)):
+            run = run_experiment(config, progress=False)
+            run.rename(run.parent / name)
     labelled = PretrainConfig(data=folder / "data_10.mat", epochs=2, results=folder / "results")
     pretrain.run(labelled).rename(folder / "results/pretrain/RUN")
     return folder

@@ -12,8 +12,9 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from experiments import droo, export
+from experiments import export
 from experiments.configs import DROOConfig, ExportConfig
+from experiments.runs.run import run as run_experiment
 from tests.conftest import ROOT, documents
 
 FENCED = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -43,7 +44,7 @@ def programs() -> list[object]:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of results with droo/RUN, which some pages start from, and its export."""
     folder = tmp_path_factory.mktemp("documents") / "results"
-    run = droo.run(DROOConfig(frames=300, results=folder), progress=False, draw=False)
+    run = run_experiment(DROOConfig(frames=300, results=folder), progress=False, draw=False)
     export.main(ExportConfig(run.rename(run.parent / "RUN"), "csv"))
     return folder
 

@@ -16,10 +16,17 @@ from agent.losses import LOSSES
 from agent.networks import POLICIES
 from agent.quantization import MODES
 from env import WirelessPoweredMEC, default_channel
-from experiments import cli, droo, sweep
-from experiments.configs import DROOConfig, PlotConfig, PolicyName, QuantizerName, SweepConfig
+from experiments import cli, sweep
+from experiments.configs import DROOConfig, PlotConfig, QuantizerName, SweepConfig, resolve
+from experiments.problems.wpmec.experiment import build
 from experiments.problems.wpmec.frames import make_frames, split_frames
-from experiments.runs import figures, provenance, results
+from experiments.problems.wpmec.schema import SCHEMA
+from experiments.runs import figures, provenance
+from experiments.runs.folder import load_summary
+from experiments.runs.many import run_all
+from experiments.runs.run import load
+from experiments.runs.run import run as run_experiment
+from experiments.runs.summary import frames_to
 from experiments.simulation import simulate
 from tests.conftest import command, published
 
@@ -29,7 +36,7 @@ FILES = {
     "cost.csv",
     "summary.json",
     "checkpoint.safetensors",
-    *(f"{name}.{suffix}" for name in figures.FIGURES for suffix in ("png", "pdf")),
+    *(f"{name}.{suffix}" for name in SCHEMA.figures for suffix in ("png", "pdf")),
 }
 
 
@@ -40,7 +47,7 @@ def small_config(tmp_path: Path, **settings: Any) -> DROOConfig:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return droo.run(small_config(tmp_path_factory.mktemp("results")), progress=False)
+    return run_experiment(small_config(tmp_path_factory.mktemp("results")), progress=False)
 
 
 def test_a_run_folder_holds_everything(run: Path) -> None:
@@ -65,37 +72,37 @@ def test_the_frames_are_saved_one_by_one(run: Path) -> None:
 
 
 def test_the_summary_follows_from_the_frames(run: Path) -> None:
-    summary, history = results.load_summary(run), results.load(run)
-    normalized = history.normalized_rate
+    summary, history = load_summary(run), load(run)
+    normalized = history["normalized_rate"]
     assert summary["normalized_rate_test"] == pytest.approx(sum(normalized[320:]) / 80, rel=1e-12)
     assert summary["optimal_decision_fraction_test"] == (normalized[320:] > 1 - 1e-9).mean()
-    assert summary["mean_k"] == history.k.mean()
+    assert summary["mean_k"] == history["k"].mean()
     assert (summary["num_devices"], summary["frames"], summary["seed"]) == (5, 400, 0)
     assert summary["test_frames"] == 80
     assert 0 < summary["decision_us_p50"] < summary["decision_us_p99"]
     assert summary["microseconds_per_frame"] == pytest.approx(summary["seconds"] / 400 * 1e6)
     frames = np.arange(1, 401)
-    trained = (frames % 10 == 0) | (history.best_candidate > 0)
+    trained = (frames % 10 == 0) | (history["best_candidate"] > 0)
     assert list(history.cost_frame) == list(frames[trained])
     assert summary["gradient_steps"] == trained.sum()
-    assert summary["mean_scored"] == history.scored.mean()
-    own = history.best_candidate == 0
+    assert summary["mean_scored"] == history["scored"].mean()
+    own = history["best_candidate"] == 0
     assert summary["own_decision_fraction_test"] == own[320:].mean()
-    assert (history.own_rate[own] == history.rate[own]).all()
-    assert (history.own_rate <= history.rate).all()
+    assert (history["own_rate"][own] == history["rate"][own]).all()
+    assert (history["own_rate"] <= history["rate"]).all()
     assert summary["own_normalized_rate_test"] == pytest.approx(
-        (history.own_rate / history.optimal_rate)[320:].mean()
+        (history["own_rate"] / history["optimal_rate"])[320:].mean()
     )
     assert summary["normalized_rate_first_200"] == pytest.approx(normalized[:200].mean())
 
 
 def test_the_first_frame_whose_mean_reaches_a_level() -> None:
     rate = np.concatenate([np.zeros(100), np.ones(400)])
-    assert results.frames_to(rate, 0.99) == 298
-    assert results.frames_to(rate, 1.0) == 300
-    assert results.frames_to(rate, 1.1) is None
-    assert results.frames_to(np.ones(500), 1.0) == 200
-    assert results.frames_to(np.ones(199), 1.0) is None
+    assert frames_to(rate, 0.99) == 298
+    assert frames_to(rate, 1.0) == 300
+    assert frames_to(rate, 1.1) is None
+    assert frames_to(np.ones(500), 1.0) == 200
+    assert frames_to(np.ones(199), 1.0) is None
 
 
 def test_the_same_seed_gives_the_same_files_in_another_process(run: Path, tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_the_same_seed_gives_the_same_files_in_another_process(run: Path, tmp_pa
     (again,) = (tmp_path / "droo").iterdir()
     for name in ("frames.csv", "cost.csv", "checkpoint.safetensors"):
         assert (again / name).read_bytes() == (run / name).read_bytes()
-    other = droo.run(small_config(tmp_path, seed=1), progress=False)
+    other = run_experiment(small_config(tmp_path, seed=1), progress=False)
     assert (other / "frames.csv").read_bytes() != (run / "frames.csv").read_bytes()
 
 
@@ -118,44 +125,47 @@ def test_a_policy_that_wants_another_state_is_named() -> None:
 
 
 def test_a_preset_fills_in_what_is_not_given() -> None:
-    best, published = DROOConfig(), DROOConfig(preset="published")
+    best, published = resolve(DROOConfig()), resolve(DROOConfig(preset="published"))
     assert (best.policy, best.refine_every, best.learn_when_wrong) == ("equivariant", 32, True)
     assert (published.policy, published.features) == ("mlp", ("gain",))
     assert (published.hidden, published.refine_every) == ((120, 80), 0)
     assert not published.learn_when_wrong
-    mixed = DROOConfig(preset="published", policy="attention", refine_every=8)
+    mixed = resolve(DROOConfig(preset="published", policy="attention", refine_every=8))
     assert (mixed.policy, mixed.refine_every, mixed.learn_when_wrong) == ("attention", 8, False)
     assert mixed.features == ("log_gain", "weight", "active")
-    assert DROOConfig(policy="mlp", features=("log_gain",)).features == ("log_gain",)
+    given = resolve(DROOConfig(policy="mlp", features=("log_gain",)))
+    assert given.features == ("log_gain",)
 
 
 def test_the_names_of_the_command_line_are_those_of_the_library() -> None:
     def choices(name: str) -> tuple[str, ...]:
         return get_args(get_type_hints(DROOConfig)[name])
 
-    assert get_args(PolicyName) == tuple(POLICIES)
+    for policy in POLICIES:
+        asked = cli._settings(DROOConfig, "droo", ["--policy", policy], "")
+        assert resolve(asked).policy == policy
     assert get_args(QuantizerName) == MODES
     assert set(choices("loss")) == set(LOSSES) - {"categorical"}
 
 
 def test_the_agent_of_the_published_preset_is_the_published_one() -> None:
-    droo_ = droo.build(DROOConfig(preset="published"), 10, np.random.SeedSequence(0))
+    droo_ = build(resolve(DROOConfig(preset="published")), 10, np.random.SeedSequence(0))
     plain = MemoryDNN([10, 120, 80, 10], 0.01, 10, 128, 1024, seed=np.random.SeedSequence(0))
     state = np.ones(10)
     assert (droo_.agent.relaxed_decision(state) == plain.relaxed_decision(state)).all()
     assert (droo_.k, droo_.adapt_every, droo_.refine_every) == (10, 32, None)
 
 
-@pytest.mark.parametrize("policy", get_args(PolicyName))
-def test_every_policy_runs(policy: PolicyName, tmp_path: Path) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_runs(policy: Any, tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=60, policy=policy, hidden=None, correlation=0.9)
-    history = results.load(droo.run(config, progress=False, draw=False))
-    assert history.own_normalized_rate[-20:].mean() > history.own_normalized_rate[:20].mean() > 0.1
+    own = load(run_experiment(config, progress=False, draw=False))["own_normalized_rate"]
+    assert own[-20:].mean() > own[:20].mean() > 0.1
 
 
 def test_no_run_overwrites_another(tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=20)
-    assert len({droo.run(config, progress=False) for _ in range(3)}) == 3
+    assert len({run_experiment(config, progress=False) for _ in range(3)}) == 3
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,27 +174,27 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(figures, "save_figures", fail)
     with pytest.raises(OSError, match="no space left"):
-        droo.run(small_config(tmp_path, frames=20), progress=False)
+        run_experiment(small_config(tmp_path, frames=20), progress=False)
     assert list((tmp_path / "droo").iterdir()) == []
 
 
 def test_a_run_without_a_training_step_is_saved_and_drawn(tmp_path: Path) -> None:
-    run = droo.run(small_config(tmp_path, frames=5, preset="published"), progress=False)
+    run = run_experiment(small_config(tmp_path, frames=5, preset="published"), progress=False)
     assert {file.name for file in run.iterdir()} == FILES
-    assert len(results.load(run).cost) == 0
-    assert len(figures.save_figures({"a": results.load(run)}, tmp_path)) == 6
+    assert len(load(run).cost) == 0
+    assert len(figures.save_figures({"a": load(run)}, tmp_path)) == 6
 
 
 def test_a_frame_in_which_nothing_can_be_achieved_counts_as_solved(tmp_path: Path) -> None:
     savemat(tmp_path / "data.mat", {"input_h": np.zeros((10, 3))})
     config = DROOConfig(data=tmp_path / "data.mat", frames=10, results=tmp_path)
-    assert results.load_summary(droo.run(config, progress=False))["normalized_rate_test"] == 1
+    assert load_summary(run_experiment(config, progress=False))["normalized_rate_test"] == 1
 
 
 @pytest.mark.parametrize("quantizer", ["OP", "OPN", "KNN"])
 def test_every_quantizer_runs(quantizer: str, tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=100, quantizer=quantizer, correlation=0.9)
-    assert results.load_summary(droo.run(config, progress=False))["normalized_rate_test"] > 0.8
+    assert load_summary(run_experiment(config, progress=False))["normalized_rate_test"] > 0.8
 
 
 def test_recorded_frames_are_split_as_published(tmp_path: Path) -> None:
@@ -207,13 +217,13 @@ def test_a_run_that_exists_is_not_run_again(
 ) -> None:
     monkeypatch.setattr(provenance, "_commit", lambda: "abc")
     configs = [small_config(tmp_path, frames=20, seed=seed) for seed in (0, 1)]
-    first = sweep.run_all(configs, jobs=1)
-    assert sweep.run_all([*configs, replace(configs[0], seed=2)], jobs=1)[:2] == first
+    first = run_all(configs, jobs=1)
+    assert run_all([*configs, replace(configs[0], seed=2)], jobs=1)[:2] == first
     assert len(list((tmp_path / "droo").iterdir())) == 3
     (first[0] / "config.json").write_text("damaged")
-    assert sweep.run_all(configs, jobs=1)[0] != first[0]
+    assert run_all(configs, jobs=1)[0] != first[0]
     monkeypatch.setattr(provenance, "_commit", lambda: "abc+changes")
-    assert sweep.run_all(configs[:1], jobs=1) != first[:1]
+    assert run_all(configs[:1], jobs=1) != first[:1]
 
 
 def test_other_data_make_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +233,7 @@ def test_other_data_make_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for seed in (0, 0, 1):
         gains = default_channel(3).sample(np.random.default_rng(seed), 20)
         np.savez(tmp_path / "data.npz", input_h=gains)
-        runs |= set(sweep.run_all([config], jobs=1))
+        runs |= set(run_all([config], jobs=1))
     assert len(runs) == 2
 
 
@@ -240,16 +250,16 @@ def test_a_sweep_prints_each_seed_and_the_means(
 
 
 def test_figures_are_drawn_again_and_overlaid(run: Path, tmp_path: Path) -> None:
-    other = droo.run(small_config(tmp_path, seed=1), progress=False)
+    other = run_experiment(small_config(tmp_path, seed=1), progress=False)
     done = command("experiments.plot", run, other, "--output", tmp_path / "figures")
     again = command("experiments.plot", run, run, "--labels", "a", "a", "--output", tmp_path)
     assert "labels must differ" in again.stderr
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(list((tmp_path / "figures").iterdir())) == 6
     assert all(file.stat().st_size > 5000 for file in (tmp_path / "figures").iterdir())
-    for draw in figures.FIGURES.values():
+    for (panel,) in SCHEMA.figures.values():
         ax = Figure().subplots()
-        assert draw({"a": results.load(run), "b": results.load(other)}, ax) is ax
+        assert figures.draw_panel({"a": load(run), "b": load(other)}, panel, ax) is ax
         assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]  # type: ignore[union-attr]
 
 
@@ -288,11 +298,11 @@ def test_a_wrong_argument_gets_one_line(
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no frames.csv"):
-        results.load(tmp_path)
+        load(tmp_path)
     for name in ("frames.csv", "cost.csv"):
         (tmp_path / name).write_text("")
-    with pytest.raises(ValueError, match=r"frames.csv must have the columns rate, own_rate"):
-        results.load(tmp_path)
+    with pytest.raises(ValueError, match=r"frames.csv must have the columns rate, optimal_rate"):
+        load(tmp_path)
     with pytest.raises(ValueError, match="runs must name at least one run folder"):
         PlotConfig(())
 
@@ -304,7 +314,7 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10
 def test_the_published_frames_are_solved_with_published_settings(seed: int, tmp_path: Path) -> None:
     data = published("data/data_10.mat")
     config = DROOConfig(data=data, preset="published", results=tmp_path, seed=seed)
-    summary = results.load_summary(droo.run(config, progress=False))
+    summary = load_summary(run_experiment(config, progress=False))
     assert summary["normalized_rate_test"] >= 0.9998
     assert summary["optimal_decision_fraction_test"] >= 0.96
 
@@ -312,7 +322,7 @@ def test_the_published_frames_are_solved_with_published_settings(seed: int, tmp_
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_published_frames_are_solved_from_the_first_on(seed: int, tmp_path: Path) -> None:
     config = DROOConfig(data=published("data/data_10.mat"), results=tmp_path, seed=seed)
-    summary = results.load_summary(droo.run(config, progress=False))
+    summary = load_summary(run_experiment(config, progress=False))
     assert summary["frames_to_0_999"] == 200  # the first full window
     assert summary["normalized_rate_first_200"] >= 0.999
     assert summary["normalized_rate_test"] >= 0.99999
@@ -325,7 +335,7 @@ def test_the_published_frames_are_solved_from_the_first_on(seed: int, tmp_path: 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_thirty_devices_are_solved_from_the_first_frame_on(seed: int, tmp_path: Path) -> None:
     config = DROOConfig(num_devices=30, frames=2000, results=tmp_path, seed=seed)
-    summary = results.load_summary(droo.run(config, progress=False, draw=False))
+    summary = load_summary(run_experiment(config, progress=False, draw=False))
     assert summary["frames_to_0_999"] <= 400
     assert summary["normalized_rate_first_200"] >= 0.999
     assert summary["normalized_rate_test"] >= 0.9999
@@ -336,7 +346,7 @@ def test_thirty_devices_are_solved_from_the_first_frame_on(seed: int, tmp_path: 
 def test_a_policy_that_learns_nothing_leaves_the_work_to_refinement(tmp_path: Path) -> None:
     # The negative control of the two tests above.
     config = DROOConfig(num_devices=30, frames=500, learning_rate=1e-30, results=tmp_path)
-    summary = results.load_summary(droo.run(config, progress=False, draw=False))
+    summary = load_summary(run_experiment(config, progress=False, draw=False))
     assert summary["normalized_rate_test"] >= 0.9999
     assert summary["own_normalized_rate_test"] < 0.95
     assert summary["own_decision_fraction_test"] == 0

@@ -18,14 +18,24 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
 from env.datasets import read_gains, read_recording
-from experiments import cli, droo, export, lydroo
-from experiments.configs import DROOConfig, ExportConfig, LyDROOConfig, ScaledConfig, StudyConfig
-from experiments.problems.queueing import history as queueing_history
-from experiments.runs import results
+from experiments import cli, export
+from experiments.configs import (
+    DROOConfig,
+    ExportConfig,
+    LyDROOConfig,
+    RunConfig,
+    ScaledConfig,
+    StudyConfig,
+    resolve,
+)
+from experiments.problems import named
+from experiments.runs.folder import load_config, load_summary
 from experiments.runs.matlab import write_mat
+from experiments.runs.run import load
+from experiments.runs.run import run as run_experiment
+from experiments.studies import against, curves
 from experiments.studies import folder as study_folder
-from experiments.studies.curves import Study, run_study
-from experiments.studies.energy_budget import STUDY
+from experiments.studies.tables import AGAINST, CurveStudy
 from tests.conftest import ROOT
 
 FRAMES, DEVICES = 60, 3
@@ -36,8 +46,8 @@ def small(tmp_path: Path, **settings: Any) -> DROOConfig:
     return DROOConfig(**chosen, results=tmp_path)
 
 
-def played(config: DROOConfig) -> Path:
-    return droo.run(config, progress=False, draw=False)
+def played(config: RunConfig) -> Path:
+    return run_experiment(config, progress=False, draw=False)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +63,7 @@ def run(config: DROOConfig) -> Path:
 @pytest.fixture(scope="module")
 def queueing_run(config: DROOConfig) -> Path:
     settings = LyDROOConfig(num_devices=DEVICES, frames=FRAMES, results=config.results)
-    return lydroo.run(settings, progress=False, draw=False)
+    return played(settings)
 
 
 @pytest.fixture
@@ -89,16 +99,16 @@ def octave(script: str) -> str:
 def test_a_mat_file_holds_the_run_exactly(run: Path, config: DROOConfig, tmp_path: Path) -> None:
     (file,) = exported(run, "mat", tmp_path / "out")
     assert file == tmp_path / "out" / "data.mat"
-    mat, history = loadmat(file), results.load(run)
+    mat, history = loadmat(file), load(run)
     for name in ("rate", "own_rate", "optimal_rate", "normalized_rate", "k", "best_candidate"):
         assert mat[name].shape == (FRAMES, 1)
         assert mat[name].dtype == np.float64
-        assert (mat[name][:, 0] == getattr(history, name)).all(), name
+        assert (mat[name][:, 0] == history[name]).all(), name
     assert mat["decision"].dtype == np.uint8
-    assert (mat["decision"] == history.decision).all()
+    assert (mat["decision"] == history["decision"]).all()
     assert (mat["cost_frame"][:, 0] == history.cost_frame).all()
     assert (mat["cost"][:, 0] == history.cost).all()
-    task = droo.prepare(config, progress=False)
+    task = named("droo").prepare(resolve(config), progress=False)
     assert (mat["input_h"] == task.gains).all()
     for first, weights in task.weights_from.items():
         assert (mat["frame_weights"][first] == weights).all()
@@ -110,7 +120,7 @@ def test_settings_and_summary_become_structs(run: Path, tmp_path: Path) -> None:
     (file,) = exported(run, "mat", tmp_path / "out")
     mat = loadmat(file, struct_as_record=False)
     summary, config = mat["summary"][0, 0], mat["config"][0, 0]
-    for name, value in results.load_summary(run).items():
+    for name, value in load_summary(run).items():
         found = getattr(summary, name)
         assert found.size == 0 if value is None else found == value, name
     assert config.scenario == ["alternating-weights"]
@@ -124,31 +134,31 @@ def test_a_mat_file_of_a_run_with_queues_holds_the_published_variables_and_the_r
     queueing_run: Path, tmp_path: Path
 ) -> None:
     (file,) = exported(queueing_run, "mat", tmp_path / "out")
-    mat, history = loadmat(file), queueing_history.load(queueing_run)
+    mat, history = loadmat(file), load(queueing_run)
     for name, value in loadmat(queueing_run / "result.mat").items():
         if not name.startswith("_"):
             assert mat[name].dtype == value.dtype
             assert np.array_equal(mat[name], value), name
-    assert history.learned is not None
-    for name, value in history.learned._asdict().items():
-        assert (mat[name][:, 0] == value).all(), name
-    assert (mat["normalized_objective"][:, 0] == history.normalized_objective).all()
+    assert history.agent
+    for name in ("own_objective", "k", "best_candidate", "scored"):
+        assert (mat[name][:, 0] == history[name]).all(), name
+    assert (mat["normalized_objective"][:, 0] == history["normalized_objective"]).all()
     gains, arrivals, weights = read_recording(file)  # so that --data replays it
-    assert (gains == history.gain).all()
-    assert (arrivals == history.arrival).all()
+    assert (gains == history["gain"]).all()
+    assert (arrivals == history["arrival"]).all()
     assert weights is not None
-    assert (weights == history.weights).all()
+    assert (weights == history.constants["weights"]).all()
 
 
 def test_text_files_are_those_of_the_published_scripts(run: Path, tmp_path: Path) -> None:
     files = {file.name: file for file in exported(run, "txt", tmp_path / "out")}
-    history = results.load(run)
+    history = load(run)
     saved = {  # by main.py of the published code, in its words
-        "k_idx_his.txt": history.best_candidate,
-        "K_his.txt": history.k,
+        "k_idx_his.txt": history["best_candidate"],
+        "K_his.txt": history["k"],
         "cost_his.txt": history.cost,
-        "rate_his_ratio.txt": history.normalized_rate,
-        "mode_his.txt": history.decision,
+        "rate_his_ratio.txt": history["normalized_rate"],
+        "mode_his.txt": history["decision"],
     }
     assert files.keys() == saved.keys()
     for name, values in saved.items():
@@ -160,14 +170,14 @@ def test_text_files_are_those_of_the_published_scripts(run: Path, tmp_path: Path
 def test_a_csv_file_has_numbers_of_one_kind_in_every_column(run: Path, tmp_path: Path) -> None:
     cost, frames = exported(run, "csv", tmp_path / "out")
     table = np.genfromtxt(frames, delimiter=",", names=True, dtype=None)
-    history = results.load(run)
+    history = load(run)
     assert (table["frame"] == np.arange(1, FRAMES + 1)).all()
-    assert (table["rate"] == history.rate).all()
+    assert (table["rate"] == history["rate"]).all()
     for device in range(DEVICES):
-        assert (table[f"decision_{device + 1}"] == history.decision[:, device]).all()
+        assert (table[f"decision_{device + 1}"] == history["decision"][:, device]).all()
     assert {table[name].dtype.kind for name in table.dtype.names or ()} == {"i", "f"}
     gains = np.stack([table[f"gain_{device + 1}"] for device in range(DEVICES)], axis=1)
-    assert (gains == droo.prepare(small(tmp_path), progress=False).gains).all()
+    assert (gains == named("droo").prepare(resolve(small(tmp_path)), progress=False).gains).all()
     steps = np.genfromtxt(cost, delimiter=",", names=True, dtype=None)
     assert (steps["frame"] == history.cost_frame).all()
     assert (steps["cost"] == history.cost).all()
@@ -178,16 +188,16 @@ def test_a_csv_file_of_a_run_with_queues_has_a_column_of_each_device(
 ) -> None:
     _, frames = exported(queueing_run, "csv", tmp_path / "out")
     table = np.genfromtxt(frames, delimiter=",", names=True, dtype=None)
-    history = queueing_history.load(queueing_run)
+    history = load(queueing_run)
     for name in ("gain", "arrival", "data_queue", "energy_queue", "decision", "rate", "energy"):
         columns = [table[f"{name}_{device + 1}"] for device in range(DEVICES)]
-        assert (np.stack(columns, axis=1) == getattr(history, name)).all(), name
-    assert (table["optimal_objective"] == history.optimal_objective).all()
+        assert (np.stack(columns, axis=1) == history[name]).all(), name
+    assert (table["optimal_objective"] == history["optimal_objective"]).all()
 
 
 def test_a_scheme_that_does_not_learn_is_exported(tmp_path: Path) -> None:
     settings = LyDROOConfig(num_devices=2, frames=30, scheme="all-local", results=tmp_path)
-    run = lydroo.run(settings, progress=False, draw=False)
+    run = played(settings)
     mat = loadmat(exported(run, "mat")[0])
     assert "k" not in mat
     assert mat["cost"].size == 0
@@ -202,7 +212,7 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["runs"]["setting"].tolist() == ["a, b", "c"]
     np.testing.assert_array_equal(mat["runs"]["frames_to_0_99"], [np.nan, 200])
     assert mat["runs"]["rate"].tolist() == [0.1, 1e-30]
-    assert mat["provenance"]["study"]["module"] == "memory_size"
+    assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
     with pytest.raises(ValueError, match=r"no run of droo run, .*: export it as mat or csv"):
@@ -220,13 +230,16 @@ def test_every_name_is_valid_in_matlab_as_it_stands(
     run: Path, queueing_run: Path, tmp_path: Path
 ) -> None:
     scaled: dict[str, Any] = {"scale": "smoke", "frames": 30, "seeds": (0,), "jobs": 1}
-    of_droo = run_study(
-        Study("one", "One", {"the label, 1 %": {}}), StudyConfig(**scaled, results=tmp_path)
-    )
-    one = replace(STUDY, smoke=(0.08,), schemes={"LyDROO": {}})
-    of_queues = one.run(ScaledConfig(**scaled, results=tmp_path))
-    for folder in (run, queueing_run, of_droo, of_queues):
-        names = names_in(export.reader_of(folder)(folder).variables)
+    one = CurveStudy("", "One", {"the label, 1 %": {}})
+    of_droo = curves.run("one", one, StudyConfig(**scaled, results=tmp_path))
+    other = replace(AGAINST["energy_budget"], smoke=(0.08,), labels={"LyDROO": {}})
+    of_queues = against.run("energy_budget", other, ScaledConfig(**scaled, results=tmp_path))
+    contents = [
+        *map(export.of_run, (run, queueing_run)),
+        *map(export.of_study, (of_droo, of_queues)),
+    ]
+    for content in contents:
+        names = names_in(content.variables)
         assert len(names) > 40
         assert all(re.fullmatch(r"[A-Za-z]\w{0,62}", name, re.ASCII) for name in names)
         assert not {"end", "function", "otherwise", "parfor", "switch"} & set(names)
@@ -292,7 +305,12 @@ def with_another_place(run: Path) -> None:
 
 
 def with_a_long_cell(run: Path) -> None:
-    (run / "frames.csv").write_text("rate\n" + "1" * 200_000 + "\n")
+    with (run / "frames.csv").open("a") as file:
+        file.write("1" * 200_000 + "\n")
+
+
+def with_a_long_header(run: Path) -> None:
+    (run / "frames.csv").write_text("1" * 200_000 + "\n")
 
 
 def without_settings(run: Path) -> None:
@@ -302,10 +320,11 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: summary.json tells of 60 frames, and frames.csv holds 50"),
+        (cut_short, "is damaged: summary.json is of 60 frames, frames.csv holds 50"),
         (without_settings, "config.json must hold the settings, as config"),
         (with_another_place, "must have decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
+        (with_a_long_header, "frames.csv is damaged: field larger"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json must hold an object"),
         (lambda run: (run / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda run: (run / "summary.json").write_text("[]"), "must hold an object, got list"),
@@ -354,11 +373,11 @@ def test_recorded_frames_are_exported_only_while_their_file_is_the_same(
     assert (mat["input_h"] == np.concatenate([gains[:48], gains[80:92]])).all()
     savemat(file, {"input_h": gains[::-1]})
     assert "input_h" not in loadmat(exported(run, "mat", tmp_path / "b")[0])
-    assert "frames.mat is not the file any more that the run was on" in capsys.readouterr().err
+    assert "frames.mat has changed since the run" in capsys.readouterr().err
     file.unlink()
     mat = loadmat(exported(run, "mat", tmp_path / "c")[0])
     assert "input_h" not in mat
-    assert (mat["rate"][:, 0] == results.load(run).rate).all()
+    assert (mat["rate"][:, 0] == load(run)["rate"]).all()
     assert "No such file" in capsys.readouterr().err
 
 
@@ -366,7 +385,7 @@ def test_frames_that_do_not_earn_the_rates_are_left_out(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = copied(run, tmp_path)
-    came_from = results.load_config(other)
+    came_from = load_config(other)
     came_from["config"]["seed"] = 1
     (other / "config.json").write_text(json.dumps(came_from))
     _, frames = exported(other, "csv")
@@ -384,12 +403,12 @@ def test_octave_reads_an_exported_run(run: Path, queueing_run: Path, tmp_path: P
         f"printf('%s ', class(r.decision), r.config.scenario, r.config.features{{:}});"
         f"r = load('{two}'); printf('\\n%.17g', r.data_queue(end, 1), size(r.objective));"
     ).split()
-    history, with_queues = results.load(run), queueing_history.load(queueing_run)
-    assert float(out[0]) == history.rate[-1]
-    assert float(out[1]) == results.load_summary(run)["mean_k"]
-    assert [int(bit) for bit in out[2:5]] == history.decision[0].tolist()
+    history, with_queues = load(run), load(queueing_run)
+    assert float(out[0]) == history["rate"][-1]
+    assert float(out[1]) == load_summary(run)["mean_k"]
+    assert [int(bit) for bit in out[2:5]] == history["decision"][0].tolist()
     assert out[5:10] == ["uint8", "alternating-weights", "log_gain", "weight", "active"]
-    assert float(out[10]) == with_queues.data_queue[-1, 0]
+    assert float(out[10]) == with_queues["data_queue"][-1, 0]
     assert out[11:] == ["1", str(FRAMES)]
 
 
@@ -423,15 +442,15 @@ def test_frames_made_in_octave_are_played_and_other_files_of_it_are_told(tmp_pat
         f"input_h = ones(2, 3); save('{text}', 'input_h'); save('-hdf5', '{hdf5}', 'input_h');"
     )
     run = played(replace(small(tmp_path, num_devices=4), data=frames))
-    assert results.load_summary(run)["normalized_rate_test"] > 0.9
+    assert load_summary(run)["normalized_rate_test"] > 0.9
     gains, weights = read_gains(frames)
     assert gains.shape == (50, 4)
     assert weights is not None
     assert weights.tolist() == [1, 1.5, 1, 1.5]
     settings = LyDROOConfig(data=queues, scheme="exact", results=tmp_path)
-    history = queueing_history.load(lydroo.run(settings, progress=False, draw=False))
-    assert history.arrival.mean() == pytest.approx(3, rel=0.3)
-    assert history.weights.tolist() == [1.5, 1, 1.5, 1]
+    history = load(played(settings))
+    assert history["arrival"].mean() == pytest.approx(3, rel=0.3)
+    assert history.constants["weights"].tolist() == [1.5, 1, 1.5, 1]
     for file in (text, hdf5):
         with pytest.raises(ValueError, match=r"cannot be read, .* saved without the option -v7"):
             read_gains(file)

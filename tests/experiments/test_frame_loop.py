@@ -4,28 +4,29 @@ import numpy as np
 import pytest
 
 from agent import DROO
-from experiments.configs import DROOConfig
-from experiments.droo import build
-from experiments.problems.wpmec import frame_loop
-from experiments.problems.wpmec.frame_loop import can_be_compiled, compile_frames, new_columns, play
+from experiments.configs import DROOConfig, resolve
+from experiments.problems import named
+from experiments.problems.wpmec import compiled
+from experiments.problems.wpmec.compiled import can_be_compiled
+from experiments.problems.wpmec.experiment import build, play, play_one_by_one
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
+from experiments.problems.wpmec.schema import SCHEMA
+from experiments.runs.run import warm_up
+from experiments.runs.table import Table
 
 
-def everything(
-    config: DROOConfig, *, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> tuple[dict[str, Any], DROO]:
+def everything(config: DROOConfig, *, compiled: bool) -> tuple[dict[str, Any], DROO]:
     """What the frames of a config come to, and the agent afterwards."""
     gains, weights = make_frames(config)
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    droo = build(config, len(weights), np.random.SeedSequence(config.seed))
+    droo = build(resolve(config), len(weights), np.random.SeedSequence(config.seed))
     assert can_be_compiled(droo, gains)
-    if not compiled:
-        monkeypatch.setattr(frame_loop, "can_be_compiled", lambda *_: False)
-    columns = new_columns(*gains.shape)
-    played = list(play(droo, gains, weights_from, columns))
-    assert played[-1].frames == len(gains)
-    costs = [cost for each in played for cost in each.costs[0]]
-    return columns._asdict() | {"costs": costs, "rng": droo.agent.replay.rng.random()}, droo
+    table = Table.empty(SCHEMA, *gains.shape)
+    played = list((play if compiled else play_one_by_one)(droo, gains, weights_from, table))
+    assert played[-1].end == len(gains)
+    assert (len(played) < len(gains)) == compiled
+    costs = [cost for each in played for cost in each.costs]
+    return table.columns | {"costs": costs, "rng": droo.agent.replay.rng.random()}, droo
 
 
 @pytest.mark.parametrize(
@@ -44,11 +45,11 @@ def everything(
 def test_compiled_frames_are_those_played_one_by_one(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_loop, "BLOCK", 128)
+    monkeypatch.setattr(compiled, "BLOCK", 128)
     published: dict[str, Any] = {"frames": 600, "preset": "published"}
     config = DROOConfig(**published | settings)
     (ours, agent), (theirs, other) = (
-        everything(config, compiled=compiled, monkeypatch=monkeypatch) for compiled in (True, False)
+        everything(config, compiled=in_blocks) for in_blocks in (True, False)
     )
     # The reward is scored among candidates here and allocated there: equal but for rounding.
     np.testing.assert_allclose(ours.pop("rate"), theirs.pop("rate"), rtol=1e-14)
@@ -62,18 +63,16 @@ def test_compiled_frames_are_those_played_one_by_one(
 
 
 def test_compiling_changes_nothing() -> None:
-    config = DROOConfig(preset="published", num_devices=5, frames=50)
-    gains, weights = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    config = resolve(DROOConfig(preset="published", num_devices=5, frames=50))
+    experiment = named("droo")
+    task = experiment.prepare(config, progress=False)
+    droo, untouched = task.decider, experiment.prepare(config, progress=False).decider
     before = [parameter.detach().clone() for parameter in droo.agent.model.parameters()]
-    compile_frames(droo, gains, weights)
+    warm_up(experiment, task)
     assert droo.agent.memory_counter == droo.agent.updates == 0
     assert droo.progress.frames == 0
     assert all((p == q).all() for p, q in zip(before, droo.agent.model.parameters(), strict=True))
-    assert (
-        droo.agent.replay.rng.random()
-        == build(config, 5, np.random.SeedSequence(0)).agent.replay.rng.random()
-    )
+    assert droo.agent.replay.rng.random() == untouched.agent.replay.rng.random()
 
 
 @pytest.mark.parametrize(
@@ -84,17 +83,17 @@ def test_other_agents_play_frame_by_frame(settings: dict[str, Any]) -> None:
     small: dict[str, Any] = {"preset": "published", "num_devices": 5, "frames": 40}
     config = DROOConfig(**small | settings)
     gains, weights = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     assert not can_be_compiled(droo, gains)
-    assert [
-        played.frames for played in play(droo, gains, {0: weights}, new_columns(40, 5))
-    ] == list(range(1, 41))
+    table = Table.empty(SCHEMA, 40, 5)
+    ends = [played.end for played in play(droo, gains, {0: weights}, table)]
+    assert ends == list(range(1, 41))
 
 
 def test_devices_that_are_off_are_left_to_python() -> None:
     config = DROOConfig(preset="published", num_devices=5, features=("gain", "active"))
     gains, _ = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     assert can_be_compiled(droo, gains)
     gains[3, 2] = 0
     assert not can_be_compiled(droo, gains)
@@ -106,10 +105,10 @@ def test_devices_that_are_off_are_left_to_python() -> None:
 def test_compiled_frames_tell_what_fails(feature: str, match: str) -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20, features=(feature,))
     gains, weights = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     gains[12] = 1e200
     with pytest.raises((ArithmeticError, ValueError), match=match):
-        list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
 
 
 @pytest.mark.parametrize("refine_every", [0, 8])
@@ -119,26 +118,26 @@ def test_compiled_frames_refuse_negative_gains(feature: str, refine_every: int) 
     config = DROOConfig(preset="published", num_devices=5, frames=20, **settings)
     gains, weights = make_frames(config)
     gains[12, 3] = -1e-6
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     with pytest.raises(ValueError, match="gain must be finite and in"):
-        list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
 
 
 def test_frames_of_other_devices_are_refused() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
     gains, weights = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     with pytest.raises(ValueError, match="gains must be those of the agent's 5 devices, got 4"):
-        play(droo, gains[:, :4], {0: weights}, new_columns(20, 4))
+        play(droo, gains[:, :4], {0: weights}, Table.empty(SCHEMA, 20, 4))
     with pytest.raises(ValueError, match="weights must be those of the agent's 5 devices, got 2"):
-        play(droo, gains, {0: weights[:2]}, new_columns(20, 5))
+        play(droo, gains, {0: weights[:2]}, Table.empty(SCHEMA, 20, 5))
 
 
 def test_compiled_frames_notice_a_policy_that_diverged() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
     gains, weights = make_frames(config)
-    droo = build(config, 5, np.random.SeedSequence(0))
+    droo = build(resolve(config), 5, np.random.SeedSequence(0))
     next(droo.agent.model.parameters()).data[:] = np.nan
     with pytest.raises(ArithmeticError, match="diverged"):
-        list(play(droo, gains, {0: weights}, new_columns(20, 5)))
+        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
     assert droo.agent.memory_counter == 0

@@ -14,30 +14,29 @@ from scipy.io import loadmat, savemat
 from agent import DROO
 from env import QueueingCritic, QueueingFrame
 from env.schemes import full_enumeration
-from experiments import lydroo, plot
-from experiments.configs import LyDROOConfig, PlotConfig, SchemeName
-from experiments.problems.queueing import history as queueing_history
-from experiments.problems.queueing.history import QueueingHistory
-from experiments.runs import provenance, results
+from experiments import plot
+from experiments.configs import LyDROOConfig, PlotConfig, SchemeName, resolve
+from experiments.problems.queueing.schema import SCHEMA
+from experiments.runs import provenance
+from experiments.runs.folder import find, load_summary
+from experiments.runs.run import load
+from experiments.runs.run import run as run_experiment
+from experiments.runs.table import Table
 from experiments.studies import largest_rate
 from tests.conftest import command, published
-
-ARRAYS = QueueingHistory.__dataclass_fields__.keys() - {"learned"}
 
 
 def small(tmp_path: Path, **settings: Any) -> LyDROOConfig:
     return LyDROOConfig(**{"num_devices": 4, "frames": 200} | settings, results=tmp_path)
 
 
-def played(tmp_path: Path, **settings: Any) -> QueueingHistory:
-    return queueing_history.load(
-        lydroo.run(small(tmp_path, **settings), progress=False, draw=False)
-    )
+def played(tmp_path: Path, **settings: Any) -> Table:
+    return load(run_experiment(small(tmp_path, **settings), progress=False, draw=False))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lydroo.run(small(tmp_path_factory.mktemp("results")), progress=False)
+    return run_experiment(small(tmp_path_factory.mktemp("results")), progress=False)
 
 
 def test_a_run_folder_holds_everything(run: Path) -> None:
@@ -80,34 +79,34 @@ def test_octave_reads_the_result_file(run: Path) -> None:
     done = subprocess.run(
         [octave, "--norc", "--eval", script], capture_output=True, text=True, check=True
     )
-    history = queueing_history.load(run)
+    history = load(run)
     total, frames, devices, difference, last = map(float, done.stdout.split())
-    assert total == pytest.approx(history.data_queue.sum(), rel=1e-12)
+    assert total == pytest.approx(history["data_queue"].sum(), rel=1e-12)
     assert (frames, devices, difference) == (200, 4, 0)
-    assert last == history.objective[-1]
+    assert last == history["objective"][-1]
 
 
 def test_queues_follow_from_what_was_done(run: Path) -> None:
-    history = queueing_history.load(run)
-    data = np.maximum(history.data_queue - history.rate + history.arrival, 0)
-    assert history.data_queue[1:] == pytest.approx(data[:-1], abs=1e-12)
-    energy = np.maximum(history.energy_queue + 1000 * (history.energy - 0.08), 0)
-    assert history.energy_queue[1:] == pytest.approx(energy[:-1], abs=1e-9)
-    assert (history.energy_queue[0] == 500).all()  # the reserve
-    assert (history.data_queue[0] == 0).all()
+    history = load(run)
+    data = np.maximum(history["data_queue"] - history["rate"] + history["arrival"], 0)
+    assert history["data_queue"][1:] == pytest.approx(data[:-1], abs=1e-12)
+    energy = np.maximum(history["energy_queue"] + 1000 * (history["energy"] - 0.08), 0)
+    assert history["energy_queue"][1:] == pytest.approx(energy[:-1], abs=1e-9)
+    assert (history["energy_queue"][0] == 500).all()  # the reserve
+    assert (history["data_queue"][0] == 0).all()
 
 
 def test_the_optimum_is_that_of_the_states_that_the_run_came_through(run: Path) -> None:
-    history = queueing_history.load(run)
+    history = load(run)
     critic = QueueingCritic([1.5, 1.0, 1.5, 1.0])
     for t in range(1, 200, 20):
         frame = QueueingFrame(
-            critic, history.gain[t], history.data_queue[t], history.energy_queue[t]
+            critic, history["gain"][t], history["data_queue"][t], history["energy_queue"][t]
         )
         best = frame.score(full_enumeration(frame)[None])[0]
-        assert history.optimal_objective[t] == pytest.approx(best, rel=1e-9)
-        assert history.objective[t] == pytest.approx(
-            frame.score(history.decision[t][None])[0], rel=1e-9
+        assert history["optimal_objective"][t] == pytest.approx(best, rel=1e-9)
+        assert history["objective"][t] == pytest.approx(
+            frame.score(history["decision"][t][None])[0], rel=1e-9
         )
 
 
@@ -115,34 +114,38 @@ def test_the_optimum_is_that_of_the_states_that_the_run_came_through(run: Path) 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path, preset: str) -> None:
     first, again = played(tmp_path, preset=preset), played(tmp_path, preset=preset)
     other = played(tmp_path, preset=preset, seed=1)
-    assert first.learned is not None
-    assert again.learned is not None
-    for one, same in zip(first.learned, again.learned, strict=True):
+    assert first.agent
+    assert again.agent
+    for name in (column.name for column in SCHEMA):
+        assert (first[name] == again[name]).all(), name
+    for one, same in zip(
+        (first.cost_frame, first.cost, first.constants["weights"]),
+        (again.cost_frame, again.cost, again.constants["weights"]),
+        strict=True,
+    ):
         assert (one == same).all()
-    for name in ARRAYS:
-        assert (getattr(first, name) == getattr(again, name)).all(), name
-    assert (first.gain != other.gain).any()
-    assert (first.arrival != other.arrival).any()
+    assert (first["gain"] != other["gain"]).any()
+    assert (first["arrival"] != other["arrival"]).any()
 
 
 def test_every_scheme_plays_the_same_frames(tmp_path: Path) -> None:
     runs = {scheme: played(tmp_path, scheme=scheme) for scheme in get_args(SchemeName)}
     for history in runs.values():
-        assert (history.gain == runs["lydroo"].gain).all()
-        assert (history.arrival == runs["lydroo"].arrival).all()
-        assert history.normalized_objective.max() <= 1 + 1e-9
-    assert runs["exact"].normalized_objective.min() >= 1 - 1e-9
-    assert runs["lycd"].normalized_objective.mean() > 0.99
-    assert all((history.learned is None) == (name != "lydroo") for name, history in runs.items())
-    assert (runs["all-local"].decision == 0).all()
-    assert (runs["all-offloading"].decision == 1).all()
-    spent = runs["myopic"].energy.cumsum(axis=0)
+        assert (history["gain"] == runs["lydroo"]["gain"]).all()
+        assert (history["arrival"] == runs["lydroo"]["arrival"]).all()
+        assert history["normalized_objective"].max() <= 1 + 1e-9
+    assert runs["exact"]["normalized_objective"].min() >= 1 - 1e-9
+    assert runs["lycd"]["normalized_objective"].mean() > 0.99
+    assert all(history.agent == (name == "lydroo") for name, history in runs.items())
+    assert (runs["all-local"]["decision"] == 0).all()
+    assert (runs["all-offloading"]["decision"] == 1).all()
+    spent = runs["myopic"]["energy"].cumsum(axis=0)
     assert (spent <= 0.08 * np.arange(1, 201)[:, None] * (1 + 1e-12)).all()
 
 
 def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_path: Path) -> None:
     config = LyDROOConfig(frames=3000, results=tmp_path)
-    summary = results.load_summary(lydroo.run(config, progress=False, draw=False))
+    summary = load_summary(run_experiment(config, progress=False, draw=False))
     assert summary["stability"] == "stable"
     assert summary["largest_mean_energy"] <= 0.08
     assert summary["energy_budget_held"] == 1.0
@@ -152,24 +155,25 @@ def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_p
 
 def test_the_published_settings_learn_and_let_k_shrink(tmp_path: Path) -> None:
     config = LyDROOConfig(preset="published", results=tmp_path)
-    history = queueing_history.load(lydroo.run(config, progress=False, draw=False))
+    history = load(run_experiment(config, progress=False, draw=False))
+    config = resolve(config)
     assert (config.quantizer, config.hidden, config.training_interval) == ("OPN", (256, 128), 20)
     assert list(history.cost_frame[:3]) == [20, 40, 60]
-    assert history.learned is not None
-    assert history.learned.k[0] == 10
-    assert history.learned.k[-2000:].mean() < 7
-    shortfall = 1 - history.normalized_objective
+    assert history.agent
+    assert history["k"][0] == 10
+    assert history["k"][-2000:].mean() < 7
+    shortfall = 1 - history["normalized_objective"]
     assert shortfall[-2000:].mean() < 0.5 * shortfall[:2000].mean()
 
 
 def test_a_published_run_can_be_replayed(tmp_path: Path) -> None:
     path = published("data/lydroo_result_10.mat")
     config = LyDROOConfig(data=path, energy_reserve=0.0, scheme="exact", results=tmp_path)
-    history = queueing_history.load(lydroo.run(config, progress=False, draw=False))
+    history = load(run_experiment(config, progress=False, draw=False))
     theirs = loadmat(path)
-    assert (history.gain == theirs["input_h"]).all()
-    assert (history.arrival == theirs["data_arrival"]).all()
-    assert history.data_queue[-100:].mean() < theirs["data_queue"][-100:].mean()
+    assert (history["gain"] == theirs["input_h"]).all()
+    assert (history["arrival"] == theirs["data_arrival"]).all()
+    assert history["data_queue"][-100:].mean() < theirs["data_queue"][-100:].mean()
 
 
 def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
@@ -201,7 +205,7 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
 )
 def test_wrong_settings_are_told(tmp_path: Path, settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        lydroo.run(LyDROOConfig(**settings, results=tmp_path), progress=False)
+        run_experiment(LyDROOConfig(**settings, results=tmp_path), progress=False)
     assert not any(tmp_path.iterdir())
 
 
@@ -215,16 +219,16 @@ def test_recordings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "recorded.mat"
     savemat(file, {"input_h": np.ones((30, 2)), "data_arrival": np.ones((29, 2))})
     with pytest.raises(ValueError, match=r"data_arrival of .* must have shape \[30, 2\]"):
-        lydroo.run(LyDROOConfig(data=file, results=tmp_path), progress=False)
+        run_experiment(LyDROOConfig(data=file, results=tmp_path), progress=False)
     savemat(file, {"input_h": np.ones((30, 2)), "data_arrival": np.ones((30, 2))})
     with pytest.raises(ValueError, match=r"frames must be at most 30 as in .*, got 31"):
-        lydroo.run(LyDROOConfig(data=file, frames=31, results=tmp_path), progress=False)
+        run_experiment(LyDROOConfig(data=file, frames=31, results=tmp_path), progress=False)
     with pytest.raises(ValueError, match=r"num_devices must be 2 as in .*, got 3"):
-        lydroo.run(LyDROOConfig(data=file, num_devices=3, results=tmp_path), progress=False)
+        run_experiment(LyDROOConfig(data=file, num_devices=3, results=tmp_path), progress=False)
 
 
 def test_runs_are_drawn_over_one_another(run: Path, tmp_path: Path) -> None:
-    exact = lydroo.run(small(tmp_path, scheme="exact"), progress=False, draw=False)
+    exact = run_experiment(small(tmp_path, scheme="exact"), progress=False, draw=False)
     files = plot.draw(PlotConfig((run, exact), labels=("a", "b")), tmp_path / "figures")
     assert [file.name for file in files] == ["queues.png", "queues.pdf"]
     assert files[0].stat().st_size > 50_000
@@ -252,9 +256,9 @@ def test_the_settings_are_kept(run: Path) -> None:
 def test_a_run_that_exists_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_commit", lambda: "0123abc")  # of a checkout without changes
     config = small(tmp_path, scheme="exact")
-    folder = lydroo.run(config, progress=False, draw=False)
-    assert results.find(folder.parent, config) == folder
-    assert results.find(folder.parent, replace(config, seed=1)) is None
+    folder = run_experiment(config, progress=False, draw=False)
+    assert find(folder.parent, resolve(config)) == folder
+    assert find(folder.parent, resolve(replace(config, seed=1))) is None
 
 
 def test_a_damaged_run_is_named(run: Path, tmp_path: Path) -> None:
@@ -263,12 +267,12 @@ def test_a_damaged_run_is_named(run: Path, tmp_path: Path) -> None:
     saved = {name: value for name, value in loadmat(run / "result.mat").items() if name[0] != "_"}
     savemat(damaged / "result.mat", saved | {"data_queue": saved["data_queue"][:100]})
     with pytest.raises(ValueError, match=r"data_queue of .* must have shape \[200, 4\]"):
-        queueing_history.load(damaged)
+        load(damaged)
     savemat(damaged / "result.mat", saved | {"rate": np.full((200, 4), np.nan)})
     with pytest.raises(ValueError, match=r"rate of .* must be finite"):
-        queueing_history.load(damaged)
+        load(damaged)
     savemat(damaged / "result.mat", saved)
     frames = (run / "frames.csv").read_text()
     (damaged / "frames.csv").write_text(frames.replace("scored", "skored", 1))
     with pytest.raises(ValueError, match=r"frames.csv must have all of the columns own_objective"):
-        queueing_history.load(damaged)
+        load(damaged)

@@ -13,10 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from stable_baselines3.common.env_checker import check_env
 
-import experiments.droo
 from droo_core.extras import MissingExtraError
 from env import DiscreteDecisions, QueueingMEC, WirelessPoweredMEC
-from experiments import lydroo, plot
+from experiments import plot
 from experiments.configs import (
     AlgorithmName,
     DROOConfig,
@@ -24,16 +23,18 @@ from experiments.configs import (
     PlotConfig,
     RLBaselinesConfig,
     RunConfig,
+    resolve,
 )
-from experiments.problems.queueing import history as queueing_history
-from experiments.runs import results
+from experiments.problems import named
+from experiments.runs.run import load
+from experiments.runs.run import run as run_experiment
 from experiments.studies import rl_baselines
-from experiments.studies.baseline_runs import PROBLEMS, Replay
+from experiments.studies.baseline_runs import Replay, played_by, quantities
 from experiments.studies.model_free import Learning, Online, train
 
 RUNS: dict[str, RunConfig] = {
-    "wpmec": DROOConfig(num_devices=3, frames=60, seed=5),
-    "queueing": LyDROOConfig(num_devices=3, frames=60, seed=5),
+    "droo": DROOConfig(num_devices=3, frames=60, seed=5),
+    "lydroo": LyDROOConfig(num_devices=3, frames=60, seed=5),
 }
 
 
@@ -78,16 +79,15 @@ def test_the_wrapper_refuses_what_it_cannot_number() -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_both_play_the_same_frames(name: str, tmp_path: Path) -> None:
-    problem, config = PROBLEMS[name], RUNS[name]
-    module = experiments.droo if isinstance(config, DROOConfig) else lydroo
-    folder = module.run(replace(config, results=tmp_path), progress=False, draw=False)
-    saved = (results if name == "wpmec" else queueing_history).load(folder)
-    again = problem.quantities(config, Replay(saved.decision))  # in the environment that A2C gets
-    for quantity, values in problem.load(folder).items():
+    config = RUNS[name]
+    folder = run_experiment(replace(config, results=tmp_path), progress=False, draw=False)
+    saved = load(folder)
+    again = played_by(Replay(saved["decision"]), config)  # in the environment that A2C gets
+    assert again.keys() == quantities(saved).keys()
+    for quantity, values in quantities(saved).items():
         np.testing.assert_allclose(again[quantity], values, rtol=1e-9)
 
-    env = problem.environment(config)
-    options = problem.reset_options(config, env)
+    env, options = named(name).environment(resolve(config))
     trained = train(Learning("a2c"), env, 60, 0, options)
     left = env.state
     env.reset(options=options)
@@ -131,7 +131,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 def test_the_same_seed_decides_the_same(algorithm: AlgorithmName) -> None:
     def decisions(seed: int) -> NDArray[np.int64]:
         return train(
-            Learning(algorithm), PROBLEMS["wpmec"].environment(RUNS["wpmec"]), 60, seed
+            Learning(algorithm), named("droo").environment(resolve(RUNS["droo"]))[0], 60, seed
         ).decisions
 
     assert decisions(0).shape == (60, 3)
@@ -156,11 +156,11 @@ def test_the_study_is_repeatable_and_its_figure_is_drawn_again(tmp_path: Path) -
 
 def test_an_algorithm_learns(tmp_path: Path) -> None:
     config = DROOConfig(num_devices=2, frames=1000, seed=1, results=tmp_path)
-    problem = PROBLEMS["wpmec"]
-    trained = train(Learning("a2c"), problem.environment(config), 1000, 0)
-    rate = problem.quantities(config, Replay(trained.decisions))["rate"]
+    env, _ = named("droo").environment(resolve(config))
+    trained = train(Learning("a2c"), env, 1000, 0)
+    rate = played_by(Replay(trained.decisions), config)["rate"]
     assert rate[-200:].mean() > rate[:200].mean() + 0.02
-    test = problem.quantities(replace(config, seed=2, frames=200), trained.decide)["rate"]
+    test = played_by(trained.decide, replace(config, seed=2, frames=200))["rate"]
     assert test.mean() > rate[:200].mean() + 0.02
 
 

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from env import QueueingParameters
-from experiments.problems.queueing.history import QueueingHistory
+from experiments.problems.queueing.schema import SCHEMA
 from experiments.problems.queueing.stability import Drift, drift, held, report, verdict
+from experiments.runs.table import Table
 
 Floats = NDArray[np.float64]
 
@@ -83,24 +84,16 @@ def test_a_constraint_holds_in_the_frames_whose_mean_so_far_is_within() -> None:
     assert held(values[:, :1], 2.0) == 1.0
 
 
-def history(data_queue: Floats, energy: Floats) -> QueueingHistory:
+def history(data_queue: Floats, energy: Floats) -> Table:
     frames, devices = data_queue.shape
-    numbers = np.zeros(frames)
-    return QueueingHistory(
-        gain=np.ones((frames, devices)),
-        arrival=np.full((frames, devices), 3.0),
-        data_queue=data_queue,
-        energy_queue=np.zeros((frames, devices)),
-        decision=np.zeros((frames, devices), dtype=np.int64),
-        rate=np.full((frames, devices), 3.0),
-        energy=energy,
-        objective=numbers,
-        optimal_objective=numbers,
-        weights=np.ones(devices),
-        learned=None,
-        cost_frame=np.zeros(0, dtype=np.int64),
-        cost=np.zeros(0),
-    )
+    columns = {
+        "arrival": np.full((frames, devices), 3.0),
+        "data_queue": data_queue,
+        "energy_queue": np.zeros((frames, devices)),
+        "energy": energy,
+        "decision": np.zeros((frames, devices), dtype=np.int64),
+    }
+    return Table(SCHEMA, columns, agent=False)
 
 
 def test_the_report_tells_the_worst_of_all_queues() -> None:
@@ -154,7 +147,7 @@ def test_many_tests_ask_for_more() -> None:
 
 def test_energy_queues_are_not_judged_where_they_tell_nothing() -> None:
     run = history(5 + remembering(5, (2, 2000)).T, np.full((2000, 2), 0.05))
-    run.energy_queue[:] = np.outer(np.arange(2000), [5.0, 0.0])
+    run["energy_queue"][:] = np.outer(np.arange(2000), [5.0, 0.0])
     assert report(run, QueueingParameters())["unstable_energy_queues"] == 1
     told = report(run, QueueingParameters(), virtual=False)
     assert (told["stability"], told["unstable_energy_queues"]) == ("stable", 0)

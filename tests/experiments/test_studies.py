@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,20 +14,21 @@ from matplotlib.figure import Figure
 from agent import DROO
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum, full_enumeration
-from experiments import droo, plot
-from experiments.commands import SEVERAL_SIZES, WITH_QUEUES
+from experiments import plot, studies
+from experiments.commands import STUDIES
 from experiments.configs import (
     DROOConfig,
     PlotConfig,
     SizesConfig,
     StudyConfig,
-    StudyName,
 )
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
-from experiments.runs import provenance, results
-from experiments.studies import comparison, statistics, transfer
-from experiments.studies import curves as study
+from experiments.runs import provenance, statistics
+from experiments.runs.run import load
+from experiments.runs.run import run as run_experiment
+from experiments.studies import comparison, transfer
 from experiments.studies import figures as study_figures
+from experiments.studies.tables import CURVES, REPRODUCED, CurveStudy
 from tests.conftest import ROOT, command
 
 
@@ -62,23 +62,23 @@ def test_a_study_leaves_its_files(reproduced: Mapping[str, Path]) -> None:
 @pytest.mark.slow
 def test_every_study_is_reproduced(tmp_path: Path) -> None:
     every = reproduce(tmp_path)
-    assert tuple(every) == get_args(StudyName)
+    assert tuple(every) == REPRODUCED
     check_files(every)
 
 
 def check_files(studies: Mapping[str, Path]) -> None:
     for name, folder in studies.items():
         files = {file.name for file in folder.iterdir()}
-        picture = name if name in (*SEVERAL_SIZES, *WITH_QUEUES) else "study"
+        picture = name if name not in CURVES or len(CURVES[name].curves) > 1 else "study"
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
         assert json.loads((folder / "config.json").read_text())["config"]["scale"] == "smoke"
         assert (folder / f"{picture}.png").stat().st_size > 20_000
 
 
-def test_every_study_is_a_module_that_the_readme_names() -> None:
+def test_every_study_is_a_command_that_the_readme_names() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name in get_args(StudyName):
-        assert (ROOT / "experiments" / f"{name}.py").is_file()
+    for name in REPRODUCED:
+        assert STUDIES[name].help
         assert f"`{name}`" in readme
 
 
@@ -89,16 +89,16 @@ def test_a_study_saves_every_run_and_curve(reproduced: Mapping[str, Path]) -> No
     assert [row["seed"] for row in runs] == ["0", "1"] * 6
     parent = reproduced["learning_rate"].parent.parent / "droo"
     for row in runs:
-        history = results.load(parent / row["run"])
-        test = history.normalized_rate[320:]
+        history = load(parent / row["run"])
+        test = history["normalized_rate"][320:]
         assert float(row["normalized_rate_test"]) == pytest.approx(test.mean(), rel=1e-12)
         config = json.loads((parent / row["run"] / "config.json").read_text())["config"]
         assert config["learning_rate"] == float(row["setting"])
 
     curves = rows_of(reproduced["learning_rate"] / "curves.csv")
     last = [row for row in curves if row["setting"] == "0.01"][-1]
-    histories = [results.load(parent / row["run"]) for row in runs if row["setting"] == "0.01"]
-    ends = [history.normalized_rate[-200:].mean() for history in histories]
+    histories = [load(parent / row["run"]) for row in runs if row["setting"] == "0.01"]
+    ends = [history["normalized_rate"][-200:].mean() for history in histories]
     assert last["frame"] == "400"
     assert float(last["mean"]) == pytest.approx(np.mean(ends), rel=1e-12)
     assert min(ends) - 1e-12 <= float(last["low"]) <= float(last["high"]) <= max(ends) + 1e-12
@@ -119,16 +119,16 @@ def test_no_scheme_is_above_the_certified_optimum(reproduced: Mapping[str, Path]
 
 def test_the_comparison_uses_the_frames_of_the_run(tmp_path: Path) -> None:
     config = DROOConfig(num_devices=4, frames=100, seed=3, hidden=(8,), results=tmp_path)
-    folder = droo.run(config, progress=False, draw=False)
+    folder = run_experiment(config, progress=False, draw=False)
     rows = {row["scheme"]: row for row in comparison.compare_run(config, folder)}
-    history = results.load(folder)
-    assert rows["Certified optimum"]["rate"] == pytest.approx(history.optimal_rate[-20:].mean())
-    assert rows["DROO"]["rate"] == pytest.approx(history.rate[-20:].mean(), rel=1e-12)
+    history = load(folder)
+    assert rows["Certified optimum"]["rate"] == pytest.approx(history["optimal_rate"][-20:].mean())
+    assert rows["DROO"]["rate"] == pytest.approx(history["rate"][-20:].mean(), rel=1e-12)
 
 
 def test_a_policy_used_at_another_number_of_devices_learns_nothing_there(tmp_path: Path) -> None:
     config = DROOConfig(num_devices=4, frames=200, hidden=(8,), results=tmp_path)
-    folder = droo.run(config, progress=False, draw=False)
+    folder = run_experiment(config, progress=False, draw=False)
     row = transfer.use(config, folder, 6, 30)
     # The same by hand, with the optimum by enumeration.
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(6)
@@ -152,9 +152,11 @@ def test_runs_are_shared_between_studies(
 ) -> None:
     monkeypatch.setattr(provenance, "_commit", lambda: "abc")
     config = StudyConfig(scale="smoke", frames=20, seeds=(0,), jobs=1, results=tmp_path)
-    settings = {"a": {}, "b": {"learning_rate": 0.1}}
-    study.Study("one", "One", settings).main(config)
-    study.Study("two", "Two", {"c": {"learning_rate": 0.1}}).main(config)
+    faster = {"learning_rate": 0.1}
+    for name, settings in {"one": {"a": {}, "b": faster}, "two": {"c": faster}}.items():
+        monkeypatch.setitem(studies.STUDIES, name, CurveStudy("", name, settings))  # type: ignore[arg-type]
+        monkeypatch.setitem(studies.CURVES, name, studies.STUDIES[name])  # type: ignore[arg-type]
+        studies.carry_out(name, config)
     assert len(list((tmp_path / "droo").iterdir())) == 2
     assert "c  " in capsys.readouterr().out
 
@@ -190,15 +192,15 @@ def test_a_run_follows_its_scenario(tmp_path: Path) -> None:
     config = DROOConfig(
         num_devices=6, frames=200, hidden=(8,), scenario="alternating-weights", results=tmp_path
     )
-    history = results.load(droo.run(config, progress=False, draw=False))
+    history = load(run_experiment(config, progress=False, draw=False))
     for_channel, _ = np.random.SeedSequence(0).spawn(2)
     gains = default_channel(6).sample(np.random.default_rng(for_channel), 200)
     weights = default_weights(6)
     swapped = 2.5 - weights
     for t, used in ((119, weights), (120, swapped), (159, swapped), (160, weights)):
         frame = WPMECFrame(WPMECCritic(used), gains[t])
-        assert history.rate[t] == pytest.approx(frame.score(history.decision[t][None])[0])
-        assert history.optimal_rate[t] == certified_optimum(frame).upper_bound
+        assert history["rate"][t] == pytest.approx(frame.score(history["decision"][t][None])[0])
+        assert history["optimal_rate"][t] == certified_optimum(frame).upper_bound
 
 
 def test_the_weights_of_an_environment_change_from_the_coming_frame_on() -> None:

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from droo_core.extras import MissingExtraError
-from experiments import droo, lydroo, sweep
+from experiments import sweep
 from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
 from experiments.loops import event_log
 from experiments.loops.event_log import LOGGED
-from experiments.runs import results
+from experiments.runs.files import read_csv
+from experiments.runs.folder import load_summary
+from experiments.runs.many import run_all, run_together
+from experiments.runs.run import run as run_experiment
 
 OF_DROO: dict[str, Any] = {"num_devices": 4, "frames": 500, "hidden": (16, 8)}
 OF_LYDROO: dict[str, Any] = {"num_devices": 3, "frames": 500}
@@ -24,11 +27,10 @@ class Logged:
     """A run with event files, and the same without."""
 
     def __init__(self, config: Any, settings: dict[str, Any], folder: Path) -> None:
-        run: Any = {DROOConfig: droo.run, LyDROOConfig: lydroo.run}[config]
         with_curves = settings | {"tensorboard": True}
-        self.run = run(config(**with_curves, results=folder / "with"), progress=False)
+        self.run = run_experiment(config(**with_curves, results=folder / "with"), progress=False)
         plain = config(**settings, results=folder / "without")
-        self.plain = run(plain, progress=False, draw=False)
+        self.plain = run_experiment(plain, progress=False, draw=False)
         self.events = read(folder / "with" / "tensorboard")
 
     def curve(self, name: str) -> tuple[list[int], list[float]]:
@@ -38,7 +40,7 @@ class Logged:
     def column(self, name: str, file: str = "frames.csv") -> NDArray[np.float64]:
         if name == "own_normalized_rate":
             return self.column("own_rate") / self.column("optimal_rate")
-        return np.array(results.read_csv(self.run / file, [name])[name], dtype=np.float64)
+        return np.array(read_csv(self.run / file, [name])[name], dtype=np.float64)
 
 
 def read(curves: Path) -> EventAccumulator:
@@ -101,7 +103,7 @@ def test_points_come_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.M
     original = event_log.EventLog.scalars
     monkeypatch.setattr(event_log.EventLog, "scalars", scalars)
     with pytest.raises(KeyboardInterrupt):
-        lydroo.run(config, progress=False)
+        run_experiment(config, progress=False)
     points = read(tmp_path / "tensorboard").Scalars("mean_data_queue")
     assert [point.step for point in points] == [LOGGED, 2 * LOGGED]
     assert not (tmp_path / "lydroo").exists()
@@ -112,7 +114,7 @@ def test_figures_summary_and_settings_are_there(logged: Logged) -> None:
     figures = {file.stem for file in logged.run.glob("*.png")}
     assert figures
     assert set(tags["images"]) == figures
-    summary = results.load_summary(logged.run)
+    summary = load_summary(logged.run)
     ((_, mean_k),) = [[*logged.curve("summary/mean_k")]]
     assert mean_k == [pytest.approx(summary["mean_k"])]
     text = logged.events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
@@ -141,7 +143,7 @@ def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
 
 def test_a_scheme_that_does_not_learn_has_curves_too(tmp_path: Path) -> None:
     config = LyDROOConfig(**OF_LYDROO, scheme="lycd", results=tmp_path, tensorboard=True)
-    lydroo.run(config, progress=False, draw=False)
+    run_experiment(config, progress=False, draw=False)
     tags = read(tmp_path / "tensorboard").Tags()["scalars"]
     assert "mean_data_queue" in tags
     assert not {"own_objective", "k", "scored", "cost"} & set(tags)
@@ -154,21 +156,21 @@ def test_a_missing_package_is_named_before_anything_is_done(
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     of_run: dict[str, Any] = {"results": tmp_path / "results", "tensorboard": True}
     for run in (
-        lambda: droo.run(DROOConfig(**of_run)),
-        lambda: lydroo.run(LyDROOConfig(**of_run)),
+        lambda: run_experiment(DROOConfig(**of_run)),
+        lambda: run_experiment(LyDROOConfig(**of_run)),
         lambda: sweep.main(SweepConfig(**of_run)),
     ):
         with pytest.raises(MissingExtraError, match=r"droo\[tensorboard\]"):
             run()
     assert list(tmp_path.iterdir()) == []
     plain = LyDROOConfig(**OF_LYDROO, results=tmp_path)  # which does not miss it
-    assert lydroo.run(plain, progress=False, draw=False).is_dir()
+    assert run_experiment(plain, progress=False, draw=False).is_dir()
 
 
 def test_a_fleet_has_no_curves(tmp_path: Path) -> None:
     config = DROOConfig(**OF_DROO, results=tmp_path, tensorboard=True)
     with pytest.raises(ValueError, match="drop --device"):
-        sweep.run_together([config])
+        run_together([config])
     with pytest.raises(ValueError, match="drop --device"):
         sweep.main(SweepConfig(results=tmp_path, tensorboard=True, device="cpu"))
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +179,7 @@ def test_a_fleet_has_no_curves(tmp_path: Path) -> None:
 def test_every_run_of_a_sweep_has_curves(tmp_path: Path) -> None:
     settings: dict[str, Any] = OF_DROO | {"frames": 100, "results": tmp_path}
     runs = [DROOConfig(**settings, seed=seed, tensorboard=True) for seed in (0, 1)]
-    sweep.run_all(runs, jobs=1, draw=False)
+    run_all(runs, jobs=1, draw=False)
     assert [folder.name[-8:] for folder in sorted((tmp_path / "tensorboard").iterdir())] == [
         "n4-seed0",
         "n4-seed1",
