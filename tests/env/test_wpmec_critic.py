@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from env import WPMECCritic, WPMECParameters, default_channel, default_weights
-from env.wpmec.kernels.solver import log_snr
+from env.common.lambert import log_snr
 from tests import reference
 from tests.conftest import published
 

@@ -15,26 +15,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.ascent import improves
 from env.queueing.kernels import kernel
-from env.queueing.kernels.allocation import (
-    NOT_BINARY,
-    SOLVED,
-    UNSOLVED,
-    Constants,
-    Devices,
-    Floats,
-    Offers,
-    describe,
-    fill,
-    is_binary,
-    offers_of,
-    value_of,
-)
+from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, UNSOLVED, is_binary, value_of
+from env.queueing.kernels.devices import Constants, Devices, Floats, Offers, describe, offers_of
+from env.queueing.kernels.knapsack import fill
 
 LOCAL, OFFLOAD, FREE = 0, 1, 2
 
-LEAST_GAIN = 1e-12  # of a step of `climb`, relative: more than rounding
-GAP = 1e-11  # relative: a bound that is no further above the best decision is not pursued
+GAP = 1e-11  # relative distance to the best value within which a bound is discarded
 
 
 @kernel
@@ -210,7 +199,7 @@ def climb(
     value, found = value_of(decision, devices, offers, order, offloading, constants)
     scored, all_found = 1, found
     while True:
-        best, changed = value + LEAST_GAIN * abs(value), -1
+        best, changed = -np.inf, -1
         for i in range(len(decision)):
             decision[i] = 1 - decision[i]
             tried, found = value_of(decision, devices, offers, order, offloading, constants)
@@ -219,7 +208,7 @@ def climb(
             if tried > best:
                 best, changed = tried, i
         scored += len(decision)
-        if changed < 0:
+        if not improves(best, value):
             return value, scored, SOLVED if all_found else UNSOLVED
         value = best
         decision[changed] = 1 - decision[changed]

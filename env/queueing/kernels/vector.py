@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env.queueing.kernels import allocation, kernel, myopic, search
-from env.queueing.kernels.allocation import SOLVED, Constants
+from env.queueing.kernels.allocation import SOLVED
+from env.queueing.kernels.devices import Constants
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.allocation import (
     ACCEPTED,
@@ -26,7 +27,7 @@ from env.wpmec.kernels.bound import (
     dual,
     lowest_dual,
 )
-from env.wpmec.kernels.solver import Floats, log_snr
+from env.wpmec.kernels.solver import Floats
 
 LOW, HIGH, PRICE, BOUND = range(4)  # the columns of a node
 MIN_WIDTH, MIN_INSIDE = 0.2, 3  # relative width and breakpoints of an interval that is split

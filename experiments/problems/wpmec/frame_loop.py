@@ -14,7 +14,8 @@ from agent import DROO, Choice
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
-from env.common.features import WPMEC_FEATURES, WPMECView, parse, states
+from env.common.features import parse, states
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from experiments.problems.wpmec import frame_kernels
 from experiments.problems.wpmec.frame_kernels import Columns, Rules
 from experiments.problems.wpmec.frames import replay
