@@ -45,8 +45,8 @@ def register(spec: ProblemSpec) -> None:
     """
     taken = [other for other in _registered.values() if other.name == spec.name]
     if taken or spec.environment_id in gymnasium.registry:
-        what = f"name {spec.name}" if taken else f"environment_id {spec.environment_id}"
-        raise ValueError(f"{what} must not be registered twice")
+        name = f"name {spec.name}" if taken else f"environment_id {spec.environment_id}"
+        raise ValueError(f"{name} must not be registered twice")
     vector = spec.vector_environment
     gymnasium.register(
         id=spec.environment_id,

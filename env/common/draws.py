@@ -8,12 +8,11 @@ import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
-from env.arrivals import ArrivalModel
-from env.channel import ChannelModel, NoiseDriven
+from env.common.models import FrameModel, NoiseDriven
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Models = Sequence[ChannelModel | ArrivalModel]
+Models = Sequence[FrameModel]
 
 BLOCK_SIZE = 64  # frames
 

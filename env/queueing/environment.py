@@ -100,7 +100,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
 
     ## Vectorized
     `gymnasium.make_vec("QueueingMEC-v0", num_envs=B)` makes `VectorQueueingMEC`: B of these
-    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+    environments in one call, with the results of `gymnasium.vector.SyncVectorEnv`.
 
     ## Arguments
     ```python

@@ -67,7 +67,7 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
 
     ## Vectorized
     `gymnasium.make_vec("WPMEC-v0", num_envs=B)` makes `VectorWirelessPoweredMEC`: B of these
-    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+    environments in one call, with the results of `gymnasium.vector.SyncVectorEnv`.
 
     ## Arguments
     ```python

@@ -48,13 +48,13 @@ def certified_optimum(
 ) -> CertifiedDecision:
     """Return the optimal decision of a frame of wireless powered MEC, for any N, weights and SNR.
 
-    Bound and branch. A price v of time leaves each device to itself and bounds every decision:
+    Branch and bound. A price v of time separates the devices and bounds every decision:
 
         D(v) = max_a  v (1 - a) + sum_i max(c_i a^(1/3), a g_i(v))
 
     for a in [0, 1]. The bound is lowered over v; where it is not tight, the search branches on
     devices and on intervals of the energy time a. Devices whose other choice cannot reach the best
-    decision found are fixed, and so are devices that an exchange of places proves to follow
+    decision found are fixed, and so are devices that an exchange argument proves to follow
     others: below an SNR of about e^6, those of one weight offload from the largest gain down.
     docs/solver.md has the mathematics.
 

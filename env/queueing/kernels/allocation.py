@@ -28,7 +28,7 @@ SOLVED, NOT_BINARY, UNSOLVED = range(3)
 
 @kernel
 def in_order(decision: Decision, order: Ints, limits: Floats, offloading: Ints) -> int:
-    """Write who is to offload, from the largest limit down; return how many these are."""
+    """Write the offloading devices in the order of their limits; return their number."""
     count = 0
     for i in order:
         if decision[i] == 1 and limits[i] > 0.0:
@@ -46,9 +46,9 @@ def value_of(
     offloading: Ints,
     constants: Constants,
 ) -> tuple[float, bool]:
-    """Return what a decision `[N]` is worth, and whether its price of time was found.
+    """Return the value of a decision `[N]`, and whether its price of time was found.
 
-    `order` lists the devices from the largest limit down; `offloading` is room for `[N]` numbers.
+    `order` lists the devices by their limits, largest first; `offloading` is a buffer `[N]`.
     """
     value = 0.0
     for i in range(len(decision)):
@@ -61,7 +61,7 @@ def value_of(
 
 @kernel
 def is_binary(decision: Decision) -> bool:
-    """Whether a decision holds zeros and ones only."""
+    """Return whether a decision `[N]` holds zeros and ones only."""
     for choice in decision:  # noqa: SIM110 (numba has no generators)
         if choice not in (0, 1):
             return False
@@ -70,7 +70,7 @@ def is_binary(decision: Decision) -> bool:
 
 @kernel
 def is_valid(frame: Floats) -> bool:
-    """Whether all entries are finite and none is negative."""
+    """Return whether all entries are finite and none is negative."""
     for value in frame.flat:  # noqa: SIM110 (numba has no generators)
         if not 0.0 <= value < math.inf:
             return False
@@ -91,11 +91,11 @@ def score(
         frame: gains h, data queues Q (Mbit) and energy queues Y of the devices `[3, N]`.
         weights: w `[N]`.
         constants: of the problem.
-        decisions: zeros and ones.
-        values: out.
+        decisions: zeros and ones `[K, N]`.
+        values: out, `[K]`, Mbit^2.
 
     Returns:
-        SOLVED, or what is wrong: NOT_BINARY or UNSOLVED.
+        SOLVED, NOT_BINARY or UNSOLVED.
     """
     devices = describe(frame, weights, constants)
     offers = offers_of(devices, devices.worth, constants.rate_per_nat)
@@ -123,13 +123,14 @@ def allocate(
 
     Args:
         frame: as for `score`.
-        weights: likewise.
+        weights: w `[N]`.
         constants: of the problem.
         decision: zeros and ones `[N]`.
-        allocation: out, `[5, N]`: rate, energy, frequency, offloading time and power.
+        allocation: out, `[5, N]`: rate (Mbit), energy (J), frequency (cycles/s), offloading time
+            (s) and power (W).
 
     Returns:
-        The objective, the price of time, and what `score` returns.
+        The objective, the price of time, and the outcome as `score` returns it.
     """
     if not is_binary(decision):
         return 0.0, 0.0, NOT_BINARY
@@ -152,7 +153,7 @@ def allocate(
     count = in_order(decision, np.argsort(-offers.limits), offers.limits, offloading)
     done = fill(devices, offers, offloading[:count], eps)
     for i in offloading[: done.num_full]:
-        # Rounding, and the tolerance, may have filled more than the frame.
+        # The load may exceed the frame by rounding and the tolerance.
         time[i] = data[i] / (eps * nats_at(devices, i, done.price)) / max(1.0, done.load)
         rate[i] = data[i]
         nats_sent = data[i] / (eps * time[i])

@@ -53,17 +53,17 @@ class Constants(NamedTuple):
 
 
 class Devices(NamedTuple):
-    """What a frame is to each device, whatever is decided, `[N]` each.
+    """Per-device quantities of a frame that do not depend on the decision, `[N]` each.
 
     Attributes:
-        worth: a, of a Mbit.
-        energy_price: y, of a joule.
+        worth: a, value of a Mbit.
+        energy_price: y, price of a joule.
         data: Q, Mbit.
-        snr: g, signal-to-noise ratio a watt.
+        snr: g, signal-to-noise ratio per watt.
         max_nats: t_max.
-        cap_price: the price of time from which on t is t_max.
-        frequency: the best for computing locally, cycles/s.
-        local: what that is worth.
+        cap_price: price of time from which on t is t_max.
+        frequency: optimal frequency for computing locally, cycles/s.
+        local: value of computing locally.
     """
 
     worth: Floats
@@ -89,14 +89,14 @@ def marginal(t: float) -> float:
 def nats(u: float) -> float:
     """Solve e^t (t - 1) + 1 = u for t >= 0, to the last digits."""
     p = math.sqrt(2.0 * u)
-    if u < 0.3:  # the series of Lambert's W about its branch point
+    if u < 0.3:  # series of Lambert's W about its branch point
         t = p * (1.0 - p * (1 / 3 - p * (11 / 72 - p * 43 / 540)))
-    else:  # an approximation of it that is good within a percent (Winitzki, 2003)
+    else:  # approximation of Lambert's W within a percent (Winitzki, 2003)
         log = math.log1p((u - 1.0) / math.e)
         t = 1.0 + log * (1.0 - math.log1p(log) / (2.0 + log))
     if t == 0.0:
         return 0.0
-    for _ in range(2):  # Halley: three times the digits at each step
+    for _ in range(2):  # Halley's steps triple the number of digits
         slope = t * math.exp(t)
         step = (marginal(t) - u) / slope
         t -= step / (1.0 - 0.5 * step * (1.0 + t) / t)
@@ -105,13 +105,13 @@ def nats(u: float) -> float:
 
 @kernel
 def snr_per_watt(gain: float, constants: Constants) -> float:
-    """Return the signal-to-noise ratio that a watt gives, or the largest that can be used here."""
+    """Return the signal-to-noise ratio per watt, capped to avoid overflow."""
     return min(gain / constants.noise_power, 1e280)
 
 
 @kernel
 def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
-    """Return what a frame is to each device; the arguments are those of `score`."""
+    """Return the per-device quantities of a frame; arguments as in `allocation.score`."""
     gain, data, energy_queue = frame
     worth, energy_price, snr, max_nats, cap_price, frequency, local = np.empty((7, len(gain)))
     bits, kappa = constants.bits_per_cycle, constants.energy_coefficient
@@ -130,11 +130,11 @@ def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
 
 
 class Offers(NamedTuple):
-    """Up to which price of time devices offload, `[N]` each.
+    """The prices of time up to which devices offload, `[N]` each.
 
     Attributes:
-        limits: these prices; 0 of a device that never does.
-        times: how long each takes at that price, s, which is the least.
+        limits: largest price at which each device offloads, 0 if it never does.
+        times: offloading time of each device at that price, s, its shortest.
     """
 
     limits: Floats
@@ -143,7 +143,7 @@ class Offers(NamedTuple):
 
 @kernel
 def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
-    """Return up to which price of time each device offloads, its Mbits having this worth `[N]`."""
+    """Return the offers of the devices if their Mbits have this worth `[N]`."""
     limits, times = np.zeros(len(worth)), np.zeros(len(worth))
     for i in range(len(worth)):
         earned, y, g = worth[i] * rate_per_nat, devices.energy_price[i], devices.snr[i]
@@ -159,7 +159,7 @@ def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
 
 @kernel
 def nats_at(devices: Devices, i: int, price: float) -> float:
-    """Return the nats a second at which a device would offload at this price of time."""
+    """Return the nats a second at which a device offloads at a price of time."""
     most: float = devices.max_nats[i]
     if price >= devices.cap_price[i]:
         return most

@@ -17,12 +17,12 @@ MAX_ITERATIONS = 100  # 3 to 8 are needed
 
 
 class Served(NamedTuple):
-    """Devices that offload all of their queues, at a price of time.
+    """Devices that offload all of their queues at a price of time.
 
     Attributes:
-        load: how much of the frame they take.
-        slope: how much that falls with the price, -d(load)/d(price).
-        value: what that is worth.
+        load: sum of their offloading times, s.
+        slope: -d(load)/d(price).
+        value: of offloading, without the price of time.
     """
 
     load: float
@@ -32,7 +32,7 @@ class Served(NamedTuple):
 
 @kernel
 def serve(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> Served:
-    """Return what it comes to that these devices offload all of their queues."""
+    """Return load, slope and value of devices `served` that offload all of their queues."""
     load, slope, value = 0.0, 0.0, 0.0
     for i in served:
         t, data = nats_at(devices, i, price), devices.data[i]
@@ -48,7 +48,7 @@ def serve(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> 
 
 @kernel
 def newton(price: float, served: Served) -> float:
-    """Return the price at which the load is 1 if its logarithm is linear in that of the price."""
+    """Return the price at which the load is 1, its logarithm extrapolated in that of the price."""
     if served.slope == 0.0:
         return 0.0
     return price * math.exp(math.log(served.load) * served.load / (served.slope * price))
@@ -65,19 +65,19 @@ def balance(
 ) -> tuple[float, Served, bool]:
     """Find the price of time, from low to high, at which some devices fill the frame.
 
-    The load is at most 1 at the high price, and not below 1 at the low one, unless that is 0: then
-    the price is 0 if the frame cannot be filled. The logarithm of the load is convex in that of the
-    price: a step of Newton's from above the root ends below it, and those that follow come up to it
-    and never pass it.
+    The load is at most 1 at the high price, and at least 1 at the low one unless that is 0; then
+    the price is 0 if the devices cannot fill the frame. The logarithm of the load is convex in that
+    of the price: a Newton step from above the root ends below it, and later steps approach it from
+    below.
 
-    Returns the price, what it comes to there, and whether it was found.
+    Returns the price, the devices served at it, and whether it was found.
     """
     price = max(low, newton(high, at_high))
     for i in offloading:  # at this price the device alone would fill the frame
         t = devices.data[i] / rate_per_nat
         alone = marginal(t) * devices.energy_price[i] / devices.snr[i]
         if devices.energy_price[i] > 0.0:
-            alone = max(alone, LEAST_PRICE)  # it underflows for next to no data
+            alone = max(alone, LEAST_PRICE)  # underflows for tiny queues
         price = max(price, alone)
     for _ in range(MAX_ITERATIONS):
         served = serve(devices, offloading, price, rate_per_nat)
@@ -88,14 +88,14 @@ def balance(
 
 
 class Filled(NamedTuple):
-    """How a frame is filled with devices that offload.
+    """A frame filled with offloading devices.
 
     Attributes:
         price: of time.
-        num_full: how many devices are served in full, those with the largest limits.
-        part: the device that is served in part, -1 if none is.
-        load: how much of the frame those served in full take.
-        value: of what all offload.
+        num_full: number of devices served in full, those with the largest limits.
+        part: device served in part, -1 if there is none.
+        load: time of the devices served in full, s.
+        value: of all offloading.
         found: whether the price was found.
     """
 
@@ -109,10 +109,7 @@ class Filled(NamedTuple):
 
 @kernel
 def filled(price: float, num_full: int, part: int, served: Served, found: bool) -> Filled:
-    """Put together how a frame is filled.
-
-    Time that is left is worth its price, since that is what its user gains by it.
-    """
+    """Return the filled frame; the remaining time is worth its price to the device in part."""
     value = served.value + price * (1.0 - served.load)
     return Filled(price, num_full, part, served.load, value, found)
 
@@ -123,13 +120,14 @@ def fill(devices: Devices, offers: Offers, offloading: Ints, rate_per_nat: float
 
     Args:
         devices: of the frame.
-        offers: up to which price of time each offloads.
-        offloading: those that are to offload, from the largest limit down; all limits are positive.
+        offers: of the devices.
+        offloading: devices that are to offload, in the order of their limits, largest first; all
+            limits are positive.
         rate_per_nat: eps.
     """
     limits, times = offers.limits, offers.times
-    # Find the last device at whose limit those before it leave some time: number `low`, from 1. It
-    # is seldom far from the first that makes the least load exceed the frame: begin with that.
+    # Bisection for the last device at whose limit its predecessors leave some time: number `low`,
+    # from 1. Start at the first whose shortest times add up to the frame: it is usually close.
     low, high, least_load = 0, 0, 0.0
     while high < len(offloading) and least_load < 1.0:
         least_load += times[offloading[high]]
