@@ -20,7 +20,8 @@ from benchmarks.common import (
 )
 from droo_core.jit import kernel_of
 from env import WPMECCritic
-from env.common.features import WPMEC_FEATURES, WPMECView, states
+from env.common.features import states
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from env.wpmec.kernels import allocation as wpmec_kernels
 from experiments.configs import BenchConfig
 
