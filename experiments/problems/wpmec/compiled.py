@@ -16,7 +16,8 @@ from agent import DROO
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
-from env.wpmec.features import WPMEC_FEATURES, WPMECView, parse, states
+from env.common.features import parse, states
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from experiments.loops.recorder import Block
 from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.kernels import Columns, Rules
