@@ -62,8 +62,6 @@ METRICS = ("normalized_rate", "scored", "decision_us", "slow_us")
 class CountingProblem:
     """Wireless powered MEC that counts the decisions scored, and may take its time for each.
 
-    It has no compiled ascent: a problem that is asked for scores alone.
-
     Args:
         problem: to ask.
         seconds: duration of a score beyond the problem's own.
