@@ -116,7 +116,12 @@ ERRORS: list[tuple[str, Any, type[Exception], str]] = [
     ("score", lambda _, x: np.where(x.any(1), 0.0, np.nan), ValueError, "finite.* nan for 0000"),
     ("score", lambda _, x: np.where(x.all(1), np.inf, 0.0), ValueError, "finite.* inf for 1111"),
     ("score", lambda _, x: np.full(len(x), -np.inf), ValueError, "must leave something feasible"),
-    ("score", lambda self, x: self.rng.normal(size=len(x)), ValueError, f"{DEPENDS} the number of calls"),
+    (
+        "score",
+        lambda self, x: self.rng.normal(size=len(x)),
+        ValueError,
+        f"{DEPENDS} the number of calls",
+    ),
     ("score", lambda self, x: np.cumsum(Good.score(self, x)), ValueError, f"{DEPENDS} the order"),
     ("score", score_is_relative, ValueError, f"{DEPENDS} the other decisions in the call"),
     ("score", score_remembers, ValueError, f"{DEPENDS} earlier calls"),
