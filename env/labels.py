@@ -4,8 +4,9 @@ Both functions work with every problem that is registered with a `certified_opti
 critic offers the members of `LabellingCritic`.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,15 +71,16 @@ def label(
         jobs: number of processes; -1 takes all cores.
 
     Raises:
-        TypeError: if `gains` holds anything but real numbers, or the critic is of a problem
-            without certified optima.
+        TypeError: if `gains` holds anything but real numbers, or frames of the critic cannot be
+            labelled.
         ValueError: if the gains are not non-negative and finite of that shape, or `gap` or
             `time_limit` is out of range.
         ArithmeticError: if gains are far outside the physical range.
     """
     gains = in_range("gains", gains, 0, np.inf, ("T", critic.num_devices))
-    options = {"gap": gap, "time_limit": time_limit}
-    optima = _optima(critic, [critic.frame(gain) for gain in gains], options, jobs, "labelling")
+    solve = partial(_certified_optimum(critic), gap=gap, time_limit=time_limit)
+    frames = [critic.frame(gain) for gain in gains]
+    optima = solve_frames(solve, frames, jobs=jobs, description="labelling")
     return critic.labelled.of(critic, gains, optima)
 
 
@@ -94,7 +96,7 @@ def check_labels(
         jobs: number of processes; -1 takes all cores.
 
     Raises:
-        TypeError: if the critic is of a problem without certified optima.
+        TypeError: if frames of the critic cannot be labelled.
         ValueError: if the dataset has another number of devices.
         ArithmeticError: if gains are far outside the physical range.
     """
@@ -102,8 +104,9 @@ def check_labels(
         raise ValueError(
             f"dataset must have {critic.num_devices} devices, got {dataset.gain.shape[1]}"
         )
+    solve = partial(_certified_optimum(critic), time_limit=time_limit)
     frames = [critic.frame(gain) for gain in dataset.gain]
-    optima = _optima(critic, frames, {"time_limit": time_limit}, jobs, "checking")
+    optima = solve_frames(solve, frames, jobs=jobs, description="checking")
     best, bound = np.array([(optimum.reward, optimum.upper_bound) for optimum in optima]).T
     earned = np.array(
         [frame.score(x[None])[0] for frame, x in zip(frames, dataset.decision, strict=True)]
@@ -119,15 +122,17 @@ def check_labels(
     )
 
 
-def _optima(
-    critic: object, frames: list[Frame], options: dict[str, Any], jobs: int, description: str
-) -> list[CertifiedOptimum]:
-    """Return the certified optimum of each frame."""
+def _certified_optimum(critic: object) -> Callable[..., CertifiedOptimum]:
+    """Return the function that certifies the optimum of a critic's frames.
+
+    Raises:
+        TypeError: if the critic's problem is not registered, has no such function, or the critic
+            has no class of labelled frames.
+    """
     spec = spec_of_critic(critic)
-    if spec is None or spec.certified_optimum is None:
+    if spec is None or spec.certified_optimum is None or not hasattr(critic, "labelled"):
         raise TypeError(
-            "critic must be of a registered problem with certified optima, got "
+            "critic must be of a registered problem whose frames can be labelled, got "
             f"{type(critic).__name__}"
         )
-    solve = partial(spec.certified_optimum, **options)
-    return solve_frames(solve, frames, jobs=jobs, description=description)
+    return spec.certified_optimum

@@ -109,7 +109,7 @@ def test_a_critic_belongs_to_the_problem_that_registered_it() -> None:
     assert spec_of_critic(object()) is None
 
 
-def test_frames_of_an_unregistered_critic_cannot_be_labelled() -> None:
+def test_critics_whose_frames_cannot_be_labelled_are_refused() -> None:
     class Critic:
         num_devices = 2
         labelled = env.WPMECCritic.labelled
@@ -117,5 +117,6 @@ def test_frames_of_an_unregistered_critic_cannot_be_labelled() -> None:
         def frame(self, gain: Any) -> Any:
             return gain
 
-    with pytest.raises(TypeError, match="critic must be of a registered problem with certified"):
-        label(np.ones((1, 2)), Critic())
+    for critic in (Critic(), env.QueueingCritic([1.0, 1.5])):
+        with pytest.raises(TypeError, match="critic must be of a registered problem whose frames"):
+            label(np.ones((1, 2)), critic)  # type: ignore[arg-type]

@@ -238,10 +238,8 @@ def branch_and_bound(
             copy(nodes[k], nodes[used])
             if num_inside < MIN_INSIDE or high - low <= MIN_WIDTH * high:
                 fix(device, half, links, fixed[used])
-            elif half == 0:
-                nodes[used, HIGH] = 0.5 * (low + high)
             else:
-                nodes[used, LOW] = 0.5 * (low + high)
+                nodes[used, LOW if half else HIGH] = 0.5 * (low + high)
             bound_node(nodes[used], fixed[used], devices, best * (1.0 + gap), NODE_STEPS)
             if nodes[used, BOUND] > best * (1.0 + gap):
                 heapq.heappush(heap, (-nodes[used, BOUND], used))
