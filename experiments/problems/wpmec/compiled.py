@@ -42,6 +42,12 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
     )
 
 
+def writes_all(table: Table) -> bool:
+    """Whether the kernels write every column of a table that a recorder reads."""
+    read = {column.name for column in table.schema.of(agent=True) if column.read is not None}
+    return read <= set(Columns._fields)
+
+
 def check_fits(droo: DROO, gains: Floats, weights_from: Mapping[int, Floats]) -> None:
     """Check that frames have as many devices as the agent.
 

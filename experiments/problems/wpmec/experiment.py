@@ -86,6 +86,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
             num_frames=len(gains),
             num_devices=gains.shape[1],
             test_frames=test_frames,
+            constants={"weights": weights_from[0]},
             known={"optimal_rate": optimal_rate},
             facts=certificate,
             gains=gains,
@@ -199,7 +200,7 @@ def play(
     """
     if isinstance(decider, DROO):
         compiled.check_fits(decider, gains, weights_from)
-        if compiled.can_be_compiled(decider, gains):
+        if compiled.can_be_compiled(decider, gains) and compiled.writes_all(table):
             return compiled.play_compiled(decider, gains, weights_from, table)
     return play_one_by_one(decider, gains, weights_from, table, features)
 
@@ -246,7 +247,8 @@ def play_together(
         compiled.check_fits(droo, of_agent, weights_from)
     fleet = Fleet(droos, device)
     try:
-        if fleet.device.type == "cpu" and can_be_compiled_together(droos, gains):
+        compilable = can_be_compiled_together(droos, gains) and compiled.writes_all(tables[0])
+        if compilable and fleet.device.type == "cpu":
             yield from play_compiled_fleet(fleet, gains, weights_from, tables)
         else:
             problems = [
