@@ -6,8 +6,8 @@ device 1 ... N, ...]. With more than two places a device has P logits, and all h
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,11 @@ class MLP(nn.Sequential):
 
     It takes any state, and has a place for every device: it is for this N alone.
     """
+
+    reads: ClassVar[str] = "vector"
+    hidden: ClassVar[tuple[int, ...]] = (120, 80)
+    any_n: ClassVar[bool] = False
+    batchable: ClassVar[bool] = True
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(*dense([*net[:-1], net[-1] * layout.logits]))
@@ -133,6 +138,11 @@ class Equivariant(PerDevice):
         out: to the logits.
     """
 
+    reads: ClassVar[str] = "devices"
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    any_n: ClassVar[bool] = True
+    batchable: ClassVar[bool] = True
+
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
         hidden = net[1:-1]
@@ -156,6 +166,11 @@ class Attention(PerDevice):
     Each block adds to every device what it gathers from the others, and then a dense layer of it.
     The widths must be equal.
     """
+
+    reads: ClassVar[str] = "devices"
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    any_n: ClassVar[bool] = True
+    batchable: ClassVar[bool] = True
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
@@ -188,6 +203,11 @@ class Conv(PerDevice):
     The hidden widths are the channels of the convolutions, each three devices wide.
     """
 
+    reads: ClassVar[str] = "devices"
+    hidden: ClassVar[tuple[int, ...]] = (32, 64)
+    any_n: ClassVar[bool] = False
+    batchable: ClassVar[bool] = True
+
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
         hidden = net[1:-1]
@@ -212,6 +232,11 @@ class FrameGRU(nn.Module):
     first hidden width is the GRU's, whose last state goes through dense layers of the others.
     """
 
+    reads: ClassVar[str] = "history"
+    hidden: ClassVar[tuple[int, ...]] = (64, 64)
+    any_n: ClassVar[bool] = False
+    batchable: ClassVar[bool] = False
+
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__()
         self.layout = layout
@@ -233,6 +258,11 @@ class BiGRUAttention(PerDevice):
     N, but the order of the devices matters to it.
     """
 
+    reads: ClassVar[str] = "devices"
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    any_n: ClassVar[bool] = True
+    batchable: ClassVar[bool] = False
+
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
         hidden = net[1:-1]
@@ -252,7 +282,27 @@ class BiGRUAttention(PerDevice):
         return logits
 
 
-POLICIES: dict[str, Callable[[Sequence[int], Layout], nn.Module]] = {
+class PolicyClass(Protocol):
+    """A class of policies, which is called with `net` and a layout.
+
+    Attributes:
+        reads: its input: "vector", any state; "devices", features of each device in this frame; or
+            "history", the same feature in several frames, oldest first.
+        hidden: widths of the hidden layers that suit it.
+        any_n: whether its parameters do not depend on N.
+        batchable: whether torch can compute several networks of this class at once.
+    """
+
+    reads: str
+    hidden: tuple[int, ...]
+    any_n: bool
+    batchable: bool
+
+    def __call__(self, net: Sequence[int], layout: Layout) -> nn.Module:
+        """Return a policy of this class."""
+
+
+POLICIES: dict[str, PolicyClass] = {
     "mlp": MLP,
     "equivariant": Equivariant,
     "attention": Attention,

@@ -1,20 +1,22 @@
-"""The commands of `droo`: a line each, and there is no other list."""
+"""The commands of `droo`, one line each. There is no other list."""
 
 import ast
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from experiments import configs
+from experiments.studies import tables
 
 
 class Command(NamedTuple):
-    """What carries out a command; the docstring of its module is its help.
+    """A command. Its help is the docstring of its module.
 
     Attributes:
-        config: its settings, which are its options.
-        module: whose main(config) is called; imported only then, torch being slow.
+        config: class of its settings, which are its options.
+        module: its module, which has `main(config)`; imported when the command is carried out,
+            because torch takes a second to import.
     """
 
     config: type
@@ -22,16 +24,16 @@ class Command(NamedTuple):
 
     @property
     def help(self) -> str:
-        """What it does."""
+        """Help text."""
         return docstring(self.module)
 
 
 class Menu(NamedTuple):
-    """Commands to choose one from.
+    """Several commands under one name.
 
     Attributes:
-        help: what they are.
-        entries: name -> command, or the menu that opens.
+        help: help text.
+        entries: name -> command, or another menu.
     """
 
     help: str
@@ -39,7 +41,7 @@ class Menu(NamedTuple):
 
 
 def docstring(module: str) -> str:
-    """Return what a module says of itself, without importing it and without how to start it."""
+    """Return the docstring of a module up to "`python -m", without importing the module."""
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
@@ -47,22 +49,9 @@ def docstring(module: str) -> str:
     return (ast.get_docstring(ast.parse(source)) or "").partition("`python -m")[0].strip()
 
 
-SEVERAL_SIZES = ("comparison", "policies", "transfer")
-WITH_QUEUES = (
-    "queueing_policies",
-    "arrival_rate",
-    "largest_rate",
-    "tradeoff",
-    "energy_budget",
-    "queueing_sizes",
-)
 STUDIES = {
-    name: Command(config, f"experiments.studies.{name}")
-    for name, config in (
-        dict.fromkeys(get_args(configs.StudyName), configs.StudyConfig)
-        | dict.fromkeys(SEVERAL_SIZES, configs.SizesConfig)
-        | dict.fromkeys(WITH_QUEUES, configs.ScaledConfig)
-    ).items()
+    name: Command(getattr(configs, entry.config), entry.module)
+    for name, entry in tables.STUDIES.items()
 }
 
 MENU = Menu(
@@ -70,18 +59,22 @@ MENU = Menu(
     "droo COMMAND --help lists the options of a command.\n\n"
     "droo --completion {bash,zsh} prints a completion script; droo --version the version.",
     {
+        # Run.
         "run": Command(configs.DROOConfig, "experiments.droo"),
         "lydroo": Command(configs.LyDROOConfig, "experiments.lydroo"),
         "sweep": Command(configs.SweepConfig, "experiments.sweep"),
-        "plot": Command(configs.PlotConfig, "experiments.plot"),
-        "export": Command(configs.ExportConfig, "experiments.export"),
+        "study": Menu(docstring("experiments.study"), STUDIES),
         "compare": STUDIES["comparison"],
         "baselines": Command(configs.RLBaselinesConfig, "experiments.studies.rl_baselines"),
-        "study": Menu("One study: several settings, several seeds, a table and a figure.", STUDIES),
         "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
-        "bench": Command(configs.BenchConfig, "benchmarks.report"),
+        # Analyse.
+        "plot": Command(configs.PlotConfig, "experiments.plot"),
+        "export": Command(configs.ExportConfig, "experiments.export"),
+        # Data.
         "dataset": Command(configs.DatasetConfig, "experiments.dataset"),
         "check": Command(configs.CheckConfig, "experiments.check"),
         "pretrain": Command(configs.PretrainConfig, "experiments.pretrain"),
+        # Tools.
+        "bench": Command(configs.BenchConfig, "benchmarks.report"),
     },
 )

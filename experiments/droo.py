@@ -20,7 +20,7 @@ from agent import DROO, MemoryDNN
 from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.cli import run_module
-from experiments.configs import AgentConfig, DROOConfig, PolicyConfig
+from experiments.configs import AgentConfig, DROOConfig, PolicyConfig, resolve
 from experiments.loops import event_log
 from experiments.loops.event_log import EventLog
 from experiments.problems.wpmec.frame_kernels import Columns
@@ -63,6 +63,7 @@ def run(config: DROOConfig, *, progress: bool = True, draw: bool = True) -> Path
         FileNotFoundError: if there is no such data file.
         MissingExtraError: if `tensorboard` is set and not installed.
     """
+    config = resolve(config)
     event_log.check(config.curves)
     task = prepare(config, progress=progress)
     played = task.droo, task.gains, task.weights_from, task.optimal_rate
@@ -100,6 +101,7 @@ class Task(NamedTuple):
 
 def prepare(config: DROOConfig, *, progress: bool) -> Task:
     """Return a run's agent and frames; the errors are those of `run`."""
+    config = resolve(config)
     came_from = provenance(config)
     torch.set_num_threads(1)  # on networks of this size a second thread only costs
     gains, weights_from, test_frames = frames_of_run(config)
@@ -141,6 +143,7 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
         ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
         FileNotFoundError: if there is no such file.
     """
+    config = resolve(config)
     agent = build_agent(config, num_devices, seed, config.training_interval)
     if config.warm_start is not None:
         agent.start_from(MemoryDNN.load(config.warm_start))
@@ -153,7 +156,8 @@ def build_droo(config: AgentConfig, agent: MemoryDNN) -> DROO:
     Raises:
         ValueError: if a setting is out of range.
     """
-    assert config.quantizer is not None  # the config filled it in
+    config = resolve(config)
+    assert config.quantizer is not None
     return DROO(
         agent,
         mode=config.quantizer,
@@ -176,7 +180,8 @@ def build_agent(
     Raises:
         ValueError: if a setting is out of range.
     """
-    assert config.features is not None  # the config filled them in
+    config = resolve(config)
+    assert config.features is not None
     assert config.hidden is not None
     assert config.policy is not None
     return MemoryDNN(

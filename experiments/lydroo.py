@@ -14,7 +14,7 @@ from agent import DROO
 from env import QueueingMEC
 from env.schemes import all_local, all_offloading, coordinate_descent, lyapunov_optimum
 from experiments.cli import run_module
-from experiments.configs import LyDROOConfig
+from experiments.configs import LyDROOConfig, resolve
 from experiments.droo import agent_seed, build_agent, build_droo
 from experiments.loops import event_log
 from experiments.problems.queueing import figures as queueing_figures
@@ -61,6 +61,7 @@ def run(config: LyDROOConfig, *, progress: bool = True, draw: bool = True) -> Pa
         FileNotFoundError: if there is no such data file.
         MissingExtraError: if `tensorboard` is set and not installed.
     """
+    config = resolve(config)
     event_log.check(config.curves)
     came_from = provenance(config)
     env, decider, frames = prepare(config)

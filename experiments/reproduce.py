@@ -5,16 +5,15 @@
 
 import importlib
 from dataclasses import fields
-from typing import get_args
 
 from experiments.cli import run_module
 from experiments.commands import STUDIES
-from experiments.configs import ReproduceConfig, StudyName
+from experiments.configs import ReproduceConfig
 
 
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
-    for name in config.only or get_args(StudyName):
+    for name in config.only or STUDIES:
         config_type, module = STUDIES[name]
         shared = [field.name for field in fields(config_type) if hasattr(config, field.name)]
         settings = config_type(**{name: getattr(config, name) for name in shared})

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from experiments import droo, lydroo
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, SweepConfig
+from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, SweepConfig, resolve
 from experiments.loops import event_log
 from experiments.problems.wpmec.fleet_loop import columns_of, compile_fleet, play_together
 from experiments.problems.wpmec.frame_loop import new_columns, time_all
@@ -65,6 +65,7 @@ def run_all(
             these runs being a fleet; None for a process each.
         draw: whether to draw the figures of each run, which takes a second.
     """
+    configs = [resolve(config) for config in configs]
     found = {
         config: results.find(config.results / EXPERIMENTS[type(config)].EXPERIMENT, config)
         for config in configs

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agent import DROO
 from env import QueueingMEC, WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima
-from experiments.configs import DROOConfig, LyDROOConfig, RunConfig
+from experiments.configs import DROOConfig, LyDROOConfig, RunConfig, resolve
 from experiments.droo import agent_seed
 from experiments.problems.queueing import frames as queueing_frames
 from experiments.problems.queueing import history as queueing_history
@@ -70,7 +70,7 @@ class WirelessPowered(Problem[DROOConfig]):
 
     def environment(self, config: DROOConfig) -> WirelessPoweredMEC:
         """Return an environment that plays the frames of a run, and tells its features."""
-        return frames.replay(*frames.make_frames(config), config.features)
+        return frames.replay(*frames.make_frames(config), resolve(config).features)
 
     def reset_options(self, config: DROOConfig, env: WirelessPoweredMEC) -> None:
         """Return None: there is nothing to set."""

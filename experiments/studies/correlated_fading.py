@@ -3,11 +3,11 @@
 `python -m experiments.studies.correlated_fading --help` lists its settings.
 """
 
-from experiments.configs import SUITABLE
+from experiments.configs import DROOConfig
 from experiments.studies.curves import Study, run_study_module
 
 CORRELATED = {"correlation": 0.95, "refine_every": 0}
-FRAMES, _ = SUITABLE["gru"]
+FRAMES = DROOConfig.features_for["history"]
 
 STUDY = Study(
     name="correlated_fading",

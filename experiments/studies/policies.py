@@ -5,10 +5,10 @@ hide what the policy is worth. `python -m experiments.studies.policies --help` l
 """
 
 from pathlib import Path
-from typing import get_args
 
+from agent.networks import POLICIES
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, PolicyName, SizesConfig
+from experiments.configs import DROOConfig, SizesConfig
 from experiments.runs import results
 from experiments.runs.provenance import provenance
 from experiments.studies.figures import Panel, save_against, shortfall
@@ -54,7 +54,7 @@ def run(config: SizesConfig) -> Path:
             results=config.results,
         )
         for n in config.num_devices or DEVICES[config.scale]
-        for policy in get_args(PolicyName)
+        for policy in POLICIES
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("policies", config, runs)

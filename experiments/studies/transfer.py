@@ -16,7 +16,7 @@ from agent import DROO
 from env import WPMECFrame
 from env.schemes import certified_optima
 from experiments.cli import run_module
-from experiments.configs import DROOConfig, PolicyName, SizesConfig
+from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_frames, replay
 from experiments.runs.provenance import provenance
 from experiments.studies import figures as study_figures
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 FRAMES = 3000  # of the training
 SEEDS = 10
 USED_FRAMES = {"smoke": 50, "full": 1000}
-POLICIES: tuple[PolicyName, ...] = ("equivariant", "attention", "bigru_attention")
+POLICIES: tuple[str, ...] = ("equivariant", "attention", "bigru_attention")
 DRAWN = "equivariant"
 TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
 USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
@@ -84,7 +84,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
         own[t] = rates[0] / optimum.upper_bound
         env.step(candidates[rates.argmax()])
     return {
-        "policy": trained.policy,
+        "policy": resolve(trained).policy,
         "trained": trained.num_devices,
         "used": num_devices,
         "seed": trained.seed,

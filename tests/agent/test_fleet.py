@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from agent import DROO, Fleet, MemoryDNN
+from agent.networks import POLICIES
 from env import WirelessPoweredMEC
 from experiments import droo as experiment
 from experiments import sweep
-from experiments.configs import SUITABLE, DROOConfig, PolicyName
+from experiments.configs import DROOConfig
 from experiments.droo import build
 from experiments.problems.wpmec import fleet_loop
 from experiments.problems.wpmec.fleet_loop import columns_of, play_together
@@ -22,8 +23,12 @@ from experiments.problems.wpmec.frames import apply_scenario, make_frames
 N = 5
 
 
-def new(seed: int, policy: PolicyName = "mlp", **settings: Any) -> DROO:
-    features, _ = SUITABLE[policy]
+def features_of(policy: str) -> tuple[str, ...]:
+    return DROOConfig.features_for[POLICIES[policy].reads]
+
+
+def new(seed: int, policy: str = "mlp", **settings: Any) -> DROO:
+    features = features_of(policy)
     net = [len(features) * N, 16, 16, N]
     memory: dict[str, Any] = {"batch_size": 32, "memory_size": 64, "training_interval": 5}
     agent = MemoryDNN(net, policy=policy, features=features, seed=seed, **memory)
@@ -73,9 +78,7 @@ def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
         ("conv", {}),
     ],
 )
-def test_a_fleet_does_what_its_agents_would_alone(
-    policy: PolicyName, settings: dict[str, Any]
-) -> None:
+def test_a_fleet_does_what_its_agents_would_alone(policy: str, settings: dict[str, Any]) -> None:
     alone = [new(seed, policy, **settings) for seed in range(3)]
     expected = [play_alone(droo, seed, 60) for seed, droo in enumerate(alone)]
     fleet = Fleet([new(seed, policy, **settings) for seed in range(3)])
@@ -224,10 +227,10 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize("policy", ["mlp", "equivariant", "attention", "conv"])
-def test_no_policy_brings_tensors_of_another_device(policy: PolicyName) -> None:
+def test_no_policy_brings_tensors_of_another_device(policy: str) -> None:
     # Tensors on "meta" have no numbers, but mixed with others they fail as those on a GPU would.
     network = new(0, policy).agent.network.to("meta")
-    features, _ = SUITABLE[policy]
+    features = features_of(policy)
     states = torch.zeros(3, len(features) * N, device="meta")
     assert network(states).shape == (3, N)
 

@@ -15,7 +15,7 @@ from agent import DROO
 from env import QueueingCritic, QueueingFrame
 from env.schemes import full_enumeration
 from experiments import lydroo, plot
-from experiments.configs import LyDROOConfig, PlotConfig, SchemeName
+from experiments.configs import LyDROOConfig, PlotConfig, SchemeName, resolve
 from experiments.problems.queueing import history as queueing_history
 from experiments.problems.queueing.history import QueueingHistory
 from experiments.runs import provenance, results
@@ -153,6 +153,7 @@ def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_p
 def test_the_published_settings_learn_and_let_k_shrink(tmp_path: Path) -> None:
     config = LyDROOConfig(preset="published", results=tmp_path)
     history = queueing_history.load(lydroo.run(config, progress=False, draw=False))
+    config = resolve(config)
     assert (config.quantizer, config.hidden, config.training_interval) == ("OPN", (256, 128), 20)
     assert list(history.cost_frame[:3]) == [20, 40, 60]
     assert history.learned is not None

@@ -5,8 +5,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,13 +16,12 @@ from agent import DROO
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum, full_enumeration
 from experiments import droo, plot
-from experiments.commands import SEVERAL_SIZES, WITH_QUEUES
+from experiments.commands import STUDIES
 from experiments.configs import (
     DROOConfig,
     PlotConfig,
     SizesConfig,
     StudyConfig,
-    StudyName,
 )
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.runs import provenance, results
@@ -62,14 +61,14 @@ def test_a_study_leaves_its_files(reproduced: Mapping[str, Path]) -> None:
 @pytest.mark.slow
 def test_every_study_is_reproduced(tmp_path: Path) -> None:
     every = reproduce(tmp_path)
-    assert tuple(every) == get_args(StudyName)
+    assert tuple(every) == tuple(STUDIES)
     check_files(every)
 
 
 def check_files(studies: Mapping[str, Path]) -> None:
     for name, folder in studies.items():
         files = {file.name for file in folder.iterdir()}
-        picture = name if name in (*SEVERAL_SIZES, *WITH_QUEUES) else "study"
+        picture = "study" if STUDIES[name].config is StudyConfig else name
         assert {"config.json", "runs.csv", "table.txt", f"{picture}.png", f"{picture}.pdf"} <= files
         assert json.loads((folder / "config.json").read_text())["config"]["scale"] == "smoke"
         assert (folder / f"{picture}.png").stat().st_size > 20_000
@@ -77,8 +76,8 @@ def check_files(studies: Mapping[str, Path]) -> None:
 
 def test_every_study_is_a_module_that_the_readme_names() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name in get_args(StudyName):
-        assert (ROOT / "experiments" / f"{name}.py").is_file()
+    for name in STUDIES:
+        assert find_spec(STUDIES[name].module) is not None
         assert f"`{name}`" in readme
 
 
