@@ -7,7 +7,8 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from agent import DROO, Choice
-from agent.scoring import Climb, Score
+from agent.refinement import Climb
+from agent.scoring import Score
 from env import PlayableProblem, Problem
 
 

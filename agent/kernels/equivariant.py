@@ -11,8 +11,8 @@ import numpy as np
 
 from agent.kernels import kernel
 from agent.kernels.mlp import (
+    Arrays,
     Floats,
-    Several,
     adam,
     add_product,
     aligned_zeros,
@@ -22,7 +22,7 @@ from agent.kernels.mlp import (
     pass_back,
     product_with_transpose,
 )
-from agent.networks import SILENT
+from agent.networks.layout import SILENT
 
 
 @kernel
@@ -72,9 +72,7 @@ def dense(weight: Floats, bias: Floats, given: Floats) -> Floats:
 
 
 @kernel
-def forward(
-    weights: Several, biases: Several, state: Floats, num_features: int, mask: int
-) -> Floats:
+def forward(weights: Arrays, biases: Arrays, state: Floats, num_features: int, mask: int) -> Floats:
     """Return the logits `[P, N]` of a state.
 
     Args:
@@ -167,7 +165,7 @@ def add_context(weight: Floats, mean: Floats, sums: Floats) -> None:
 
 @kernel
 def pass_forward(
-    weights: Several, biases: Several, features: Floats, shares: Floats
+    weights: Arrays, biases: Arrays, features: Floats, shares: Floats
 ) -> tuple[list[Floats], Floats]:
     """Return what each of the weights is given of a batch `[inputs, N * B]`; and the logits.
 
@@ -215,7 +213,7 @@ def loss_of(logits: Floats, decisions: Floats, shares: Floats) -> tuple[float, F
 
 @kernel
 def pass_all_back(
-    weights: Several, given: list[Floats], delta: Floats, shares: Floats
+    weights: Arrays, given: list[Floats], delta: Floats, shares: Floats
 ) -> list[Floats]:
     """Return the derivative of the loss by what each of the weights gives `[outputs, N * B]`.
 
@@ -260,8 +258,8 @@ def pass_back_mean(of_mean: Floats, given: Floats, shares: Floats, before: Float
 
 @kernel
 def train(
-    weights: tuple[Several, Several, Several],
-    biases: tuple[Several, Several, Several],
+    weights: tuple[Arrays, Arrays, Arrays],
+    biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
     states: Floats,

@@ -19,11 +19,11 @@ from agent.kernels import kernel
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
-Several: TypeAlias = tuple[Floats, ...] | list[Floats]
+Arrays: TypeAlias = tuple[Floats, ...] | list[Floats]
 
 
 @kernel
-def forward(weights: Several, biases: Several, state: Floats) -> Floats:
+def forward(weights: Arrays, biases: Arrays, state: Floats) -> Floats:
     """Return the logits `[N]` of a state `[inputs]`, ReLU between the layers.
 
     Args:
@@ -174,7 +174,7 @@ def adam(
 
 
 @kernel
-def pass_forward(weights: Several, biases: Several, states: Floats) -> tuple[Floats, Ints]:
+def pass_forward(weights: Arrays, biases: Arrays, states: Floats) -> tuple[Floats, Ints]:
     """Return what each layer sees of a batch, and at last the logits.
 
     Args:
@@ -226,8 +226,8 @@ def pass_back(weight: Floats, delta: Floats, given: Floats) -> Floats:
 
 @kernel
 def train(
-    weights: tuple[Several, Several, Several],
-    biases: tuple[Several, Several, Several],
+    weights: tuple[Arrays, Arrays, Arrays],
+    biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
     states: Floats,

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from agent import DROO, Fleet, MemoryDNN
+from agent.networks import POLICIES
 from env import WirelessPoweredMEC
 from experiments import droo as experiment
 from experiments import sweep
-from experiments.configs import SUITABLE, DROOConfig, PolicyName
+from experiments.configs import DROOConfig
 from experiments.droo import build
 from experiments.problems.wpmec import fleet_loop
 from experiments.problems.wpmec.fleet_loop import columns_of, play_together
@@ -20,10 +21,15 @@ from experiments.problems.wpmec.frame_loop import new_columns, play
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 
 N = 5
+FEATURES_FOR = {
+    "vector": ("gain",),
+    "devices": ("log_gain", "weight", "active"),
+    "history": ("log_gain@2", "log_gain@1", "log_gain"),
+}
 
 
-def new(seed: int, policy: PolicyName = "mlp", **settings: Any) -> DROO:
-    features, _ = SUITABLE[policy]
+def new(seed: int, policy: str = "mlp", **settings: Any) -> DROO:
+    features = FEATURES_FOR[POLICIES[policy].reads]
     net = [len(features) * N, 16, 16, N]
     memory: dict[str, Any] = {"batch_size": 32, "memory_size": 64, "training_interval": 5}
     agent = MemoryDNN(net, policy=policy, features=features, seed=seed, **memory)
@@ -73,9 +79,7 @@ def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
         ("conv", {}),
     ],
 )
-def test_a_fleet_does_what_its_agents_would_alone(
-    policy: PolicyName, settings: dict[str, Any]
-) -> None:
+def test_a_fleet_does_what_its_agents_would_alone(policy: str, settings: dict[str, Any]) -> None:
     alone = [new(seed, policy, **settings) for seed in range(3)]
     expected = [play_alone(droo, seed, 60) for seed, droo in enumerate(alone)]
     fleet = Fleet([new(seed, policy, **settings) for seed in range(3)])
@@ -223,12 +227,22 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
         Fleet([new(0)], device="cuda")
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_policy_is_batchable_exactly_if_it_says_so(policy: str) -> None:
+    droos = [new(0, policy), new(1, policy)]
+    if POLICIES[policy].batchable:
+        Fleet(droos)
+    else:
+        with pytest.raises(ValueError, match=f"torch can batch, got {policy}"):
+            Fleet(droos)
+
+
 @pytest.mark.parametrize("policy", ["mlp", "equivariant", "attention", "conv"])
-def test_no_policy_brings_tensors_of_another_device(policy: PolicyName) -> None:
+def test_no_policy_brings_tensors_of_another_device(policy: str) -> None:
     # Tensors on "meta" have no numbers, but mixed with others they fail as those on a GPU would.
     network = new(0, policy).agent.network.to("meta")
-    features, _ = SUITABLE[policy]
-    states = torch.zeros(3, len(features) * N, device="meta")
+    inputs = new(0, policy).agent.net[0]
+    states = torch.zeros(3, inputs, device="meta")
     assert network(states).shape == (3, N)
 
 

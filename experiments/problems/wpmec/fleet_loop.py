@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
-from agent.backends import hyperparameters
 from agent.droo import Progress
 from env import WPMECCritic
 from experiments.problems.wpmec import frame_kernels
@@ -165,7 +164,7 @@ def play_compiled_together(
                 ]
                 for agent, of_agent in zip(agents, costs, strict=True):
                     for _, cost in of_agent:
-                        agent.record_loss(cost)
+                        agent.learner.record_loss(cost)
                 us = (time.perf_counter() - start) * 1e6
                 yield Played(ends[-1], costs, us / len(agents) / (ends[-1] - t))
                 t = ends[-1]
@@ -184,7 +183,7 @@ def networks_of(fleet: Fleet) -> Networks:
         fleet.first_moments.numpy(),
         fleet.second_moments.numpy(),
         np.array(fleet.steps),
-        np.array([hyperparameters(droo.agent.optimizer, droo.agent.lr) for droo in fleet.agents]),
+        np.array([droo.agent.learner.hyperparameters for droo in fleet.agents]),
     )
 
 
@@ -205,7 +204,7 @@ def draw_batches(agents: Sequence[MemoryDNN], frames: Sequence[int]) -> NDArray[
     for played in frames:
         for agent in agents:
             agent.replay.counter = counter + played
-        if agents[0].training_is_due:
+        if agents[0].replay.ends_interval(agents[0].training_interval):
             batches.append([agent.replay.draw(agent.batch_size) for agent in agents])
     shape = (len(batches), len(agents), agents[0].batch_size)
     return np.array(batches, dtype=np.int64).reshape(shape)

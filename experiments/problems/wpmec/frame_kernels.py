@@ -17,7 +17,7 @@ from agent import droo
 from agent.droo import Progress
 from agent.kernels import mlp as mlp_kernels
 from agent.kernels import quantization as quantization_kernels
-from agent.scoring import LEAST_GAIN
+from agent.refinement import LEAST_GAIN
 from droo_core.jit import kernel_of
 from env.wpmec.kernels import allocation as wpmec_kernels
 
@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 _AGENT = Path(agent.__file__).parent
 _KERNELS = (_AGENT / "kernels", Path(wpmec_kernels.__file__).parent)
-_SOURCES = (Path(__file__), _AGENT / "droo.py", _AGENT / "scoring.py", *_KERNELS)
+_SOURCES = (Path(__file__), _AGENT / "droo.py", _AGENT / "refinement.py", *_KERNELS)
 kernel = kernel_of(*_SOURCES)
 fleet_kernel = kernel_of(*_SOURCES, parallel=True)
 
@@ -73,7 +73,7 @@ class Columns(NamedTuple):
 @kernel
 def layers_of(
     row: NDArray[np.float32], widths: Ints
-) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+) -> tuple[mlp_kernels.Arrays, mlp_kernels.Arrays]:
     """Return the weights and the biases of each layer, which one row `[P]` holds as torch does."""
     weights, biases, end = [], [], 0
     for layer in range(len(widths) - 1):
@@ -94,7 +94,7 @@ def refine(
     neighbours: NDArray[np.int8],
     rewards: Floats,
 ) -> tuple[float, int, int, float]:
-    """Do what `agent.scoring.refine` does, with the kernel that scores.
+    """Do what `agent.refinement.refine` does, with the kernel that scores.
 
     Args:
         gain: channel gains `[N]`.
@@ -128,7 +128,7 @@ def refine(
 def play(
     first: int,
     end: int,
-    layers: tuple[mlp_kernels.Several, mlp_kernels.Several],
+    layers: tuple[mlp_kernels.Arrays, mlp_kernels.Arrays],
     states: NDArray[np.float32],
     gains: Floats,
     problem: Problem,
@@ -160,13 +160,13 @@ def play(
     num_devices = gains.shape[1]
     inputs = states.shape[1]
     decisions = np.empty((num_devices + 1, num_devices), np.int8)
-    places = np.empty(num_devices + 1, np.int64)
+    ranks = np.empty(num_devices + 1, np.int64)
     rewards = np.empty(num_devices + 1)
     for t in range(first, end):
         logits = mlp_kernels.forward(*layers, states[t - first]).astype(np.float64)
         if not np.isfinite(logits.sum()):
             return t, FAILED, progress
-        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, places)
+        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, ranks)
         gain = gains[t]
         error = wpmec_kernels.score(gain, *problem, decisions[:count], rewards)
         best = int(rewards[:count].argmax())
@@ -191,7 +191,7 @@ def play(
         for i in range(num_devices):
             columns.decision[t, i] = row[inputs + i] = decision[i]
         counter += 1
-        progress = advance(progress, int(places[best]), refined, rules.adapt_every, num_devices)
+        progress = advance(progress, int(ranks[best]), refined, rules.adapt_every, num_devices)
         if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
             return t + 1, TRAIN, progress
     return end, DONE, progress
@@ -274,5 +274,5 @@ def play_fleet(
                     rows[:, widths[0] :],
                 )
         progress[b, 0], progress[b, 1] = so_far.k, so_far.frames
-        progress[b, 2], progress[b, 3] = so_far.place, so_far.idle
+        progress[b, 2], progress[b, 3] = so_far.rank, so_far.idle
     return losses

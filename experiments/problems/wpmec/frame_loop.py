@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent import DROO, Choice
+from agent.backends import CompiledMLP
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
@@ -123,7 +124,7 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
         and not droo.learn_later
         and not droo.refine_from_local
         and droo.due == 0
-        and droo.agent.compiled_layers is not None
+        and isinstance(droo.agent.learner.backend, CompiledMLP)
         and features is not None
         and ("active" not in features or bool((gains > 0).all()))
     )
@@ -163,14 +164,14 @@ def play_compiled(
 ) -> Iterator[Played]:
     """Do what `play` does with `frame_kernels.play`; `can_be_compiled` must hold."""
     agent = droo.agent
-    rules = rules_of(droo)
+    rules, backend = rules_of(droo), agent.learner.backend
+    assert isinstance(backend, CompiledMLP)
     for begin, end in stretches(weights_from, len(gains)):
         critic = WPMECCritic(weights_in(weights_from, begin))
         of_block = states_of(agent.features or (), gains, weights_from, begin, end)
         t = begin
         while t < end:
-            layers = agent.compiled_layers
-            assert layers is not None
+            layers = backend.layers()
             start, first = time.perf_counter(), t
             t, outcome, progress = frame_kernels.play(
                 t,
