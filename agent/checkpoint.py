@@ -18,13 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from agent.networks import OWN
 from agent.parts import Agent, arguments_of
 
 FORMAT = 2
-"""The version of the format that is written; it and those before can be read."""
-
-OWN = "module"
-"""The name of a policy that is a module of the caller's own."""
+"""The version of the format that is written; earlier versions are read too."""
 
 Tensors = dict[str, Tensor]
 Meta = dict[str, Any]

@@ -68,9 +68,9 @@ class DROO:
         mode: the quantizer, as in `MemoryDNN.decode`.
         num_candidates: K at the start; None takes N.
         adapt_every: every so many frames, the window, K is reset to min(r + 2, N), where r is the
-            largest rank that won during the window; None keeps K. The rank of a candidate is the
-            least K that proposes it, less 1; the noisy candidates of OPN have ranks of their own.
-            If refinement won during the window, K is reset to N.
+            largest rank that won during the window. The rank of a candidate counts from 0; the
+            noisy candidates of OPN are counted by themselves. If refinement won during the window,
+            K is reset to N. None keeps K.
         refine_every: refine the best candidate by single changes: change the one device whose
             change gains most, until no change gains. Refinement takes place in every frame while
             it helped in one of the last `refine_every` frames, and else in every `refine_every`-th

@@ -16,6 +16,7 @@ from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
 from agent.scoring import Choice, Score
+from agent.validation import vector
 
 
 class Fleet:
@@ -93,7 +94,8 @@ class Fleet:
                     f"{name} must be {len(self.agents)}, one an agent, got {len(given)}"
                 )
         rows = [
-            member.decoder.state(state) for state, member in zip(states, self._members, strict=True)
+            vector("states", state, member.net[0])
+            for state, member in zip(states, self._members, strict=True)
         ]
         found = []
         for droo, state, logits, score in zip(
@@ -136,7 +138,7 @@ class Fleet:
         return self.agents
 
     def _gather(self) -> None:
-        """Copy the agents' parameters and moments into one row each `[B, P]`."""
+        """Copy the parameters and moments of each agent into a row `[P]` of `[B, P]`."""
         parameters, first, second, self.steps = [], [], [], []
         for member in self._members:
             member.learner.renew_optimizer()

@@ -1,5 +1,7 @@
 """The learner: a policy network with its optimizer, its backend and its cost history."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -7,6 +9,9 @@ from torch import nn
 from agent.adam import Hyperparameters, hyperparameters, is_stale, new_adam
 from agent.backends import Floats, Logits, backend_for
 from agent.losses import Loss
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Learner:
@@ -93,3 +98,18 @@ class Learner:
         if len(self.cost_his) > self._cost_history_size:
             # A tenth at a time: dropping single losses would move the whole list at every step.
             del self.cost_his[: 1 + self._cost_history_size // 10]
+
+    def plot_cost(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw `cost_his` over the training steps, and return the Axes drawn on.
+
+        Args:
+            ax: where to draw; None makes a new figure.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt  # noqa: PLC0415 (only plotting needs it)
+
+            _, ax = plt.subplots()
+        oldest = self.updates - len(self.cost_his) + 1
+        ax.plot(np.arange(oldest, self.updates + 1), self.cost_his)
+        ax.set(xlabel="Training step", ylabel="Training loss")
+        return ax

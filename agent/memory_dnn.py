@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.optim import Adam
@@ -16,7 +15,7 @@ from agent import checkpoint, onnx_export, transfer
 from agent.decoder import Decoder
 from agent.learner import Learner
 from agent.losses import LOSSES
-from agent.networks import Layout, build, check_policy, with_probabilities
+from agent.networks import Layout, check_policy, named_policy, with_probabilities
 from agent.quantization import (
     Candidates,
     Decisions,
@@ -27,6 +26,7 @@ from agent.quantization import (
 from agent.replay_memory import ReplayMemory
 from agent.validation import (
     check_layout,
+    feature_names,
     layer_widths,
     places_of_loss,
     places_vector,
@@ -59,9 +59,8 @@ class MemoryDNN:
             gives only its numbers of inputs and devices, and its dropout draws from torch's global
             generator.
         features: names of the features in a state, each of N entries, one after the other; None if
-            they are not known. "active" is a mask: devices with 0 there are not offloaded, and the
-            policies that read states device by device (equivariant, attention, conv,
-            bigru_attention) do not see them.
+            they are not known. "active" is a mask: devices with 0 there are not offloaded, and
+            policies that read states device by device do not see them.
         loss: one of `agent.losses.LOSSES`.
         num_places: the number of places that a device chooses from: 2, to compute locally or
             offload; more for the loss "categorical".
@@ -76,8 +75,6 @@ class MemoryDNN:
         learner: the network with its optimizer, its backend and its cost history.
         decoder: checks states and decodes logits.
         replay: the replay memory.
-        cost_his: the training losses, newest last.
-        updates: the number of training steps taken.
 
     Raises:
         TypeError: if a size is not an integer, the learning rate no number, or `features` a string.
@@ -106,15 +103,14 @@ class MemoryDNN:
         if output_graph:
             warnings.warn("output_graph has no effect", stacklevel=2)
         self.net = layer_widths("net", net)
+        rate = positive_float("learning_rate", learning_rate)
         self.training_interval = positive_int("training_interval", training_interval)
         self.batch_size = positive_int("batch_size", batch_size)
         self.memory_size = positive_int("memory_size", memory_size)
         self.cost_history_size = positive_int("cost_history_size", cost_history_size)
         self.num_places = places_of_loss("num_places", num_places, loss)
         self.loss = loss
-        if isinstance(features, str):
-            raise TypeError(f"features must be a sequence of names, got {features!r}")
-        self.features = None if features is None else tuple(features)
+        self.features = feature_names("features", features)
         inputs, num_devices = self.net[0], self.net[-1]
         check_layout("net[0]", inputs, self.features, num_devices)
 
@@ -122,18 +118,13 @@ class MemoryDNN:
             seed = np.random.SeedSequence(seed)
         for_weights, for_memory, for_noise = seed.spawn(3)
         layout = Layout(num_devices, self.features or (), self.num_places)
-        if isinstance(policy, nn.Module):
-            self.policy, network = checkpoint.OWN, policy
-        else:
-            random = int(for_weights.generate_state(1, np.uint64)[0])
-            generator = torch.Generator().manual_seed(random)
-            self.policy, network = policy, build(policy, self.net, layout, generator)
+        self.policy, network = named_policy(policy, self.net, layout, for_weights)
         self.learner = Learner(
             network,
             LOSSES[loss],
             inputs,
             num_devices,
-            learning_rate=positive_float("learning_rate", learning_rate),
+            learning_rate=rate,
             rebuild_optimizer=rebuild_optimizer,
             cost_history_size=self.cost_history_size,
         )
@@ -307,14 +298,7 @@ class MemoryDNN:
         Returns:
             The Axes drawn on.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt  # noqa: PLC0415 (only plotting needs it)
-
-            _, ax = plt.subplots()
-        oldest = self.updates - len(self.cost_his) + 1
-        ax.plot(np.arange(oldest, self.updates + 1), self.cost_his)
-        ax.set(xlabel="Training step", ylabel="Training loss")
-        return ax
+        return self.learner.plot_cost(ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole agent to one file: weights, optimizer, memory, counters, generators."""

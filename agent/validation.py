@@ -47,6 +47,17 @@ def places_vector(name: str, value: ArrayLike, size: int, num_places: int = 2) -
     return array
 
 
+def feature_names(name: str, features: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of features as a tuple; None if they are not known.
+
+    Raises:
+        TypeError: if it is one string.
+    """
+    if isinstance(features, str):
+        raise TypeError(f"{name} must be a sequence of names, got {features!r}")
+    return None if features is None else tuple(features)
+
+
 def check_layout(name: str, size: int, features: Sequence[str] | None, num_devices: int) -> None:
     """Check that a state of this size holds these features of so many devices.
 

@@ -6,7 +6,7 @@ from agent.networks import layout
 from droo_core.jit import kernel_of
 
 FAST = {"reassoc", "contract", "nsz"}
-"""The order of sums may change, and products be fused with them; NaN stays NaN."""
+"""Sums may be reordered and fused with products; NaN stays NaN."""
 
 SOURCES = Path(__file__).parent, Path(layout.__file__)
 exact_kernel = kernel_of(*SOURCES)

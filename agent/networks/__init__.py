@@ -6,7 +6,14 @@ device 1 ... N, ...]. With more than two places a device has P logits, and all h
 A new policy is one class in `agent.networks.policies`, registered by `@register`.
 """
 
-from agent.networks.building import build, check_policy, initialize, with_probabilities
+from agent.networks.building import (
+    OWN,
+    build,
+    check_policy,
+    initialize,
+    named_policy,
+    with_probabilities,
+)
 from agent.networks.layout import ACTIVE, SILENT, Layout
 from agent.networks.policies import (
     MLP,
@@ -21,6 +28,7 @@ from agent.networks.registry import POLICIES, Policy, Reads, register, takes_any
 __all__ = [
     "ACTIVE",
     "MLP",
+    "OWN",
     "POLICIES",
     "SILENT",
     "Attention",
@@ -34,6 +42,7 @@ __all__ = [
     "build",
     "check_policy",
     "initialize",
+    "named_policy",
     "register",
     "takes_any_n",
     "with_probabilities",

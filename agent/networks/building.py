@@ -3,12 +3,36 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
 from agent.networks.layout import Layout
 from agent.networks.policies import MLP
 from agent.networks.registry import POLICIES
+
+OWN = "module"
+"""The name of a policy that is a module of the caller's own."""
+
+
+def named_policy(
+    policy: str | nn.Module, net: Sequence[int], layout: Layout, seed: np.random.SeedSequence
+) -> tuple[str, nn.Module]:
+    """Return the name and the network of a policy, given by name or as a module.
+
+    Args:
+        policy: a name of `POLICIES`, or a module, which is returned as `OWN`.
+        net: widths `[inputs, hidden..., N]`.
+        layout: devices, features and places.
+        seed: of the initial parameters.
+
+    Raises:
+        ValueError: as `build`.
+    """
+    if isinstance(policy, nn.Module):
+        return OWN, policy
+    random = int(seed.generate_state(1, np.uint64)[0])
+    return policy, build(policy, net, layout, torch.Generator().manual_seed(random))
 
 
 def build(name: str, net: Sequence[int], layout: Layout, generator: torch.Generator) -> nn.Module:
