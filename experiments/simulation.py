@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Choice, Fleet
-from agent.scoring import Climb
+from agent.refinement import Climb
 from env import PlayableProblem
 
 Scheme: TypeAlias = Callable[[Any], NDArray[np.int64]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
-from agent.scoring import Climb
+from agent.refinement import Climb
 from env import PlayableProblem
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
 from experiments.loops.recorder import Block, record, record_fleet

@@ -73,7 +73,7 @@ class Columns(NamedTuple):
 @kernel
 def layers_of(
     row: NDArray[np.float32], widths: Ints
-) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+) -> tuple[mlp_kernels.Arrays, mlp_kernels.Arrays]:
     """Return the weights and the biases of each layer, which one row `[P]` holds as torch does."""
     weights, biases, end = [], [], 0
     for layer in range(len(widths) - 1):
@@ -89,7 +89,7 @@ def layers_of(
 def play(
     first: int,
     end: int,
-    layers: tuple[mlp_kernels.Several, mlp_kernels.Several],
+    layers: tuple[mlp_kernels.Arrays, mlp_kernels.Arrays],
     states: NDArray[np.float32],
     gains: Floats,
     critic: Critic,
@@ -121,13 +121,13 @@ def play(
     num_devices = gains.shape[1]
     inputs = states.shape[1]
     decisions = np.empty((num_devices + 1, num_devices), np.int8)
-    places = np.empty(num_devices + 1, np.int64)
+    ranks = np.empty(num_devices + 1, np.int64)
     rewards = np.empty(num_devices + 1)
     for t in range(first, end):
         logits = mlp_kernels.forward(*layers, states[t - first]).astype(np.float64)
         if not np.isfinite(logits.sum()):
             return t, FAILED, progress
-        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, places)
+        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, ranks)
         gain = gains[t]
         error = wpmec_kernels.score(gain, *critic, decisions[:count], rewards)
         best = int(rewards[:count].argmax())
@@ -152,7 +152,7 @@ def play(
         for i in range(num_devices):
             columns.decision[t, i] = row[inputs + i] = decision[i]
         counter += 1
-        progress = advance(progress, int(places[best]), refined, rules.adapt_every, num_devices)
+        progress = advance(progress, int(ranks[best]), refined, rules.adapt_every, num_devices)
         if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
             return t + 1, TRAIN, progress
     return end, DONE, progress
