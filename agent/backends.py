@@ -1,4 +1,7 @@
-"""The forward pass of one state and the training step of a batch: by torch, or compiled."""
+"""Backends: the forward pass of one state and the training step of a batch.
+
+By torch's autograd for any policy, or by compiled kernels, which `agent.kernels` holds.
+"""
 
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -7,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Adam
 
+from agent.adam import hyperparameters, is_plain_adam, moments_of
 from agent.kernels import equivariant as equivariant_kernels
 from agent.kernels import mlp as mlp_kernels
-from agent.kernels.mlp import Several
+from agent.kernels.mlp import Arrays
 from agent.losses import Loss, binary_cross_entropy
 from agent.networks import MLP, Equivariant
 
@@ -18,20 +23,20 @@ Floats = NDArray[np.float32]
 Logits = NDArray[np.float32]
 
 
-class Passes(Protocol):
-    """The two computations that every frame waits for."""
+class Backend(Protocol):
+    """The computations of a policy that every frame waits for."""
 
     def forward(self, state: Floats) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         ...
 
-    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         ...
 
 
-def fastest(policy: nn.Module, loss: Loss) -> Passes:
-    """Return the fastest way there is for a policy and a loss."""
+def backend_for(policy: nn.Module, loss: Loss) -> Backend:
+    """Return the fastest backend of a policy and a loss; it puts the policy in evaluation mode."""
     # Not for subclasses, which may compute something else.
     if type(policy) is MLP and loss is binary_cross_entropy and is_plain(policy):
         return CompiledMLP(policy)
@@ -41,20 +46,20 @@ def fastest(policy: nn.Module, loss: Loss) -> Passes:
 
 
 def is_plain(policy: nn.Module) -> bool:
-    """Whether no layer is there twice, no parameter is shared, and all are trained."""
+    """Whether all layers are distinct, and all parameters are unshared and trained."""
     layers = [layer for _, layer in policy.named_modules(remove_duplicate=False)]
-    return len(set(layers)) == len(layers) and all_own_and_trained(policy)
+    return len(set(layers)) == len(layers) and is_unshared_and_trained(policy)
 
 
-def all_own_and_trained(policy: nn.Module) -> bool:
-    """Whether no parameter is shared, and all are trained."""
+def is_unshared_and_trained(policy: nn.Module) -> bool:
+    """Whether no two layers share a parameter, and all parameters are trained."""
     parameters = [p for _, p in policy.named_parameters(remove_duplicate=False)]
-    own = len(set(parameters)) == len(parameters)
-    return own and all(parameter.requires_grad for parameter in parameters)
+    unshared = len(set(parameters)) == len(parameters)
+    return unshared and all(parameter.requires_grad for parameter in parameters)
 
 
 class Autograd:
-    """The computations as torch does them, for any policy and loss."""
+    """The backend of torch, for any policy and loss."""
 
     def __init__(self, policy: nn.Module, loss: Loss) -> None:
         self._policy, self._loss = policy, loss
@@ -66,7 +71,7 @@ class Autograd:
         logits: Logits = self._policy(torch.tensor(state)[None])[0].numpy()
         return logits
 
-    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         self._policy.train()
         try:
@@ -81,14 +86,14 @@ class Autograd:
 
 
 class Compiled:
-    """Base of the computations as compiled kernels on torch's memory.
+    """Base of the backends of compiled kernels, which work on the memory of torch's tensors.
 
     Args:
-        network: the policy; the parameters stay its own, and the moments its optimizer's.
+        network: the policy; it keeps its parameters, and its optimizer the moments.
         linears: its layers, in the order of the kernels.
-        loss: what torch minimizes where the kernels do not.
+        loss: the loss of training steps that are left to torch.
         train: the kernel of a training step.
-        reading: what it is told last, of how a state is read.
+        extra: extra trailing kernel arguments.
     """
 
     def __init__(
@@ -97,46 +102,46 @@ class Compiled:
         linears: list[nn.Linear],
         loss: Loss,
         train: Callable[..., float],
-        *reading: int,
+        *extra: int,
     ) -> None:
-        self._linears, self._train, self._reading = linears, train, reading
-        self._by_torch = Autograd(network, loss)
-        self._parameters, self._first, self._second, self._steps = (Views() for _ in range(4))
+        self._linears, self._train, self._extra = linears, train, extra
+        self._autograd = Autograd(network, loss)
+        self._parameters, self._first, self._second, self._steps = (ViewCache() for _ in range(4))
 
-    def layers(self) -> tuple[Several, Several]:
+    def layers(self) -> tuple[Arrays, Arrays]:
         """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
-        return self._parameters.of(self._tensors())
+        return self._parameters.views(self._tensors())
 
-    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
-        if not is_plain_adam(optimizer):  # the caller has replaced or changed it
-            return self._by_torch.step(optimizer, states, decisions)
+        if not is_plain_adam(optimizer):  # replaced or changed by the caller
+            return self._autograd.step(optimizer, states, decisions)
         tensors = self._tensors()
         moments = [moments_of(optimizer, tensor) for tensor in tensors]
-        _, steps = self._steps.of([moment["step"] for moment in moments])
+        _, steps = self._steps.views([moment["step"] for moment in moments])
         for step in steps:
             np.add(step, 1, out=step)
         weights, biases = zip(
-            self._parameters.of(tensors),
-            self._first.of([moment["exp_avg"] for moment in moments]),
-            self._second.of([moment["exp_avg_sq"] for moment in moments]),
+            self._parameters.views(tensors),
+            self._first.views([moment["exp_avg"] for moment in moments]),
+            self._second.views([moment["exp_avg_sq"] for moment in moments]),
             strict=True,
         )
         settings = hyperparameters(optimizer, float(optimizer.param_groups[0]["lr"]))
         return self._train(
-            weights, biases, float(steps[0]), settings, states, decisions, *self._reading
+            weights, biases, float(steps[0]), settings, states, decisions, *self._extra
         )
 
     def _tensors(self) -> list[Tensor]:
         """Return the weights, and then the biases."""
-        # Read from torch's own dictionary: this is done in every frame, and attributes are slow.
+        # From torch's dictionary, since this runs in every frame and module attributes are slow.
         own = [layer._parameters for layer in self._linears]
         biases = [each["bias"] for each in own if each["bias"] is not None]
         return cast(list[Tensor], [each["weight"] for each in own] + biases)
 
 
 class CompiledMLP(Compiled):
-    """The computations as compiled kernels, for an `MLP` and its cross-entropy."""
+    """The compiled backend of an `MLP` and the binary cross-entropy."""
 
     def __init__(self, network: MLP) -> None:
         linears = [layer for layer in network if isinstance(layer, nn.Linear)]
@@ -148,31 +153,32 @@ class CompiledMLP(Compiled):
         return mlp_kernels.forward(*self.layers(), state)
 
     def __reduce__(self) -> tuple[type, tuple[MLP]]:
-        """Copy and pickle the network alone: copied views would be of other memory than it."""
+        """Copy and pickle the network alone: copied views would show the original's memory."""
         return CompiledMLP, (self._network,)
 
 
 class CompiledEquivariant(Compiled):
-    """The same for an `Equivariant`; by other losses than the cross-entropy, torch trains it."""
+    """The compiled backend of an `Equivariant`; torch trains it on other losses or more places."""
 
     def __init__(self, policy: Equivariant, loss: Loss) -> None:
         encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
         linears = [*encoder, policy.own, policy.out, policy.context]
-        reading = len(policy.layout.features), -1 if policy.mask is None else policy.mask
-        super().__init__(policy, linears, loss, equivariant_kernels.train, *reading)
+        num_features, mask = len(policy.layout.features), policy.mask
+        extra = num_features, -1 if mask is None else mask
+        super().__init__(policy, linears, loss, equivariant_kernels.train, *extra)
         self._policy, self._loss = policy, loss
-        self._trains = loss is binary_cross_entropy and policy.layout.num_places == 2
+        self._is_compiled = loss is binary_cross_entropy and policy.layout.num_places == 2
 
     def forward(self, state: Floats) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
-        logits = equivariant_kernels.forward(*self.layers(), state, *self._reading)
+        logits = equivariant_kernels.forward(*self.layers(), state, *self._extra)
         return logits[0] if len(logits) == 1 else logits.T
 
-    def step(self, optimizer: torch.optim.Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
-        if not self._trains:
-            return self._by_torch.step(optimizer, states, decisions)
-        # Compiled once, whether a batch is part of wider rows or not.
+        if not self._is_compiled:
+            return self._autograd.step(optimizer, states, decisions)
+        # Contiguous, so that numba compiles for one memory layout only.
         batch = np.ascontiguousarray(states), np.ascontiguousarray(decisions)
         return super().step(optimizer, *batch)
 
@@ -181,53 +187,28 @@ class CompiledEquivariant(Compiled):
         return CompiledEquivariant, (self._policy, self._loss)
 
 
-class Views:
-    """Tensors as arrays on their memory, made anew when that is another."""
+class ViewCache:
+    """Caches NumPy views of tensors; rebuilt when a tensor's storage moves."""
 
     def __init__(self) -> None:
         self._addresses: list[int] = []
-        self._arrays: tuple[Several, Several] = ((), ())
+        self._views: tuple[Arrays, Arrays] = ((), ())
 
-    def of(self, tensors: list[Tensor]) -> tuple[Several, Several]:
-        """Return the matrices as arrays, and the others; a vector `[M]` becomes `[1, M]`."""
+    def views(self, tensors: list[Tensor]) -> tuple[Arrays, Arrays]:
+        """Return views of the matrices, and of the other tensors; vectors `[M]` become `[1, M]`."""
         if list(map(Tensor.data_ptr, tensors)) != self._addresses:
-            # At first, and after load_state_dict(assign=True), say.
+            # At the first call, and for instance after load_state_dict(assign=True).
             for tensor in tensors:
-                tensor.data = tensor.data.contiguous()  # which it is, as a rule
+                tensor.data = tensor.data.contiguous()  # usually without effect
             self._addresses = [tensor.data_ptr() for tensor in tensors]
-            arrays = [_view(tensor) for tensor in tensors]
-            matrices = [array for array in arrays if array.ndim == 2]
-            others = [array for array in arrays if array.ndim < 2]
-            rows = [array[None] if array.ndim == 1 else array for array in others]
-            self._arrays = tuple(matrices), tuple(rows)
-        return self._arrays
-
-
-def is_plain_adam(optimizer: torch.optim.Adam) -> bool:
-    """Whether the kernel's Adam does what this optimizer does."""
-    groups = optimizer.param_groups
-    changed = groups[0]["amsgrad"] or groups[0]["maximize"]
-    return type(optimizer) is torch.optim.Adam and len(groups) == 1 and not changed
-
-
-def hyperparameters(
-    optimizer: torch.optim.Adam, learning_rate: float
-) -> tuple[float, float, float, float, float]:
-    """Return the learning rate, both betas, epsilon and the weight decay."""
-    group = optimizer.param_groups[0]
-    return learning_rate, *group["betas"], group["eps"], group["weight_decay"]
-
-
-def moments_of(optimizer: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
-    """Return what Adam knows of a parameter; at first what it would begin with."""
-    if parameter not in optimizer.state:
-        names = ("exp_avg", "exp_avg_sq")
-        moments = {name: torch.zeros_like(parameter, requires_grad=False) for name in names}
-        optimizer.state[parameter] = {"step": torch.tensor(0.0), **moments}
-    known: dict[str, Tensor] = optimizer.state[parameter]
-    return known
+            views = [_view(tensor) for tensor in tensors]
+            matrices = [view for view in views if view.ndim == 2]
+            others = [view for view in views if view.ndim < 2]
+            rows = [view[None] if view.ndim == 1 else view for view in others]
+            self._views = tuple(matrices), tuple(rows)
+        return self._views
 
 
 def _view(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().numpy()
-    return array
+    view: Floats = tensor.detach().numpy()
+    return view

@@ -1,91 +1,100 @@
-"""DROO: one time frame of the agent, for any problem that can score decisions."""
+"""DROO: the time frames of an agent, for any problem that can score decisions."""
 
 import os
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import nn
 
 from agent import checkpoint
 from agent.memory_dnn import MemoryDNN
-from agent.quantization import Candidates, check_mode
-from agent.scoring import Choice, Climb, Score, best_of, climbed, joined, only, refine
+from agent.quantization import Candidates, check_mode, with_probe
+from agent.refinement import Climb, better_of, refine, refine_by
+from agent.scoring import Choice, Score, best_of, single
 from droo_core.validation import positive_int
 
 
 class Progress(NamedTuple):
-    """What `DROO` keeps from frame to frame, besides what the agent learns.
+    """The state that `DROO` keeps from frame to frame, besides its agent.
 
     Attributes:
         k: the current K.
-        frames: how many frames were played since K was adapted.
-        place: the largest place that won in them.
-        idle: how many frames were played since refinement helped.
+        frames: the number of frames since K was last adapted.
+        rank: the largest rank that won in them.
+        idle: the number of frames since refinement last helped.
     """
 
     k: int
     frames: int = 0
-    place: int = 0
+    rank: int = 0
     idle: int = 0
 
 
 def refinement_is_due(progress: Progress, refine_every: int) -> bool:
-    """Whether to refine: it helped within the last tries, or the frame is one of every so many."""
+    """Whether to refine in this frame: `DROO` explains the rule; 0 never refines."""
     idle = progress.idle
     return refine_every > 0 and (idle < refine_every or (idle + 1) % refine_every == 0)
 
 
 def advance(
-    progress: Progress, place: int, refined: bool, adapt_every: int, num_devices: int
+    progress: Progress, rank: int, refined: bool, adapt_every: int, num_devices: int
 ) -> Progress:
     """Return the progress after a frame.
 
     Args:
         progress: before the frame.
-        place: of the candidate that won.
-        refined: whether refinement found a better one than that.
-        adapt_every: as in `DROO`, or 0.
+        rank: of the best candidate.
+        refined: whether refinement improved that candidate.
+        adapt_every: as in `DROO`, or 0 to keep K.
         num_devices: N.
     """
-    place = num_devices if refined else place
+    rank = num_devices if refined else rank
     idle = 0 if refined else progress.idle + 1
-    frames, place = progress.frames + 1, max(progress.place, place)
+    frames, rank = progress.frames + 1, max(progress.rank, rank)
     if 0 < adapt_every <= frames:
-        return Progress(min(place + 2, num_devices), 0, 0, idle)
-    return Progress(progress.k, frames, place, idle)
+        return Progress(min(rank + 2, num_devices), 0, 0, idle)
+    return Progress(progress.k, frames, rank, idle)
 
 
 class DROO:
-    """Decode, score, take the best, encode: Algorithm 1 of the DROO paper, K adapting itself.
-
-    Args:
-        agent: the policy; what it learns stays in it.
-        mode: the quantizer, as in `MemoryDNN.decode`.
-        num_candidates: K at the start; None takes N.
-        adapt_every: every so many frames K becomes min(largest place that won among them + 2, N);
-            None keeps K. A candidate's place counts from 0, the noisy ones of OPN by themselves;
-            where refinement has won, K becomes N.
-        refine_every: try to refine the best candidate: change the one device whose change earns
-            most, until none does. That is done in every frame as long as it helped in one of the
-            last `refine_every` tries, and else in every `refine_every`-th frame. So the labels are
-            good from the first frame on, and no policy imitates its own poor decisions. None,
-            as in the paper, never refines.
-        refine_from_local: refine not the best candidate alone, but also the decision that every
-            device computes locally, and take the better. Where devices crowd one another out,
-            single changes lead there more often to the optimum.
-        learn_when_wrong: train in every frame in which another candidate than the policy's own
-            rounded decision has won, besides every `training_interval` frames. So training backs
-            off as the policy gets better.
-        learn_later: leave training to `learn_due`, to be called when there is time for it, as when
-            the decision is on its way to the devices: `decide` then never waits for training.
+    """Decode, score, take the best, encode: Algorithm 1 of the DROO paper, with adaptive K.
 
     The arguments but `num_candidates` are attributes too.
 
+    Args:
+        agent: the policy, which learns.
+        mode: the quantizer, as in `MemoryDNN.decode`.
+        num_candidates: K at the start; None takes N.
+        adapt_every: every so many frames, the window, K is reset to min(r + 2, N), where r is the
+            largest rank that won during the window. The rank of a candidate counts from 0; the
+            noisy candidates of OPN are counted by themselves, and a random change has rank 0. If
+            refinement won during the window, K is reset to N. None keeps K.
+        refine_every: refine the best candidate by single changes: change the one device whose
+            change gains most, until no change gains. Refinement takes place in every frame while
+            it helped in one of the last `refine_every` frames, and else in every `refine_every`-th
+            frame. Labels are then good from the first frame on, and no policy imitates its own
+            poor decisions. None, as in the paper, never refines.
+        refine_from_local: refine also the decision that every device computes locally, and take
+            the better of the two results. Where devices crowd one another out, this start leads
+            to the optimum more often.
+        learn_when_wrong: train also in every frame in which the policy's own rounded decision did
+            not win, besides every `training_interval` frames. Training then becomes rarer as the
+            policy improves.
+        explore: score one more decision in every frame: the policy's own with one random device
+            changed. Order-preserving candidates follow the policy's order of the devices. While
+            that order is wrong, the policy's own decision can beat all others; it is then the
+            label, and says nothing about the order, whatever K is. A random change does not depend
+            on the order. None explores if `learn_when_wrong` is set and nothing is refined:
+            refinement tries every device, and the paper does neither.
+        learn_later: leave training to `learn_due`, to be called when there is time for it, for
+            instance while the decision is sent to the devices. `decide` then never waits for
+            training.
+
     Attributes:
-        progress: what is kept from frame to frame, the current K in it.
-        due: how many training steps `learn_due` has to take.
+        progress: the state kept from frame to frame, the current K among it.
+        due: the number of training steps that `learn_due` has to take.
 
     Raises:
         TypeError: if `num_candidates`, `adapt_every` or `refine_every` is not an integer.
@@ -102,6 +111,7 @@ class DROO:
         refine_every: int | None = None,
         refine_from_local: bool = False,
         learn_when_wrong: bool = False,
+        explore: bool | None = None,
         learn_later: bool = False,
     ) -> None:
         self.agent = agent
@@ -119,6 +129,9 @@ class DROO:
         self.refine_every = refine_every
         self.refine_from_local = bool(refine_from_local)
         self.learn_when_wrong = bool(learn_when_wrong)
+        if explore is None:
+            explore = self.learn_when_wrong and self.refine_every is None
+        self.explore = bool(explore)
         self.learn_later = bool(learn_later)
         self.due = 0
 
@@ -134,14 +147,14 @@ class DROO:
             state: state vector `[inputs]` of the frame.
             score: the critic: binary decisions `[K, N]` in, their rewards `[K]` out, larger is
                 better; minus infinity marks an infeasible decision. It is called once for all
-                candidates, and when refining once for every step, and to begin with computing
-                locally.
-            climb: refines a decision `[N]` as `refine_every` tells, in the problem's own, faster
-                way: returns the refined one, its reward, and how many decisions were scored. None
-                refines with `score`.
+                candidates, once for every step of a refinement, and once for the decision that
+                every device computes locally if refinement starts there.
+            climb: the problem's own, faster refinement of a decision `[N]`, which returns the
+                refined decision, its reward, and the number of decisions scored. None refines with
+                `score`.
 
         Returns:
-            The best candidate and what is known of it.
+            The best candidate with its scores.
 
         Raises:
             TypeError: if `state` holds no numbers.
@@ -150,10 +163,9 @@ class DROO:
                 shape, NaN, plus infinity, or no feasible candidate, or `climb` returns another
                 shape or a reward that is not finite. Nothing is learned then.
         """
-        choice, place, refined = self.choose(
-            self.agent.propose(state, self.k, self.mode), state, score, climb
-        )
-        self.settle(state, choice, place, refined=refined)
+        candidates = self.agent.propose(state, self.k, self.mode)
+        choice, rank, refined = self.choose(candidates, state, score, climb)
+        self.settle(state, choice, rank, refined=refined)
         if not self.learn_later:
             self.learn_due()
         return choice
@@ -161,36 +173,52 @@ class DROO:
     def choose(
         self, candidates: Candidates, state: ArrayLike, score: Score, climb: Climb | None = None
     ) -> tuple[Choice, int, bool]:
-        """Return the best of candidates, refined if it is time; its place; and whether it was."""
+        """Choose the best of candidates, and refine it if refinement is due.
+
+        Returns:
+            The choice, the rank of the best candidate, and whether refinement improved it.
+        """
+        if self.explore:
+            decoder = self.agent.decoder
+            active = decoder.layout.active(decoder.state(state))
+            candidates = with_probe(candidates, decoder.layout.num_places, active, decoder.rng)
         best = choice = best_of(candidates.decisions, score)
         if refinement_is_due(self.progress, self.refine_every or 0):
             choice = self._refine(best, state, score, climb)
         refined = choice.candidate != best.candidate
-        return choice, int(candidates.places[best.candidate]), refined
+        return choice, int(candidates.ranks[best.candidate]), refined
 
     def _refine(self, best: Choice, state: ArrayLike, score: Score, climb: Climb | None) -> Choice:
-        """Return the best candidate refined and, if asked for, the better of it and one more."""
+        """Return the best candidate refined; with `refine_from_local`, the better of two starts."""
 
         def refined(start: Choice) -> Choice:
-            if climb is None:
-                return refine(start, score, self.agent.num_places, self.agent.active(state))
-            return joined(start, climbed(start.decision, climb))
+            if climb is not None:
+                return refine_by(climb, start)
+            decoder = self.agent.decoder
+            active = decoder.layout.active(decoder.state(state))
+            return refine(start, score, decoder.layout.num_places, active)
 
         choice = refined(best)
         if self.refine_from_local:
-            local = only(np.zeros_like(best.decision), score)
+            local = single(np.zeros_like(best.decision), score)
             if local.reward > -np.inf:
-                choice = joined(choice, refined(local))
+                choice = better_of(choice, refined(local))
         return choice
 
-    def settle(self, state: ArrayLike, choice: Choice, place: int, *, refined: bool) -> None:
-        """Remember what was chosen and go on to the next frame; training steps may then be due."""
-        self.agent.remember(state, choice.decision)
+    def settle(self, state: ArrayLike, choice: Choice, rank: int, *, refined: bool) -> None:
+        """Remember a choice and advance to the next frame; training steps may then be due.
+
+        Args:
+            state: state vector `[inputs]` of the frame.
+            choice: the decision carried out.
+            rank: of the best candidate.
+            refined: whether refinement improved that candidate.
+        """
+        agent = self.agent
+        agent.remember(state, choice.decision)
         wrong = self.learn_when_wrong and choice.candidate > 0
-        self.due += self.agent.training_is_due or wrong
-        self.progress = advance(
-            self.progress, place, refined, self.adapt_every or 0, self.agent.net[-1]
-        )
+        self.due += agent.replay.ends_interval(agent.training_interval) or wrong
+        self.progress = advance(self.progress, rank, refined, self.adapt_every or 0, agent.net[-1])
 
     def learn_due(self) -> None:
         """Take the training steps that are due; there are none unless `learn_later` is set."""
@@ -200,22 +228,20 @@ class DROO:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, the agent included."""
-        tensors, meta = self.agent.pack()
-        meta["droo"] = {
+        settings = {
             "mode": self.mode,
             "adapt_every": self.adapt_every,
             "refine_every": self.refine_every,
             "refine_from_local": self.refine_from_local,
             "learn_when_wrong": self.learn_when_wrong,
+            "explore": self.explore,
             "learn_later": self.learn_later,
         }
-        meta["progress"] = self.progress._asdict()
-        meta["due"] = self.due
-        checkpoint.write(path, tensors, meta)
+        checkpoint.write(path, *checkpoint.pack_droo(self.agent, self, settings))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, policy: nn.Module | None = None) -> Self:
-        """Return what `save` wrote; it continues as if it had never stopped.
+        """Return the `DROO` that `save` wrote; it continues as if it had never stopped.
 
         Args:
             path: the file.
@@ -223,17 +249,16 @@ class DROO:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a whole checkpoint of a `DROO`, or `policy` does not fit.
+            ValueError: if it is not a whole checkpoint of a `DROO`, its format is newer than this
+                version reads, or `policy` does not fit.
         """
         return checkpoint.restore(path, partial(cls._unpack, policy=policy))
 
     @classmethod
     def _unpack(
-        cls, tensors: dict[str, Tensor], meta: dict[str, Any], policy: nn.Module | None
+        cls, tensors: checkpoint.Tensors, meta: checkpoint.Meta, policy: nn.Module | None
     ) -> Self:
         if "droo" not in meta:
             raise ValueError("it holds a MemoryDNN alone: load it with MemoryDNN.load")
-        droo = cls(MemoryDNN.unpack(tensors, meta, policy), **meta["droo"])
-        droo.progress = Progress(**meta["progress"])
-        droo.due = meta["due"]
-        return droo
+        agent = checkpoint.unpack(MemoryDNN, tensors, meta, policy)
+        return checkpoint.unpack_droo(cls, agent, meta)

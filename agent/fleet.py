@@ -1,9 +1,8 @@
-"""Fleets: agents side by side, whose networks are computed as batched tensor operations."""
+"""Fleets: agents side by side, their networks computed as batched tensor operations."""
 
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
-from agent.backends import all_own_and_trained, hyperparameters, is_plain_adam, moments_of
+from agent.adam import batched_step, is_plain_adam, moments_of
+from agent.backends import is_unshared_and_trained
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
@@ -22,29 +22,28 @@ from agent.validation import vector
 class Fleet:
     """B independent DROO agents that play their frames together.
 
-    Each agent keeps its own memory, random numbers, K and settings. What their networks compute is
-    computed for all at once, by torch, on a copy of the parameters that is given back by `release`.
-    So every agent does what it would do alone, but for the rounding of sums, and for a dropout in
-    a network of your own.
+    Each agent keeps its own memory, random numbers, K and settings. Torch computes all networks at
+    once, on a copy of their parameters, which `release` writes back. Every agent does what it would
+    do alone, except for the rounding of sums, and for dropout in a network of your own.
 
     Args:
         agents: of one policy, with the same shape of network, loss and batch size; seeds, learning
             rates, training intervals, quantizers and problems may differ. Modules of your own must
             be of one class, and compute the same from the same parameters.
-        device: where the networks compute, as "cpu" or "cuda". Memories and critics stay with the
-            processor.
+        device: device of the networks, such as "cpu" or "cuda". Memories and critics stay on the
+            CPU.
 
     Attributes:
         agents: as given.
         device: as given.
-        parameters: of each agent's network, one after the other as torch lists them `[B, P]`.
-        first_moments: Adam's of them `[B, P]`.
-        second_moments: likewise `[B, P]`.
-        steps: how many training steps each agent has taken.
+        parameters: a row for each agent's network, its parameters in torch's order `[B, P]`.
+        first_moments: Adam's first moments of them `[B, P]`.
+        second_moments: Adam's second moments of them `[B, P]`.
+        steps: the number of Adam's steps for each agent `[B]`.
 
     Raises:
-        ValueError: if there is no agent, one is there twice, they do not fit one another, or torch
-            cannot batch their policy, as those with a GRU.
+        ValueError: if there is no agent, an agent is there twice, they do not fit one another, or
+            torch cannot batch their policy (it cannot batch GRUs).
     """
 
     def __init__(self, agents: Sequence[DROO], device: str | torch.device = "cpu") -> None:
@@ -77,17 +76,17 @@ class Fleet:
             ) from error
 
     def decide(self, states: Sequence[ArrayLike], scores: Sequence[Score]) -> list[Choice]:
-        """Do for every agent what `DROO.decide` does.
+        """Do `DROO.decide` for every agent.
 
         Args:
-            states: of each agent `[inputs]`.
+            states: the state `[inputs]` of each agent.
             scores: the critic of each agent.
 
         Raises:
             TypeError: if a state holds no numbers.
             ArithmeticError: if training has driven the weights of an agent to non-finite values.
-            ValueError: if there are not B states and critics, or one of them is bad, as for
-                `DROO.decide`. No agent learns anything then.
+            ValueError: if there are not B states and critics, or `DROO.decide` would refuse one of
+                them. No agent learns anything then.
         """
         for name, given in (("states", states), ("scores", scores)):
             if len(given) != len(self.agents):
@@ -102,15 +101,19 @@ class Fleet:
         for droo, state, logits, score in zip(
             self.agents, rows, self._logits(np.stack(rows)), scores, strict=True
         ):
-            candidates = droo.agent.candidates(state, logits, droo.k, droo.mode)
+            candidates = droo.agent.decoder.candidates(state, logits, droo.k, droo.mode)
             found.append(droo.choose(candidates, state, score))
-        for droo, state, (choice, place, refined) in zip(self.agents, rows, found, strict=True):
-            droo.settle(state, choice, place, refined=refined)
+        for droo, state, (choice, rank, refined) in zip(self.agents, rows, found, strict=True):
+            droo.settle(state, choice, rank, refined=refined)
         self.learn_due([b for b, droo in enumerate(self.agents) if not droo.learn_later])
         return [choice for choice, _, _ in found]
 
     def learn_due(self, which: Sequence[int] | None = None) -> None:
-        """Take the training steps that are due, of all agents or of these."""
+        """Take the training steps that are due.
+
+        Args:
+            which: indices of the agents; None for all.
+        """
         which = range(len(self.agents)) if which is None else which
         while due := [b for b in which if self.agents[b].due > 0]:
             self._learn(due)
@@ -118,13 +121,13 @@ class Fleet:
                 self.agents[b].due -= 1
 
     def release(self) -> list[DROO]:
-        """Give the networks and the optimizers back to the agents, and return these.
+        """Write parameters and moments back to the agents, and return the agents.
 
-        The fleet may go on; until the next `release`, the agents' own networks then stay behind.
+        The fleet may go on; the agents' own networks then lag behind until the next `release`.
         """
         rows = (self.parameters, self.first_moments, self.second_moments)
         for b, member in enumerate(self._members):
-            member.renew_optimizer()
+            member.learner.renew_optimizer()
             parameters, first, second = (self._by_name(row[b].cpu()) for row in rows)
             for name, parameter in member.network.named_parameters():
                 parameter.data.copy_(parameters[name])
@@ -135,10 +138,10 @@ class Fleet:
         return self.agents
 
     def _gather(self) -> None:
-        """Copy the agents' parameters and moments into one row each `[B, P]`."""
+        """Copy the parameters and moments of each agent into a row `[P]` of `[B, P]`."""
         parameters, first, second, self.steps = [], [], [], []
         for member in self._members:
-            member.renew_optimizer()
+            member.learner.renew_optimizer()
             own = list(member.network.parameters())
             moments = [moments_of(member.optimizer, parameter) for parameter in own]
             parameters.append(torch.cat([parameter.detach().flatten() for parameter in own]))
@@ -167,52 +170,38 @@ class Fleet:
 
     def _learn(self, which: list[int]) -> None:
         """Take one training step of these agents."""
-        batches = [self._members[b].sample() for b in which]
+        members = [self._members[b] for b in which]
+        batches = np.stack([member.replay.sample(member.batch_size) for member in members])
         states, decisions = (
-            torch.from_numpy(np.stack(part)).to(self.device) for part in zip(*batches, strict=True)
+            torch.from_numpy(np.ascontiguousarray(part)).to(self.device)
+            for part in np.split(batches, [members[0].net[0]], axis=2)
         )
         everyone = len(which) == len(self.agents)
         rows = slice(None) if everyone else torch.tensor(which, device=self.device)
         self._network.train()
         gradients, losses = self._gradient(self.parameters[rows], states, decisions)
-        self._adam(which, rows, gradients)
-        for b, loss in zip(which, losses.tolist(), strict=True):
-            self._members[b].record_loss(loss)
-
-    @torch.no_grad()
-    def _adam(self, which: list[int], rows: Any, gradients: Tensor) -> None:
-        """Take Adam's step, as torch would, with each agent's own settings and number of steps."""
-        parameters, first, second = (
+        for b, member in zip(which, members, strict=True):
+            if member.rebuild_optimizer:
+                self.steps[b] = 0.0
+                self.first_moments[b] = self.second_moments[b] = 0.0
+            self.steps[b] += 1
+        self.parameters[rows], self.first_moments[rows], self.second_moments[rows] = batched_step(
             self.parameters[rows],
             self.first_moments[rows],
             self.second_moments[rows],
+            gradients,
+            [self.steps[b] for b in which],
+            [member.learner.hyperparameters for member in members],
         )
-        settings = []
-        for i, b in enumerate(which):
-            member = self._members[b]
-            if member.rebuild_optimizer:
-                self.steps[b] = 0.0
-                first[i] = second[i] = 0.0
-            self.steps[b] += 1
-            rate, beta1, beta2, eps, decay = hyperparameters(member.optimizer, member.lr)
-            rate /= 1 - beta1 ** self.steps[b]
-            root = math.sqrt(1 - beta2 ** self.steps[b])
-            # The complements of the betas from here: single precision would not leave much of them.
-            settings.append((rate, root, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay))
-        numbers = torch.tensor(settings, dtype=torch.float32, device=self.device).T[..., None]
-        rates, roots, keep1, take1, keep2, take2, epsilons, decays = numbers
-        gradients = gradients + decays * parameters
-        first = keep1 * first + take1 * gradients
-        second = keep2 * second + take2 * gradients * gradients
-        self.first_moments[rows], self.second_moments[rows] = first, second
-        self.parameters[rows] = parameters - rates * first / (second.sqrt() / roots + epsilons)
+        for member, loss in zip(members, losses.tolist(), strict=True):
+            member.learner.record_loss(loss)
 
 
 def _check_alike(members: list[MemoryDNN]) -> None:
-    """Check that agents can be a fleet.
+    """Check that agents fit one another.
 
     Raises:
-        ValueError: if they cannot.
+        ValueError: if they do not.
     """
     if not members:
         raise ValueError("agents must be at least one, got none")
@@ -231,7 +220,9 @@ def _check_alike(members: list[MemoryDNN]) -> None:
             raise ValueError(f"agents must have networks of one type and shape, got {network}")
         if not is_plain_adam(member.optimizer):
             raise ValueError("agents must have the Adam that they were made with")
-        if not all_own_and_trained(member.network):
+        if not is_unshared_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")
         if next(member.network.buffers(), None) is not None:
-            raise ValueError("agents must have a policy without buffers, as batch norms have them")
+            raise ValueError(
+                "agents must have a policy without buffers, such as those of batch norms"
+            )

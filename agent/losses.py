@@ -1,4 +1,4 @@
-"""Losses by name: how far a policy's logits are from the decisions it shall make.
+"""Losses by name: the distance of a policy's logits from the decisions it is to learn.
 
 Each takes logits and decisions, and returns the mean over the batch and the devices.
 """
@@ -14,8 +14,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the mean of -[t ln p + (1 - t) ln(1 - p)], p the sigmoid of the logit.
 
-    Its gradient by a logit is p - t, over the number of entries: it does not vanish where the
-    policy is sure and wrong. Computed from the logit, it does not saturate either.
+    Its gradient with respect to a logit is p - t, divided by the number of entries: it does not
+    vanish where the policy is confident and wrong. Computed from the logit, the loss does not
+    saturate.
 
     Args:
         logits: `[B, N]`.
@@ -25,10 +26,10 @@ def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
 
 
 def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> Tensor:
-    """Return the same computed from p, as published.
+    """Return the binary cross-entropy computed from p, as published.
 
-    Where p is sure and wrong it fails: once p rounds to 0 or 1 the value is off, and torch lets the
-    gradient vanish as p (1 - p) falls below 1e-12.
+    It fails where the policy is confident and wrong: once p rounds to 0 or 1 the value is off, and
+    torch lets the gradient vanish as p (1 - p) falls below 1e-12.
     """
     return functional.binary_cross_entropy(sigmoid(logits), decisions)
 
@@ -36,8 +37,8 @@ def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> 
 def quadratic(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the mean of (p - t)^2 / 2, p the sigmoid of the logit.
 
-    Its gradient by a logit is (p - t) p (1 - p), over the number of entries: it vanishes where the
-    policy is sure, also if it is wrong.
+    Its gradient with respect to a logit is (p - t) p (1 - p), divided by the number of entries: it
+    vanishes where the policy is confident, even if wrong.
     """
     return functional.mse_loss(sigmoid(logits), decisions) / 2
 

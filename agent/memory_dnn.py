@@ -1,44 +1,41 @@
 """MemoryDNN: the policy network, its replay memory and its training."""
 
-import copy
-import math
 import os
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
-from torch import Tensor, nn
+from torch import nn
+from torch.optim import Adam
 
-from agent import checkpoint, onnx_export
-from agent.backends import CompiledMLP, fastest
-from agent.kernels.mlp import Several
+from agent import checkpoint, onnx_export, transfer
+from agent.decoder import Decoder
+from agent.learner import Learner
 from agent.losses import LOSSES
-from agent.networks import ACTIVE, Layout, build, check, with_probabilities
+from agent.networks import Layout, check_policy, named_policy, with_probabilities
 from agent.quantization import (
     Candidates,
     Decisions,
-    check_mode,
-    likeliest,
     nearest_neighbours,
     noisy_order_preserving,
     order_preserving,
-    quantize,
-    without,
 )
 from agent.replay_memory import ReplayMemory
-from agent.validation import check_layout, places_vector, vector
+from agent.validation import (
+    check_layout,
+    feature_names,
+    layer_widths,
+    places_of_loss,
+    places_vector,
+    positive_float,
+)
 from droo_core.validation import positive_int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-OWN = "module"
-"""The name of a policy that is a module of the caller's."""
 
 
 class MemoryDNN:
@@ -47,41 +44,37 @@ class MemoryDNN:
     The first six arguments, the methods and the attributes are those of the published class, so
     that a published script runs with only its import changed. (DROO.)
 
+    The work is done by its parts: `learner` computes and trains the policy, `decoder` turns its
+    logits into candidates, `replay` is the memory.
+
     Args:
         net: layer widths `[inputs, hidden..., N]`, any number of hidden layers.
         learning_rate: of Adam, with weight decay 1e-4.
-        training_interval: `encode` trains once in so many calls.
+        training_interval: `encode` trains once in this many calls.
         batch_size: rows of the memory in one training step, drawn with replacement.
         memory_size: rows that the replay memory holds.
         output_graph: without effect; it wrote a TensorFlow 1 graph.
-        policy: the network, one of `agent.networks.POLICIES`, or a module of your own, from states
-            `[B, inputs]` to logits `[B, N]`, all float32. Of the latter `net` tells only the ends;
-            it is not copied, and its dropout draws from torch's global generator.
-        features: names of the features in a state, each of N entries, one after the other; None
-            for a state of which nothing is known. "active" is a mask: devices with 0 there are not
-            offloaded, and the policies that look at one device after the other (equivariant,
-            attention, conv, bigru_attention) do not see them.
+        policy: the network: a name of `agent.networks.POLICIES`, or a module of your own, from
+            states `[B, inputs]` to logits `[B, N]`, all float32. A module is not copied, `net`
+            gives only its numbers of inputs and devices, and its dropout draws from torch's global
+            generator.
+        features: names of the features in a state, each of N entries, one after the other; None if
+            they are not known. "active" is a mask: devices with 0 there are not offloaded, and
+            policies that read states device by device do not see them.
         loss: one of `agent.losses.LOSSES`.
-        num_places: 2, to compute locally or offload; or how many places a device chooses from, for
-            the loss "categorical".
-        rebuild_optimizer: start Adam anew at every step with betas (0.09, 0.999), as published,
+        num_places: the number of places that a device chooses from: 2, to compute locally or
+            offload; more for the loss "categorical".
+        rebuild_optimizer: begin a new Adam with betas (0.09, 0.999) at every step, as published,
             instead of keeping its moments with betas (0.9, 0.999).
-        cost_history_size: how many training losses `cost_his` keeps at most.
+        cost_history_size: the most training losses that `cost_his` keeps.
         seed: int or `SeedSequence` for the initial weights, the sampling and the noise; None takes
-            fresh entropy from the operating system. A `SeedSequence` spawns others each time that
-            it is used: hand each agent one of its own.
+            fresh entropy from the operating system. A `SeedSequence` spawns others at every use:
+            give each agent one of its own.
 
     Attributes:
-        network: the policy, from states to logits.
-        optimizer: its Adam.
-        model: the network with its sigmoid (with its softmax, for more than two places), an
-            `nn.Sequential`; other weights may be loaded into it, but its layers must stay.
+        learner: the network with its optimizer, its backend and its cost history.
+        decoder: checks states and decodes logits.
         replay: the replay memory.
-        memory: its rows `[memory_size, inputs + N]`, float32.
-        memory_counter: how many rows were ever written to it.
-        cost: the last training loss, None before the first.
-        cost_his: the training losses, newest last.
-        updates: how many training steps were taken.
 
     Raises:
         TypeError: if a size is not an integer, the learning rate no number, or `features` a string.
@@ -107,75 +100,86 @@ class MemoryDNN:
         cost_history_size: int = 100_000,
         seed: int | np.random.SeedSequence | None = None,
     ) -> None:
-        self.net = [positive_int(f"net[{i}]", width) for i, width in enumerate(net)]
-        if len(self.net) < 2:
-            raise ValueError(f"net must be [inputs, hidden..., N], got {self.net}")
-        try:
-            self.lr = float(learning_rate)
-        except (TypeError, ValueError):
-            raise TypeError(f"learning_rate must be a number, got {learning_rate!r}") from None
-        if not 0 < self.lr < math.inf:
-            raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
         if output_graph:
             warnings.warn("output_graph has no effect", stacklevel=2)
+        self.net = layer_widths("net", net)
+        rate = positive_float("learning_rate", learning_rate)
         self.training_interval = positive_int("training_interval", training_interval)
         self.batch_size = positive_int("batch_size", batch_size)
         self.memory_size = positive_int("memory_size", memory_size)
-        self.num_places = positive_int("num_places", num_places)
-        if isinstance(features, str):
-            raise TypeError(f"features must be a sequence of names, got {features!r}")
-        self.features = None if features is None else tuple(features)
-        check_layout("net[0]", self.net[0], self.features, self.net[-1])
-        if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
-        if self.num_places < 2 or (loss == "categorical") != (self.num_places > 2):
-            raise ValueError(
-                f"num_places must be 2, or more for the loss categorical alone, "
-                f"got {num_places} for {loss}"
-            )
-        self.loss = loss
         self.cost_history_size = positive_int("cost_history_size", cost_history_size)
-        self.rebuild_optimizer = rebuild_optimizer
+        self.num_places = places_of_loss("num_places", num_places, loss)
+        self.loss = loss
+        self.features = feature_names("features", features)
+        inputs, num_devices = self.net[0], self.net[-1]
+        check_layout("net[0]", inputs, self.features, num_devices)
 
         if not isinstance(seed, np.random.SeedSequence):
             seed = np.random.SeedSequence(seed)
         for_weights, for_memory, for_noise = seed.spawn(3)
-        self._noise = np.random.default_rng(for_noise)
-        self.replay = ReplayMemory(
-            self.memory_size, self.net[0] + self.net[-1], np.random.default_rng(for_memory)
+        layout = Layout(num_devices, self.features or (), self.num_places)
+        self.policy, network = named_policy(policy, self.net, layout, for_weights)
+        self.learner = Learner(
+            network,
+            LOSSES[loss],
+            inputs,
+            num_devices,
+            learning_rate=rate,
+            rebuild_optimizer=rebuild_optimizer,
+            cost_history_size=self.cost_history_size,
         )
-        layout = Layout(self.net[-1], self.features or (), self.num_places)
-        if isinstance(policy, nn.Module):
-            self.policy, self.network = OWN, policy
-        else:
-            random = int(for_weights.generate_state(1, np.uint64)[0])
-            generator = torch.Generator().manual_seed(random)
-            self.policy, self.network = policy, build(policy, self.net, layout, generator)
-        self._passes = fastest(self.network, LOSSES[loss])
-        check(self.network, self.net[0], layout)
-        self._model = with_probabilities(self.network, self.num_places)
-        self.optimizer = self._new_optimizer()
-
-        self.cost_his: list[float] = []
-        self.updates = 0
+        check_policy(network, inputs, layout)
+        self._model = with_probabilities(network, self.num_places)
+        self.decoder = Decoder(inputs, layout, np.random.default_rng(for_noise))
+        self.replay = ReplayMemory(
+            self.memory_size, inputs + num_devices, np.random.default_rng(for_memory)
+        )
 
     @property
     def model(self) -> nn.Sequential:
-        """The network with its sigmoid: states `[B, inputs]` in, relaxed decisions `[B, N]` out."""
+        """The network with its sigmoid: states `[B, inputs]` in, relaxed decisions `[B, N]` out.
+
+        For more than two places, with its softmax. Other weights may be loaded into it, but its
+        layers must stay.
+        """
         return self._model
 
     @property
-    def compiled_layers(self) -> tuple[Several, Several] | None:
-        """Weights and biases of each layer for `agent.kernels.mlp`, on torch's own memory.
-
-        None unless the policy is an MLP whose passes are compiled.
-        """
-        return self._passes.layers() if isinstance(self._passes, CompiledMLP) else None
+    def network(self) -> nn.Module:
+        """The policy, from states `[B, inputs]` to logits `[B, N]` or `[B, N, P]`."""
+        return self.learner.network
 
     @property
     def num_parameters(self) -> int:
-        """How many parameters the policy has."""
+        """The number of the policy's parameters."""
         return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def optimizer(self) -> Adam:
+        """The network's Adam; it may be replaced."""
+        return self.learner.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Adam) -> None:
+        self.learner.optimizer = optimizer
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; it may be changed."""
+        return self.learner.lr
+
+    @lr.setter
+    def lr(self, learning_rate: float) -> None:
+        self.learner.lr = learning_rate
+
+    @property
+    def rebuild_optimizer(self) -> bool:
+        """Whether each step begins a new Adam; it may be changed."""
+        return self.learner.rebuild_optimizer
+
+    @rebuild_optimizer.setter
+    def rebuild_optimizer(self, rebuild: bool) -> None:
+        self.learner.rebuild_optimizer = rebuild
 
     @property
     def memory(self) -> NDArray[np.float32]:
@@ -184,13 +188,18 @@ class MemoryDNN:
 
     @property
     def memory_counter(self) -> int:
-        """How many rows were ever written to the replay memory."""
+        """The number of rows ever written to the replay memory."""
         return self.replay.counter
 
     @property
-    def training_is_due(self) -> bool:
-        """Whether a training step falls on the last row that was written."""
-        return self.memory_counter % self.training_interval == 0
+    def updates(self) -> int:
+        """The number of training steps taken."""
+        return self.learner.updates
+
+    @property
+    def cost_his(self) -> list[float]:
+        """The training losses, newest last."""
+        return self.learner.cost_his
 
     @property
     def cost(self) -> float | None:
@@ -208,21 +217,13 @@ class MemoryDNN:
             TypeError: if `h` holds no numbers.
             ValueError: if a shape differs, `h` is not finite or `m` is no such decision.
         """
-        self.replay.append(self._state(h), places_vector("m", m, self.net[-1], self.num_places))
+        state = self.decoder.state(h)
+        self.replay.append(state, places_vector("m", m, self.net[-1], self.num_places))
 
     def encode(self, h: ArrayLike, m: ArrayLike) -> None:
-        """Store one row, and train after every `training_interval` rows.
-
-        Args:
-            h: state `[inputs]`.
-            m: decision `[N]`, as for `remember`.
-
-        Raises:
-            TypeError: if `h` holds no numbers.
-            ValueError: if a shape differs, `h` is not finite or `m` is no decision.
-        """
+        """Store one row as `remember` does, and train after every `training_interval` rows."""
         self.remember(h, m)
-        if self.training_is_due:
+        if self.replay.ends_interval(self.training_interval):
             self.learn()
 
     def learn(self) -> None:
@@ -234,82 +235,29 @@ class MemoryDNN:
         Raises:
             ValueError: if the memory is empty.
         """
-        self.train_on(*self.sample())
-
-    def sample(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return a random batch of the memory, states `[B, inputs]` and decisions `[B, N]`.
-
-        Raises:
-            ValueError: if the memory is empty.
-        """
-        batch = self.replay.sample(self.batch_size)
-        return batch[:, : self.net[0]], batch[:, self.net[0] :]
-
-    def train_on(self, states: NDArray[np.float32], decisions: NDArray[np.float32]) -> None:
-        """Take one Adam step on these examples; their loss before it goes to `cost`.
-
-        Args:
-            states: `[B, inputs]`, single precision.
-            decisions: `[B, N]`, single precision.
-
-        Raises:
-            ValueError: if their shapes are others, or B is 0.
-        """
-        wanted = (len(states), self.net[0]), (len(states), self.net[-1])
-        if (states.shape, decisions.shape) != wanted or len(states) == 0:
-            raise ValueError(
-                f"states and decisions must have shapes [B, {self.net[0]}] and "
-                f"[B, {self.net[-1]}], got {list(states.shape)} and {list(decisions.shape)}"
-            )
-        self.renew_optimizer(rebuild=self.rebuild_optimizer)
-        self.optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        self.record_loss(self._passes.step(self.optimizer, states, decisions))
-
-    def renew_optimizer(self, *, rebuild: bool = False) -> None:
-        """Begin a new optimizer if parameters were replaced, as by load_state_dict(assign=True)."""
-        known = self.optimizer.param_groups[0]["params"]
-        replaced = any(p is not q for p, q in zip(self.network.parameters(), known, strict=True))
-        if rebuild or replaced:
-            self.optimizer = self._new_optimizer()
-
-    def record_loss(self, loss: float) -> None:
-        """Count a training step, and keep its loss."""
-        self.updates += 1
-        self.cost_his.append(loss)
-        if len(self.cost_his) > self.cost_history_size:
-            # A tenth at a time: forgetting one by one would move the whole list at every step.
-            del self.cost_his[: 1 + self.cost_history_size // 10]
+        rows, inputs = self.replay.sample(self.batch_size), self.net[0]
+        self.learner.train_on(rows[:, :inputs], rows[:, inputs:])
 
     def relaxed_decision(self, h: ArrayLike) -> NDArray[np.float64]:
         """Return the policy's relaxed decision `[N]` in [0, 1] for a state `[inputs]`.
 
         The sigmoid is taken in double precision, where entries that single precision would round to
-        the same 0 or 1 keep their order. With more than two places, the probability of each
-        `[N, P]` is returned.
+        the same 0 or 1 keep their order. With more than two places, the probabilities `[N, P]` of
+        all places are returned.
 
         Raises:
             TypeError: if `h` holds no numbers.
             ValueError: if `h` has another shape or is not finite.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        return self._relaxed(self._finite(self._passes.forward(self._state(h))))
-
-    def _finite(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        if not math.isfinite(logits.sum()):
-            raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
-        return logits.astype(np.float64)
-
-    def _relaxed(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        squash = expit if self.num_places == 2 else partial(softmax, axis=1)
-        relaxed: NDArray[np.float64] = squash(logits)
-        return relaxed
+        return self.decoder.relaxed(self.learner.logits(self.decoder.state(h)))
 
     def decode(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Decisions:
-        """Propose binary offloading decisions for a state.
+        """Propose offloading decisions for a state.
 
         Args:
             h: state `[inputs]`.
-            k: how many candidates to propose at most (for OPN: twice that).
+            k: the most candidates to propose (for OPN: twice that).
             mode: the quantizer: "OP" (order-preserving), "OPN" (noisy order-preserving) or "KNN"
                 (nearest neighbours); with more than two places "KNN" alone, the likeliest.
 
@@ -324,40 +272,9 @@ class MemoryDNN:
         return self.propose(h, k, mode).decisions
 
     def propose(self, h: ArrayLike, k: int = 1, mode: str = "OP") -> Candidates:
-        """Do what `decode` does, and return with each candidate the least K that reaches it."""
-        state = self._state(h)
-        return self.candidates(state, self._passes.forward(state), k, mode)
-
-    def candidates(
-        self, state: NDArray[np.float32], logits: NDArray[np.float32], k: int, mode: str
-    ) -> Candidates:
-        """Return what `propose` does, from the logits `[N]` or `[N, P]` of a state `[inputs]`."""
-        precise, active = self._finite(logits), self._active(state)
-        if self.num_places == 2:
-            candidates = quantize(precise, k, mode, self._noise)
-        else:
-            check_mode(mode, self.num_places)
-            decisions = likeliest(self._relaxed(precise), k)
-            candidates = Candidates(decisions, np.arange(len(decisions)))
-        if active is None or active.all():
-            return candidates
-        return without(candidates, ~active)
-
-    def active(self, h: ArrayLike) -> NDArray[np.bool_] | None:
-        """Return which devices `[N]` are active in a state `[inputs]`; None if it does not tell.
-
-        Raises:
-            TypeError: if `h` holds no numbers.
-            ValueError: if `h` has another shape or is not finite.
-        """
-        return self._active(self._state(h))
-
-    def _active(self, state: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-        if self.features is None or ACTIVE not in self.features:
-            return None
-        features = state.reshape(len(self.features), -1)
-        active: NDArray[np.bool_] = features[self.features.index(ACTIVE)] > 0
-        return active
+        """Do what `decode` does, and return with each candidate its rank, to adapt K by."""
+        state = self.decoder.state(h)
+        return self.decoder.candidates(state, self.learner.logits(state), k, mode)
 
     def knm(self, m: ArrayLike, k: int = 1) -> Decisions:
         """Quantize `m` `[N]` by `agent.quantization.order_preserving`."""
@@ -369,30 +286,23 @@ class MemoryDNN:
 
     def opn(self, m: ArrayLike, k: int = 1) -> Decisions:
         """Quantize `m` `[N]` by `agent.quantization.noisy_order_preserving`."""
-        return noisy_order_preserving(m, k, self._noise)
+        return noisy_order_preserving(m, k, self.decoder.rng)
 
     def plot_cost(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the training losses in `cost_his`.
 
         Args:
-            ax: where to draw; None makes a figure of its own. Nothing is shown on the screen: that
-                is for the caller, by `matplotlib.pyplot.show()`.
+            ax: where to draw; None makes a new figure. Nothing is shown on the screen: call
+                `matplotlib.pyplot.show()` for that.
 
         Returns:
             The Axes drawn on.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt  # noqa: PLC0415 (an agent that plots nothing needs none)
-
-            _, ax = plt.subplots()
-        oldest = self.updates - len(self.cost_his) + 1
-        ax.plot(np.arange(oldest, self.updates + 1), self.cost_his)
-        ax.set(xlabel="Training step", ylabel="Training loss")
-        return ax
+        return self.learner.plot_cost(ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole agent to one file: weights, optimizer, memory, counters, generators."""
-        checkpoint.write(path, *self.pack())
+        checkpoint.write(path, *checkpoint.pack(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, policy: nn.Module | None = None) -> Self:
@@ -404,25 +314,26 @@ class MemoryDNN:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a whole checkpoint of this project, or `policy` does not fit.
+            ValueError: if it is not a whole checkpoint of this project, its format is newer than
+                this version reads, or `policy` does not fit.
         """
-        return checkpoint.restore(path, partial(cls.unpack, policy=policy))
+        return checkpoint.restore(path, partial(checkpoint.unpack, cls, policy=policy))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the policy alone to an ONNX file, which other programs and languages can run.
 
-        Its input is `state` `[B, inputs]`, single precision, its outputs are `logits` `[B, N]`, of
-        which `decode` makes candidates, and `relaxed_decision` `[B, N]`, double precision (with
-        more than two places `[B, N, P]`). N is free for the policies that take any. It is held to
-        the policy before it is written; the agent stays as it is.
+        Its input is `state` `[B, inputs]`, single precision. Its outputs are `logits` `[B, N]`,
+        from which `decode` makes candidates, and `relaxed_decision` `[B, N]`, double precision
+        (with more than two places `[B, N, P]`). N is free for the policies that take any N. The
+        file is compared with the policy before it is written; the agent stays as it is.
 
         Raises:
             MissingExtraError: if onnx or onnxruntime is not installed.
             FileNotFoundError: if there is no such folder.
-            ValueError: if the policy is a module of your own that cannot be written so.
+            ValueError: if the policy is a module of your own that cannot be exported.
             ArithmeticError: if training has driven the weights to non-finite values.
         """
-        onnx_export.write(path, self)
+        onnx_export.write(path, self.network, self.net[0], self.decoder.layout, self.policy)
 
     def for_devices(
         self, num_devices: int, seed: int | np.random.SeedSequence | None = None
@@ -438,121 +349,14 @@ class MemoryDNN:
         Raises:
             ValueError: if the policy is for its own N alone, or the features are not known.
         """
-        num_devices = positive_int("num_devices", num_devices)
-        if self.features is None:
-            raise ValueError("features must be known to take a policy to another number of devices")
-        arguments = self._arguments() | {
-            "net": [len(self.features) * num_devices, *self.net[1:-1], num_devices],
-            "policy": copy.deepcopy(self.network),
-            "seed": seed,
-        }
-        agent = type(self)(**arguments)
-        agent.policy = self.policy
-        agent.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
-        return agent
-
-    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return all that the agent is, as tensors and JSON values: what `save` writes."""
-        # Clones, since safetensors refuses tensors that share memory, as tied parameters do.
-        parameters = self.model.state_dict()
-        tensors = {f"model.{name}": value.clone() for name, value in parameters.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-        tensors["memory"] = torch.from_numpy(self.memory)
-        tensors["cost_his"] = torch.tensor(self.cost_his, dtype=torch.float64)
-        meta = {
-            "arguments": self._arguments(),
-            "memory_counter": self.memory_counter,
-            "updates": self.updates,
-            "memory_rng": self.replay.rng.bit_generator.state,
-            "noise_rng": self._noise.bit_generator.state,
-        }
-        return tensors, meta
-
-    @classmethod
-    def unpack(
-        cls, tensors: dict[str, Tensor], meta: dict[str, Any], policy: nn.Module | None = None
-    ) -> Self:
-        """Return the agent that `pack` described."""
-        arguments = meta["arguments"]
-        if (arguments["policy"] == OWN) != (policy is not None):
-            raise ValueError(f"policy must be given for an agent of policy {OWN} and no other")
-        if policy is not None:
-            arguments = arguments | {"policy": policy}
-        agent = cls(**arguments, seed=0)  # every random number that this draws is replaced
-        weights: dict[str, Tensor] = {}
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            match name.split(".", maxsplit=2):
-                case ["model", *rest]:
-                    weights[".".join(rest)] = value
-                case ["optimizer", number, moment]:
-                    moments.setdefault(int(number), {})[moment] = value
-        agent.model.load_state_dict(weights)
-        groups = agent.optimizer.state_dict()["param_groups"]
-        agent.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        if tensors["memory"].shape != agent.memory.shape:
-            raise ValueError(f"memory must be {agent.memory.shape}, is {tensors['memory'].shape}")
-        agent.replay.rows[:] = tensors["memory"].numpy()
-        agent.replay.counter = meta["memory_counter"]
-        agent.replay.rng.bit_generator.state = meta["memory_rng"]
-        agent._noise.bit_generator.state = meta["noise_rng"]
-        agent.cost_his = tensors["cost_his"].tolist()
-        agent.updates = meta["updates"]
-        return agent
+        return transfer.for_devices(self, type(self), num_devices, seed)
 
     def start_from(self, other: "MemoryDNN") -> None:
         """Take over the parameters of another agent's policy, and its memory if N is the same.
 
-        Without that memory a few first frames would soon be all that the policy knows.
+        Without that memory, the policy would soon know only its first few frames.
 
         Raises:
             ValueError: if the policies differ, or the policy is for its own N alone.
         """
-        names = ("policy", "features", "num_places")
-        for name in names:
-            if getattr(self, name) != getattr(other, name):
-                raise ValueError(
-                    f"other must have the {name} {getattr(self, name)}, has {getattr(other, name)}"
-                )
-        source = other if self.net[-1] == other.net[-1] else other.for_devices(self.net[-1])
-        parameters = source.model.state_dict()
-        shapes = [
-            {name: list(value.shape) for name, value in of_model.items()}
-            for of_model in (self.model.state_dict(), parameters)
-        ]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"other must have parameters of shapes {shapes[0]}, has {shapes[1]}")
-        self.model.load_state_dict(parameters)
-        if source is other:
-            kept = min(other.memory_counter, other.memory_size, self.memory_size)
-            for row in range(other.memory_counter - kept, other.memory_counter):
-                state, decision = np.split(other.memory[row % other.memory_size], [self.net[0]])
-                self.replay.append(state, decision)
-
-    def _arguments(self) -> dict[str, Any]:
-        """Return what to construct an agent like this with, but for the seed."""
-        return {
-            "net": self.net,
-            "learning_rate": self.lr,
-            "training_interval": self.training_interval,
-            "batch_size": self.batch_size,
-            "memory_size": self.memory_size,
-            "policy": self.policy,
-            "features": self.features,
-            "loss": self.loss,
-            "num_places": self.num_places,
-            "rebuild_optimizer": self.rebuild_optimizer,
-            "cost_history_size": self.cost_history_size,
-        }
-
-    def _state(self, h: ArrayLike) -> NDArray[np.float32]:
-        if np.shape(h) != (self.net[0],) and self.features is not None:
-            check_layout("h", np.size(h), self.features, self.net[-1])
-        return vector("h", h, self.net[0])
-
-    def _new_optimizer(self) -> torch.optim.Adam:
-        betas = (0.09, 0.999) if self.rebuild_optimizer else (0.9, 0.999)
-        return torch.optim.Adam(
-            self.network.parameters(), self.lr, betas, weight_decay=1e-4, fused=True
-        )
+        transfer.start_from(self, other)

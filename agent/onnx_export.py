@@ -1,6 +1,6 @@
-"""A policy as an ONNX file, to be run without Python: its relaxed decision and its logits.
+"""Export of a policy to an ONNX file, which other programs run without Python.
 
-The page docs/howto/onnx.md tells what a program that embeds it has to do.
+The page docs/howto/onnx.md describes what such a program has to do.
 """
 
 import copy
@@ -9,24 +9,19 @@ import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent import checkpoint
-from agent.networks import Attention, BiGRUAttention, Equivariant
+from agent.checkpoint import write_whole
+from agent.networks import Layout, takes_any_n
 from droo_core.extras import require
-
-if TYPE_CHECKING:
-    from agent.memory_dnn import MemoryDNN
 
 STATE = "state"
 OUTPUTS = ("relaxed_decision", "logits")
-ANY_N = (Equivariant, Attention, BiGRUAttention)
-"""The policies whose file is for any number of devices."""
 
 TOLERANCE = 1e-4  # absolute and relative: single precision, summed in another order
 
@@ -51,46 +46,55 @@ class Relaxing(nn.Module):
         return precise.sigmoid() if self.num_places == 2 else precise.softmax(dim=-1), logits
 
 
-def write(path: str | os.PathLike[str], agent: "MemoryDNN") -> None:
-    """Do what `MemoryDNN.export_onnx` does."""
+def write(
+    path: str | os.PathLike[str], network: nn.Module, inputs: int, layout: Layout, name: str
+) -> None:
+    """Write a policy to an ONNX file and hold it to the policy, as `MemoryDNN.export_onnx` does.
+
+    Args:
+        path: the file.
+        network: the policy, from states `[B, inputs]` to logits.
+        inputs: the size of a state.
+        layout: devices, features and places.
+        name: the policy's name, for the file's metadata.
+    """
     onnx = require("onnx", "onnx")
     require("onnxruntime", "onnx")
-    inputs, num_devices = agent.net[0], agent.net[-1]
-    module, any_n = Relaxing(agent.network, agent.num_places), type(agent.network) in ANY_N
-    with torch.random.fork_rng(devices=[]):  # a module of the caller's may draw from it
+    module, any_n = Relaxing(network, layout.num_places), takes_any_n(network)
+    metadata = {
+        "features": ",".join(layout.features),
+        "num_devices": "any" if any_n else str(layout.num_devices),
+        "num_places": str(layout.num_places),
+        "policy": name,
+        "droo_version": _project_version(),
+    }
+    with torch.random.fork_rng(devices=[]):  # a module of the caller's own may draw from it
         model = onnx.load_from_string(_trace(module, inputs, any_n=any_n))
-        onnx.helper.set_model_props(model, _about(agent, any_n=any_n))
+        onnx.helper.set_model_props(model, metadata)
         content = model.SerializeToString()
         _check(content, module, inputs)
         if any_n:
+            num_devices = layout.num_devices
             _check(content, module, inputs // num_devices * (num_devices + 1))
-    checkpoint.write_whole(path, content)
+    write_whole(path, content)
 
 
-def _about(agent: "MemoryDNN", *, any_n: bool) -> dict[str, str]:
-    """Return what the file tells of itself."""
+def _project_version() -> str:
     try:
-        project = version("droo")
+        return version("droo")
     except PackageNotFoundError:  # run from a checkout
-        project = "unknown"
-    return {
-        "features": ",".join(agent.features or ()),
-        "num_devices": "any" if any_n else str(agent.net[-1]),
-        "num_places": str(agent.num_places),
-        "policy": agent.policy,
-        "droo_version": project,
-    }
+        return "unknown"
 
 
 def _trace(module: Relaxing, inputs: int, *, any_n: bool) -> bytes:
     """Return a policy as ONNX.
 
-    By torch's older exporter, deprecated as it is: the newer one takes seconds for what this does
-    in tenths, needs one package more, and refuses attention without heads. What its warnings are
-    about, that a trace may miss something, `_check` sees.
+    By torch's older, deprecated exporter: the newer one is ten times slower, needs one more
+    package, and refuses attention without heads. Its warnings, that a trace may miss branches, are
+    ignored, since `_check` compares the result.
 
     Raises:
-        ValueError: if torch cannot.
+        ValueError: if torch cannot export it.
     """
     axes = {name: {0: "batch"} for name in (STATE, *OUTPUTS)}
     if any_n:
@@ -117,21 +121,21 @@ def _trace(module: Relaxing, inputs: int, *, any_n: bool) -> bytes:
 
 
 def _check(content: bytes, module: Relaxing, inputs: int) -> None:
-    """Hold the ONNX of a policy to the policy, on one random state and on three.
+    """Compare the ONNX of a policy with the policy, on batches of one and three random states.
 
     Raises:
         ValueError: if they differ, or ONNX Runtime cannot run it.
-        ArithmeticError: if the policy returns what is not finite.
+        ArithmeticError: if an output of the policy is not finite.
     """
     onnxruntime = require("onnxruntime", "onnx")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong comes as an exception too
+    options.log_severity_level = 4  # errors are raised as exceptions anyway
     rng = np.random.default_rng(0)
     batches = [rng.standard_normal((size, inputs)).astype(np.float32) for size in (1, 3)]
     try:
         session = onnxruntime.InferenceSession(content, options)
         found = [session.run(list(OUTPUTS), {STATE: states}) for states in batches]
-    except Exception as error:  # its errors have no other base
+    except Exception as error:  # ONNX Runtime's errors have no other base
         raise ValueError(f"policy cannot be run as ONNX: {error}") from error
     for states, outputs in zip(batches, found, strict=True):
         _compare(module, states, outputs)

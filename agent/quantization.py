@@ -1,6 +1,6 @@
 """Quantizers: from one relaxed decision in [0, 1]^N to at most K binary candidates.
 
-Every quantizer returns distinct rows, the rounded decision first, then ever less obvious ones.
+Every quantizer returns distinct rows, the rounded decision first.
 """
 
 import heapq
@@ -18,16 +18,15 @@ MODES = ("OP", "OPN", "KNN")
 
 
 class Candidates(NamedTuple):
-    """What a quantizer proposes.
+    """The candidates that a quantizer proposes.
 
     Attributes:
         decisions: distinct decisions `[K, N]`.
-        places: `[K]`; candidate i is proposed for any `k > places[i]` and for none less, the noise
-            being equal.
+        ranks: `[K]`; with equal noise, candidate i is proposed exactly if `k > ranks[i]`.
     """
 
     decisions: Decisions
-    places: NDArray[np.int64]
+    ranks: NDArray[np.int64]
 
 
 def quantize(logits: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> Candidates:
@@ -35,10 +34,10 @@ def quantize(logits: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> 
 
     Args:
         logits: `[N]`, finite.
-        k: how many candidates to propose at most (for OPN: twice that).
+        k: the most candidates to propose (for OPN: twice that).
         mode: "OP" (`order_preserving`), "OPN" (`noisy_order_preserving`) or "KNN"
             (`nearest_neighbours`).
-        rng: where the noise comes from.
+        rng: source of the noise.
 
     Raises:
         ValueError: if `k < 1`, or `mode` is unknown.
@@ -59,7 +58,7 @@ def check_mode(mode: str, num_places: int = 2) -> None:
     """Check the name of a quantizer.
 
     Raises:
-        ValueError: if there is none of this name, or none for so many places.
+        ValueError: if there is no quantizer of this name, or it is not for so many places.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -70,14 +69,14 @@ def check_mode(mode: str, num_places: int = 2) -> None:
 def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
     """Quantize with the thresholds nearest to 1/2 (DROO eq. 8 and 9).
 
-    The first candidate rounds at 1/2; each further one takes as its threshold the relaxed entry
-    that is next in distance from 1/2, and moves that device to the other side. If device i is
-    offloaded in a candidate, so is every device with a larger relaxed entry: hence the name, and
-    hence at most N + 1 candidates.
+    The first candidate rounds at 1/2. Each further candidate takes as its threshold the relaxed
+    entry next nearest to 1/2, and moves that device to the other side. If a candidate offloads a
+    device, it offloads every device with a larger relaxed entry: hence the name, and at most N + 1
+    candidates.
 
     Args:
         relaxed: relaxed decision `[N]`, entries in [0, 1].
-        k: how many candidates to return at most.
+        k: the most candidates to return.
 
     Returns:
         Distinct decisions `[K, N]` of zeros and ones, `K <= min(k, N + 1)`; fewer than that only
@@ -93,13 +92,13 @@ def order_preserving(relaxed: ArrayLike, k: int) -> Decisions:
 def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator) -> Decisions:
     """Quantize the relaxed decision and a noisy copy of it, each order-preserving.
 
-    The noise, standard normal, is added to the logit, so that a confident device seldom flips. That
-    explores beyond the N + 1 candidates of `order_preserving` (LyDROO).
+    Standard normal noise is added to the logits, so that confident devices seldom flip. The
+    candidates go beyond the N + 1 of `order_preserving` (LyDROO).
 
     Args:
         relaxed: relaxed decision `[N]`, entries in [0, 1].
-        k: how many candidates to take from each of the two at most.
-        rng: where the noise comes from.
+        k: the most candidates to take from each of the two.
+        rng: source of the noise.
 
     Returns:
         Distinct decisions `[K, N]`, `K <= 2 min(k, N + 1)`: first those of `order_preserving`, then
@@ -118,12 +117,12 @@ def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:
     Moving device i away from its rounded value adds `|1 - 2 relaxed_i|` to the squared distance, so
     the k nearest decisions are the k smallest subset sums of these penalties. With the penalties
     sorted, a heap lists the subsets in order of their sums: from a subset whose largest member is
-    number j come two more, one that adds member j + 1 and one that has it in place of j. That takes
+    number j come two more: with member j + 1 added, and with j + 1 in place of j. This takes
     O(N log N + k log k) steps, not 2^N.
 
     Args:
         relaxed: relaxed decision `[N]`, entries in [0, 1].
-        k: how many candidates to return at most.
+        k: the most candidates to return.
 
     Returns:
         Distinct decisions `[min(k, 2^N), N]` in order of their distance.
@@ -161,8 +160,8 @@ def likeliest(probabilities: ArrayLike, k: int) -> Decisions:
     Device by device, the k likeliest of the devices so far are extended by every place of the next.
 
     Args:
-        probabilities: of each place of each device `[N, P]`.
-        k: how many candidates to return at most.
+        probabilities: of every place, for each device `[N, P]`.
+        k: the most candidates to return.
 
     Returns:
         Distinct decisions `[min(k, P^N), N]` of places, the likeliest first; none is impossible.
@@ -189,11 +188,45 @@ def likeliest(probabilities: ArrayLike, k: int) -> Decisions:
 
 
 def without(candidates: Candidates, silent: NDArray[np.bool_]) -> Candidates:
-    """Return the candidates with place 0 for these devices `[N]`; of equal ones the first."""
+    """Return candidates with the devices of a mask `[N]` at place 0, without duplicates."""
     decisions = np.where(silent, 0, candidates.decisions)
     _, first = np.unique(decisions, axis=0, return_index=True)
     kept = np.sort(first)
-    return Candidates(decisions[kept], candidates.places[kept])
+    return Candidates(decisions[kept], candidates.ranks[kept])
+
+
+def with_probe(
+    candidates: Candidates,
+    num_places: int,
+    active: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
+) -> Candidates:
+    """Return the candidates and a probe: the first one with one random device changed.
+
+    The quantizers propose only changes that the policy finds likely. A probe tries any device,
+    whatever the policy's order is.
+
+    Args:
+        candidates: of a quantizer.
+        num_places: the number of places that a device chooses from.
+        active: mask `[N]` of the devices that may change; None for all.
+        rng: source of the random device and place.
+
+    Returns:
+        The candidates, the probe last with rank 0, since every K proposes it. There is no probe if
+        it would be a duplicate, or no device may change.
+    """
+    own = candidates.decisions[0]
+    devices = np.arange(len(own)) if active is None else np.flatnonzero(active)
+    if len(devices) == 0:
+        return candidates
+    probe, device = own.copy(), devices[rng.integers(len(devices))]
+    probe[device] = (probe[device] + rng.integers(1, num_places)) % num_places
+    if (candidates.decisions == probe).all(axis=1).any():
+        return candidates
+    return Candidates(
+        np.concatenate((candidates.decisions, probe[None])), np.append(candidates.ranks, 0)
+    )
 
 
 def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
@@ -209,17 +242,17 @@ def _relaxed_vector(relaxed: ArrayLike) -> NDArray[np.float64]:
 def _thresholds(values: NDArray[np.float64], center: float, k: int) -> Candidates:
     """Return the candidates of `order_preserving`, where the first threshold is `center`."""
     k = min(k, len(values) + 1)
-    decisions, places = np.empty((k, len(values)), dtype=np.int64), np.empty(k, dtype=np.int64)
-    count = quantization_kernels.order_preserving(values, center, k, decisions, places)
-    return Candidates(decisions[:count], places[:count])
+    decisions, ranks = np.empty((k, len(values)), dtype=np.int64), np.empty(k, dtype=np.int64)
+    count = quantization_kernels.order_preserving(values, center, k, decisions, ranks)
+    return Candidates(decisions[:count], ranks[:count])
 
 
 def _joined(*lists: Candidates) -> Candidates:
-    """Join candidates; of equal decisions the first stays, with the earliest place."""
-    place_of: dict[bytes, int] = {}  # bytes, since rows of an array do not hash
-    for decisions, places in lists:
-        for place, row in zip(places.tolist(), decisions, strict=True):
+    """Join candidates; a decision that is there twice stays at its first index, at least rank."""
+    rank_of: dict[bytes, int] = {}  # by bytes, since rows of an array cannot be hashed
+    for decisions, ranks in lists:
+        for rank, row in zip(ranks.tolist(), decisions, strict=True):
             key = row.tobytes()
-            place_of[key] = min(place, place_of.get(key, place))
-    joined = np.frombuffer(b"".join(place_of), dtype=np.int64).reshape(len(place_of), -1)
-    return Candidates(joined.copy(), np.array(list(place_of.values())))
+            rank_of[key] = min(rank, rank_of.get(key, rank))
+    joined = np.frombuffer(b"".join(rank_of), dtype=np.int64).reshape(len(rank_of), -1)
+    return Candidates(joined.copy(), np.array(list(rank_of.values())))

@@ -10,18 +10,19 @@ class ReplayMemory:
     """A ring buffer that keeps the newest `capacity` rows and samples them uniformly.
 
     Args:
-        capacity: how many rows it holds.
-        row_size: entries in a row.
-        rng: where the sampled indices come from.
+        capacity: the number of rows that it holds.
+        row_size: the number of entries in a row.
+        rng: source of the sampled indices.
 
     Raises:
         TypeError: if a size is not an integer.
         ValueError: if a size is below 1.
 
     Attributes:
-        rows: the buffer `[capacity, row_size]`, float32 as the network sees it; rows never
+        rows: the buffer `[capacity, row_size]`, float32 like the network's inputs; rows never
             written are zero.
-        counter: how many rows were ever written.
+        counter: the number of rows ever written.
+        rng: the argument.
     """
 
     def __init__(self, capacity: int, row_size: int, rng: np.random.Generator) -> None:
@@ -31,7 +32,7 @@ class ReplayMemory:
         self.rng = rng
 
     def __len__(self) -> int:
-        """Return how many written rows there are to sample from."""
+        """Return the number of written rows to sample from."""
         return min(self.counter, len(self.rows))
 
     def append(self, state: NDArray[np.floating], decision: NDArray[np.generic]) -> None:
@@ -49,6 +50,17 @@ class ReplayMemory:
         row[: len(state)] = state
         row[len(state) :] = decision
         self.counter += 1
+
+    def append_newest(self, other: "ReplayMemory") -> None:
+        """Append the newest rows of another memory, as many as there is room for, oldest first."""
+        kept = min(len(other), len(self.rows))
+        for row in range(other.counter - kept, other.counter):
+            self.rows[self.counter % len(self.rows)] = other.rows[row % len(other.rows)]
+            self.counter += 1
+
+    def ends_interval(self, interval: int) -> bool:
+        """Whether the number of rows ever written is a multiple of an interval."""
+        return self.counter % interval == 0
 
     def sample(self, batch_size: int) -> NDArray[np.float32]:
         """Return `[batch_size, row_size]` written rows, drawn uniformly with replacement.

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent import DROO, MemoryDNN
+from agent.backends import CompiledMLP
 from agent.kernels import mlp as mlp_kernels
 from benchmarks.common import (
     RUNS,
@@ -20,7 +21,8 @@ from benchmarks.common import (
 )
 from droo_core.jit import kernel_of
 from env import WPMECCritic
-from env.common.features import WPMEC_FEATURES, WPMECView, states
+from env.common.features import states
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from env.wpmec.kernels import allocation as wpmec_kernels
 from experiments.configs import BenchConfig
 
@@ -32,8 +34,8 @@ kernel = kernel_of(__file__, Path(mlp_kernels.__file__).parent)
 
 @kernel
 def forward_passes(
-    weights: mlp_kernels.Several,
-    biases: mlp_kernels.Several,
+    weights: mlp_kernels.Arrays,
+    biases: mlp_kernels.Arrays,
     state: NDArray[np.float32],
     count: int,
 ) -> float:
@@ -100,19 +102,19 @@ def product_rates(rounds: int) -> dict[str, float]:
 
 def training_flops(agent: MemoryDNN) -> int:
     """Return the operations of a training step: products with the weights, forward and back."""
-    layers = agent.compiled_layers
-    assert layers is not None
-    sizes = [weight.size for weight in layers[0]]
+    backend = agent.learner.backend
+    assert isinstance(backend, CompiledMLP)
+    sizes = [weight.size for weight in backend.layers()[0]]
     # Forward, derivatives by the weights, and by the inputs of every layer but the first.
     return 2 * agent.batch_size * (2 * sum(sizes) + sum(sizes[1:]))
 
 
 def forward_us(agent: MemoryDNN, rounds: int) -> float:
     """Return the microseconds of one forward pass, without Python's part of it."""
-    layers = agent.compiled_layers
-    assert layers is not None
+    backend = agent.learner.backend
+    assert isinstance(backend, CompiledMLP)
     state = np.ones(agent.net[0], np.float32)
-    us = best_us_a_call(lambda: forward_passes(*layers, state, FORWARD_PASSES), rounds)
+    us = best_us_a_call(lambda: forward_passes(*backend.layers(), state, FORWARD_PASSES), rounds)
     return us / FORWARD_PASSES
 
 

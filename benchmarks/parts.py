@@ -80,9 +80,13 @@ def training_steps(agent: MemoryDNN) -> tuple[Call, Call]:
     for copied, parameter in zip(network.parameters(), agent.model.parameters(), strict=True):
         copied.data.copy_(parameter.data)
     optimizer = torch.optim.Adam(network.parameters(), agent.lr, weight_decay=1e-4, fused=True)
-    passes = Autograd(network, binary_cross_entropy)
+    backend = Autograd(network, binary_cross_entropy)
 
-    return agent.learn, lambda: passes.step(optimizer, *agent.sample())
+    def by_torch() -> object:
+        states, decisions = np.split(agent.replay.sample(agent.batch_size), [agent.net[0]], axis=1)
+        return backend.step(optimizer, states, decisions)
+
+    return agent.learn, by_torch
 
 
 def quantizers() -> dict[str, Call]:

@@ -1,6 +1,7 @@
 """The section of `python -m benchmarks.report` on multi-slot MEC with queues."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from experiments.configs import BenchConfig, LyDROOConfig, resolve
 from experiments.problems import experiment_of
 from experiments.problems.queueing.frames import make_frames
 from experiments.runs.run import warm_up
-from experiments.simulation import simulate
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {"preset": "published"},
@@ -81,10 +81,9 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
 def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames of a run, after compilation."""
     experiment = experiment_of(settings)
-    task = experiment.prepare(resolve(settings), progress=False)
+    task = replace(experiment.prepare(resolve(settings), progress=False), num_frames=num_frames)
     warm_up(experiment, task)
-    steps = simulate(task.decider, task.problem, num_frames, options=task.options)
-    return timed(step.frame for step in steps)
+    return timed(step.frame for step in task.simulate())
 
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:

@@ -7,7 +7,6 @@ group has a `plain` row, that is `benchmarks/plain.py`, measured in the same run
 import sys
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from agent import MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
+from agent.networks import POLICIES
 from benchmarks import plain
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import certified_optimum, coordinate_descent
-from experiments.configs import SUITABLE, DROOConfig, PolicyName, Preset
-from experiments.droo import build
+from experiments.configs import DROOConfig, Preset, resolve
+from experiments.problems.wpmec.experiment import build
 from experiments.simulation import simulate
 
 torch.set_num_threads(1)
@@ -30,7 +30,7 @@ WARM_UP = 3000  # frames until K has settled
 
 def frames(num_devices: int, preset: Preset = "published") -> Iterator[None]:
     """Play frames for ever: decide, learn, step."""
-    config = DROOConfig(preset=preset)
+    config = resolve(DROOConfig(preset=preset))
     agent = build(config, num_devices, np.random.SeedSequence(0))
     env = WirelessPoweredMEC(num_devices, features=config.features or ())
     for _ in simulate(agent, env, sys.maxsize, seed=0):
@@ -138,12 +138,10 @@ def test_quantizer(benchmark: BenchmarkFixture, name: str) -> None:
     benchmark(QUANTIZERS[name], np.random.default_rng(0).random(10), 10)
 
 
-POLICIES = get_args(PolicyName)
-
-
-def filled(policy: PolicyName, num_devices: int = 10) -> MemoryDNN:
+def filled(policy: str, num_devices: int = 10) -> MemoryDNN:
     """An agent with a full memory."""
-    features, hidden = SUITABLE[policy]
+    config = resolve(DROOConfig(policy=policy))
+    features, hidden = config.features or (), config.hidden or ()
     net = [len(features) * num_devices, *hidden, num_devices]
     agent = MemoryDNN(
         net, batch_size=128, memory_size=1024, policy=policy, features=features, seed=0
@@ -156,12 +154,12 @@ def filled(policy: PolicyName, num_devices: int = 10) -> MemoryDNN:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.benchmark(group="policy, one state, N = 10")
-def test_forward(benchmark: BenchmarkFixture, policy: PolicyName) -> None:
+def test_forward(benchmark: BenchmarkFixture, policy: str) -> None:
     agent = filled(policy)
     benchmark(agent.relaxed_decision, np.ones(agent.net[0]))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.benchmark(group="training step, batch 128, N = 10")
-def test_learn(benchmark: BenchmarkFixture, policy: PolicyName) -> None:
+def test_learn(benchmark: BenchmarkFixture, policy: str) -> None:
     benchmark(filled(policy).learn)

@@ -1,1 +1,1 @@
-"""Foundations of `agent` and `env`: compilation, checks of arguments, optional packages."""
+"""Foundations that `agent` and `env` share: compilation, argument checks, optional packages."""

@@ -1,22 +1,22 @@
-"""Packages that only some users need, each behind an extra of the installation."""
+"""Optional packages, each installed by an extra of the distribution."""
 
 import importlib
 from types import ModuleType
 
 
 class MissingExtraError(ImportError):
-    """A package is not installed that belongs to an extra."""
+    """An optional package is not installed."""
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a module of an extra.
+    """Import an optional module.
 
     Args:
         module: its name.
-        extra: that of the extra, as in `pip install "droo[EXTRA]"`.
+        extra: the extra that installs it, as in `pip install "droo[EXTRA]"`.
 
     Raises:
-        MissingExtraError: if it is not installed; the message says how to.
+        MissingExtraError: if it is not installed; the message tells how to install it.
     """
     try:
         return importlib.import_module(module)

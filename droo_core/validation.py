@@ -1,4 +1,4 @@
-"""Checks of what a caller hands in: the errors name the argument, what came, what was expected."""
+"""Checks of arguments; every error names the argument, the value given and the value expected."""
 
 import math
 import operator
@@ -24,15 +24,15 @@ def positive_int(name: str, value: object) -> int:
 
 
 def agreed_num_devices(num_devices: int | None, **sizes: int | None) -> int:
-    """Return N, on which all agree that are given; 10 if none is.
+    """Return N, the number of devices on which all arguments agree; 10 if none is given.
 
     Args:
-        num_devices: what the caller says.
-        sizes: how many devices an argument of this name is for.
+        num_devices: N as given by the caller.
+        sizes: numbers of devices of other arguments, by their names.
 
     Raises:
         TypeError: if N is not an integer.
-        ValueError: if it is below 1, or they do not agree.
+        ValueError: if N is below 1, or the arguments disagree.
     """
     given = [size for size in (num_devices, *sizes.values()) if size is not None]
     n = positive_int("num_devices", given[0] if given else 10)
@@ -53,15 +53,23 @@ def in_range(
 ) -> NDArray[np.float64]:
     """Return `value` as a contiguous float64 array with every entry finite and in [low, high].
 
+    Args:
+        name: of the argument, for the messages.
+        value: any shape.
+        low: smallest entry allowed.
+        high: largest entry allowed.
+        shape: as for `check_shape`; None admits any.
+        open_low: exclude `low` itself.
+
     Raises:
-        TypeError: if `value` holds no real numbers.
-        ValueError: if an entry is NaN, infinite or out of range (`low` itself too if `open_low`),
-            or `check_shape` refuses the shape.
+        TypeError: if `value` holds anything but real numbers.
+        ValueError: if the array is empty, its shape differs, or an entry is NaN, infinite or out
+            of range.
     """
     array = real(name, value, shape)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {list(array.shape)}")
-    smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is
+    smallest, largest = float(array.min()), float(array.max())  # NaN if any entry is NaN
     above = smallest > low if open_low else smallest >= low
     if not (above and largest <= high and math.isfinite(largest)):
         bracket = "(" if open_low else "["
@@ -78,8 +86,8 @@ def real(
     """Return `value` as a contiguous float64 array.
 
     Raises:
-        TypeError: if it holds no real numbers.
-        ValueError: if `check_shape` refuses the shape.
+        TypeError: if it holds anything but real numbers.
+        ValueError: if the shape differs: see `check_shape`.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
@@ -90,10 +98,15 @@ def real(
 
 
 def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, ...]) -> None:
-    """Check that `array` has this shape; a name such as "T" in place of a size admits any.
+    """Check the shape of an array.
+
+    Args:
+        name: of the argument, for the message.
+        array: to be checked.
+        shape: expected; a string such as "T" stands for any size.
 
     Raises:
-        ValueError: if it has another one.
+        ValueError: if the shape differs.
     """
     if array.shape == shape:
         return
@@ -106,19 +119,33 @@ def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, .
 
 
 def binary(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> NDArray[np.int64]:
-    """Return `value` as a contiguous int64 array of this shape; 0 or 1 is for the kernels to check.
+    """Return `value` as a contiguous int64 array of this shape.
+
+    Integers other than 0 and 1 pass: the kernels check for them.
 
     Raises:
-        ValueError: if the shape differs, or an entry is no integer.
+        ValueError: if the shape differs, or an entry is not an integer.
     """
     array = np.asarray(value)
     check_shape(name, array, shape)
     if array.dtype.kind not in "iub" and not np.isin(array, (0, 1)).all():
-        raise not_binary(name, array)  # before a conversion to integers would hide it
+        raise not_binary(name, array)  # the conversion to integers would hide it
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def zeros_and_ones(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> NDArray[np.int64]:
+    """Return `value` as a contiguous int64 array of zeros and ones of this shape.
+
+    Raises:
+        ValueError: if the shape differs, or an entry is neither 0 nor 1.
+    """
+    array = binary(name, value, shape)
+    if not np.isin(array, (0, 1)).all():
+        raise not_binary(name, array)
+    return array
+
+
 def not_binary(name: str, value: NDArray[np.generic]) -> ValueError:
-    """Return the error of a decision with entries other than 0 and 1."""
+    """Return the error for a decision with entries other than 0 and 1."""
     others = value[(value != 0) & (value != 1)]
     return ValueError(f"{name} must hold zeros and ones only, got {others[0]}")

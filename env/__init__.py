@@ -1,10 +1,10 @@
 """The problems: they simulate and score, and know nothing of learning.
 
-Importing this package registers `WPMEC-v0` and `QueueingMEC-v0` with Gymnasium.
+Importing this package registers their environments with Gymnasium. A problem is its folder and a
+line at the end of this file.
 """
 
-import gymnasium
-
+from env import queueing, wpmec
 from env.arrivals import ArrivalModel, ExponentialArrivals, PoissonBatches, RecordedArrivals
 from env.channel import (
     BlockFading,
@@ -17,26 +17,38 @@ from env.channel import (
     rayleigh,
     rician,
 )
-from env.problem import Frame, PlayableProblem, Problem
+from env.common.local_search import LocalOptimum
+from env.problem import CertifiedOptimum, Climbable, Frame, PlayableProblem, Problem
 from env.problem_check import ProblemReport, check_problem
-from env.queueing.critic import (
-    LocalOptimum,
+from env.queueing import (
+    MyopicCritic,
+    MyopicFrame,
     QueueingAllocation,
     QueueingCritic,
     QueueingFrame,
+    QueueingMEC,
     QueueingParameters,
+    default_queueing_channel,
+    default_queueing_weights,
 )
-from env.queueing.environment import QueueingMEC, default_queueing_channel, default_queueing_weights
-from env.queueing.myopic import MyopicCritic, MyopicFrame
-from env.wpmec.critic import Allocation, WPMECCritic, WPMECFrame, WPMECParameters
-from env.wpmec.environment import WirelessPoweredMEC, default_weights
+from env.registry import ProblemSpec, register, registered_problems
+from env.wpmec import (
+    Allocation,
+    WirelessPoweredMEC,
+    WPMECCritic,
+    WPMECFrame,
+    WPMECParameters,
+    default_weights,
+)
 from env.wrappers import DiscreteDecisions
 
 __all__ = [
     "Allocation",
     "ArrivalModel",
     "BlockFading",
+    "CertifiedOptimum",
     "ChannelModel",
+    "Climbable",
     "DiscreteDecisions",
     "ExponentialArrivals",
     "Frame",
@@ -47,6 +59,7 @@ __all__ = [
     "PoissonBatches",
     "Problem",
     "ProblemReport",
+    "ProblemSpec",
     "QueueingAllocation",
     "QueueingCritic",
     "QueueingFrame",
@@ -67,16 +80,10 @@ __all__ = [
     "linear_placement",
     "path_loss_gain",
     "rayleigh",
+    "register",
+    "registered_problems",
     "rician",
 ]
 
-gymnasium.register(
-    id="WPMEC-v0",
-    entry_point="env.wpmec:WirelessPoweredMEC",
-    vector_entry_point="env.wpmec:VectorWirelessPoweredMEC",
-)
-gymnasium.register(
-    id="QueueingMEC-v0",
-    entry_point="env.queueing:QueueingMEC",
-    vector_entry_point="env.queueing:VectorQueueingMEC",
-)
+for problem in (wpmec.PROBLEM, queueing.PROBLEM):
+    register(problem)

@@ -1,4 +1,4 @@
-"""Arrival models: how much new data each device gets, from frame to frame, in Mbit."""
+"""Arrival models: new data of each device from frame to frame, in Mbit."""
 
 import math
 from typing import Protocol
@@ -7,25 +7,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from droo_core.validation import in_range
-from env.channel import NoiseDriven, Recording
+from env.common.models import FrameModel, NoiseDriven, Recording
 
 Arrivals = NDArray[np.float64]
 
 
-class ArrivalModel(Protocol):
-    """What an environment asks of arrivals: those of the next frames, and a fresh start."""
+class ArrivalModel(FrameModel, Protocol):
+    """A model of the arrivals.
 
-    num_devices: int
-
-    def reset(self) -> None:
-        """Forget every frame so far."""
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
-        """Return the arrivals `[num_frames, N]` of the next frames, Mbit."""
+    Any object is one with `num_devices`; `reset()`, which discards all earlier frames; and
+    `sample(rng, num_frames)`, which returns the arrivals in the next frames, Mbit
+    `[num_frames, N]`.
+    """
 
 
 class _Independent(NoiseDriven):
-    """Arrivals that are independent from frame to frame."""
+    """Base of arrivals that are independent from frame to frame."""
 
     def __init__(self, mean: ArrayLike) -> None:
         self.mean = in_range("mean", mean, 0, math.inf, ("N",)).copy()
@@ -42,8 +39,8 @@ class ExponentialArrivals(_Independent):
         mean: Mbit a frame `[N]`.
 
     Raises:
-        TypeError: if `mean` holds no real numbers.
-        ValueError: if it is no vector, or an entry is negative, NaN or infinite.
+        TypeError: if `mean` holds anything but real numbers.
+        ValueError: if it is not a vector, or an entry is negative, NaN or infinite.
     """
 
     def noise(self, rng: np.random.Generator, num_frames: int) -> Arrivals:
@@ -51,21 +48,21 @@ class ExponentialArrivals(_Independent):
         return rng.standard_exponential((num_frames, self.num_devices))
 
     def of_noise(self, noise: Arrivals) -> Arrivals:
-        """Return arrivals `[T, N]`, Mbit, made of this noise `[T, N]`."""
+        """Return arrivals `[T, N]`, Mbit, for given noise `[T, N]`."""
         return self.mean * noise
 
 
 class PoissonBatches(_Independent):
-    """Batches of equal size, as many in a frame as Poisson's distribution says.
+    """Batches of equal size, Poisson-distributed in number.
 
     Args:
         mean: Mbit a frame `[N]`.
         batch: size of a batch, Mbit.
 
     Raises:
-        TypeError: if an argument holds no real numbers.
-        ValueError: if `mean` is no vector, an entry is negative, NaN or infinite, or `batch` is not
-            positive and finite.
+        TypeError: if an argument holds anything but real numbers.
+        ValueError: if `mean` is not a vector, an entry is negative, NaN or infinite, or `batch` is
+            not positive and finite.
     """
 
     def __init__(self, mean: ArrayLike, batch: float = 1.0) -> None:
@@ -73,19 +70,22 @@ class PoissonBatches(_Independent):
         self.batch = float(in_range("batch", batch, 0, math.inf, (), open_low=True))
 
     def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.int64]:
-        """Return how many batches arrive `[num_frames, N]`."""
+        """Return the numbers of batches `[num_frames, N]`."""
         return rng.poisson(self.mean / self.batch, (num_frames, self.num_devices))
 
     def of_noise(self, noise: NDArray[np.int64]) -> Arrivals:
-        """Return arrivals `[T, N]`, Mbit, of so many batches `[T, N]`."""
+        """Return arrivals `[T, N]`, Mbit, for given numbers of batches `[T, N]`."""
         return np.asarray(self.batch * noise, dtype=np.float64)
 
 
 class RecordedArrivals(Recording):
-    """Recorded arrivals `[T, N]`, Mbit; after the last frame comes the first again.
+    """Recorded arrivals, played frame by frame in a cycle.
+
+    Args:
+        arrivals: Mbit `[T, N]`.
 
     Raises:
-        TypeError: if `arrivals` holds no real numbers.
+        TypeError: if `arrivals` holds anything but real numbers.
         ValueError: if it has another shape, or an entry is negative, NaN or infinite.
     """
 

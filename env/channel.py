@@ -1,12 +1,10 @@
-"""Channel models: where the devices stand, how their gains fade, from frame to frame.
+"""Channel models: placement of the devices, path loss, and fading from frame to frame.
 
-A gain is a power gain: received over transmitted power, without a unit.
+A gain is a power gain: received over transmitted power, dimensionless.
 """
 
-import copy
 import math
-from abc import ABC, abstractmethod
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,45 +12,30 @@ from scipy.constants import speed_of_light
 from scipy.special import j0
 
 from droo_core.validation import in_range, positive_int
+from env.common.models import FrameModel, NoiseDriven, Recording
+
+__all__ = [
+    "BlockFading",
+    "ChannelModel",
+    "NoiseDriven",
+    "RecordedChannel",
+    "default_channel",
+    "jakes_correlation",
+    "linear_placement",
+    "path_loss_gain",
+    "rayleigh",
+    "rician",
+]
 
 Gains = NDArray[np.float64]
 
 
-class ChannelModel(Protocol):
-    """What an environment asks of a channel: the next frames' gains, and a fresh start."""
+class ChannelModel(FrameModel, Protocol):
+    """A model of the channel gains.
 
-    num_devices: int
-
-    def reset(self) -> None:
-        """Forget every frame so far."""
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
-        """Return the gains `[num_frames, N]` of the next frames."""
-
-
-class NoiseDriven(ABC):
-    """Base of channel and arrival models that tell chance apart from what they make of it.
-
-    The noise of T frames at once is that of T times one frame, and so are the frames. Who needs
-    many frames, but must ask for the noise frame by frame, can have them made of it all at once.
+    Any object is one with `num_devices`; `reset()`, which discards all earlier frames; and
+    `sample(rng, num_frames)`, which returns the gains `[num_frames, N]` of the next frames.
     """
-
-    num_devices: int
-
-    def sample(self, rng: np.random.Generator, num_frames: int) -> Gains:
-        """Return the next frames `[num_frames, N]`.
-
-        T frames at once are the same numbers as T times one frame.
-        """
-        return self.of_noise(self.noise(rng, num_frames))
-
-    @abstractmethod
-    def noise(self, rng: np.random.Generator, num_frames: int) -> NDArray[Any]:
-        """Return the random numbers `[num_frames, ...]` that the next frames take."""
-
-    @abstractmethod
-    def of_noise(self, noise: NDArray[Any]) -> Gains:
-        """Return the next frames `[T, N]`, made of this noise `[T, ...]`."""
 
 
 def linear_placement(num_devices: int, nearest: float = 2.5, farthest: float = 5.2) -> Gains:
@@ -130,7 +113,7 @@ class BlockFading(NoiseDriven):
         self._amplitude: NDArray[np.complex128] | None = None
 
     def reset(self) -> None:
-        """Forget the amplitudes: the next frame is independent of those so far."""
+        """Discard the amplitudes: the next frame is independent of all earlier ones."""
         self._amplitude = None
 
     def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:
@@ -138,7 +121,7 @@ class BlockFading(NoiseDriven):
         return rng.standard_normal((num_frames, self.num_devices, 2))
 
     def of_noise(self, noise: Gains) -> Gains:
-        """Return the gains `[T, N]` of the next frames, made of this noise `[T, N, 2]`."""
+        """Return the gains `[T, N]` of the next frames for given noise `[T, N, 2]`."""
         amplitude = (noise * math.sqrt(0.5)).view(np.complex128)[..., 0]
         if self.correlation != 0:
             self._correlate(amplitude)
@@ -148,7 +131,7 @@ class BlockFading(NoiseDriven):
         return gains
 
     def _correlate(self, amplitude: NDArray[np.complex128]) -> None:
-        """Turn fresh amplitudes `[T, N]`, in place, into successive ones."""
+        """Correlate independent amplitudes `[T, N]` in time; overwrites the array."""
         innovation = math.sqrt(1 - self.correlation**2)
         previous = self._amplitude
         for t in range(len(amplitude)):
@@ -159,49 +142,33 @@ class BlockFading(NoiseDriven):
 
 
 def rayleigh(average_gain: ArrayLike, correlation: float = 0.0) -> BlockFading:
-    """Return Rayleigh fading, the DROO paper's channel: no line of sight."""
+    """Return Rayleigh fading, the DROO paper's channel: no line of sight.
+
+    Args:
+        average_gain: average channel gains `[N]`.
+        correlation: as for `BlockFading`.
+    """
     return BlockFading(average_gain, 0.0, correlation)
 
 
 def rician(
     average_gain: ArrayLike, line_of_sight: float = 0.3, correlation: float = 0.0
 ) -> BlockFading:
-    """Return Rician fading, the LyDROO paper's channel: a line of sight and scattered paths."""
+    """Return Rician fading, the LyDROO paper's channel: a line of sight and scattered paths.
+
+    Args:
+        average_gain: average channel gains `[N]`.
+        line_of_sight: power fraction of the line of sight, in [0, 1].
+        correlation: as for `BlockFading`.
+    """
     return BlockFading(average_gain, line_of_sight, correlation)
 
 
-class Recording(NoiseDriven):
-    """Recorded numbers `[T, N]`, frame after frame; after the last comes the first again."""
-
-    def __init__(self, name: str, values: ArrayLike) -> None:
-        self._values = in_range(name, values, 0, math.inf, ("T", "N")).copy()
-        self.num_devices = self._values.shape[1]
-        self._next = 0
-
-    def reset(self) -> None:
-        """Start again at the first frame."""
-        self._next = 0
-
-    def noise(self, rng: np.random.Generator, num_frames: int) -> Gains:  # noqa: ARG002 (no chance)
-        """Return none, `[num_frames, 0]`."""
-        return np.empty((num_frames, 0))
-
-    def of_noise(self, noise: Gains) -> Gains:
-        """Return what is recorded of the next frames `[T, N]`, as many as there is noise of."""
-        frames = np.arange(self._next, self._next + len(noise)) % len(self._values)
-        self._next = (self._next + len(noise)) % len(self._values)
-        return self._values[frames]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy all but the recorded numbers, which may be many, and never change."""
-        memo[id(self._values)] = self._values
-        copied = copy.copy(self)
-        vars(copied).update(copy.deepcopy(vars(self), memo))
-        return copied
-
-
 class RecordedChannel(Recording):
-    """Recorded gains `[T, N]`, frame after frame; after the last comes the first again.
+    """Recorded gains, played frame by frame in a cycle.
+
+    Args:
+        gains: channel gains `[T, N]`.
 
     Raises:
         ValueError: if `gains` has another shape, or an entry is negative, NaN or infinite.

@@ -1,4 +1,4 @@
-"""Tells what is wrong with a problem, before an agent is blamed for not learning it."""
+"""Checks a problem against the contract of `env.problem`."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,22 @@ from env.problem import Floats, Ints, PlayableProblem, Problem
 from env.score_check import agree, check_score, decisions_to_try, text
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Networks work in single precision."""
+"""Largest entry of a state: networks compute in single precision."""
 
 TOO_LARGE, TOO_SMALL = 100.0, 1e-4
-"""An entry of a state that goes beyond the one, or stays below the other, is suspicious."""
+"""Magnitudes above which, or below which in all frames, an entry of a state is suspicious."""
 
 
 class ProblemReport(NamedTuple):
-    """What `check_problem` saw of a problem.
+    """Summary of the frames that `check_problem` examined.
 
     Attributes:
         num_devices: N.
-        num_inputs: entries of a state; an agent's `net` is [num_inputs, hidden..., num_devices].
-        num_frames: how many frames were looked at.
-        smallest_input: the smallest entry of their states.
-        largest_input: the largest.
-        infeasible: which fraction of the decisions scored was infeasible.
+        num_inputs: size of a state; an agent's `net` is [num_inputs, hidden..., num_devices].
+        num_frames: number of frames examined.
+        smallest_input: smallest entry of their states.
+        largest_input: largest entry of their states.
+        infeasible: fraction of the scored decisions that were infeasible.
     """
 
     num_devices: int
@@ -38,7 +38,7 @@ class ProblemReport(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A frame: its state, rewards `[K]`, a feasible decision, and what it is promised."""
+    """A frame: its state, rewards `[K]`, a feasible decision `[N]` and the reward of it."""
 
     state: Floats
     rewards: Floats
@@ -47,23 +47,23 @@ class _Seen(NamedTuple):
 
 
 def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> ProblemReport:
-    """Look for mistakes in a problem of your own.
+    """Search a problem for mistakes.
 
-    What no agent can learn from is an error; what is only suspicious is a warning. A problem that
-    has `reset` and `step` is reset and played, with random decisions, so reset it before you go on.
-    Of another one the present frame is looked at, and nothing should be left changed.
+    A violation of the contract is an error; a suspicious property is a warning. A problem with
+    `reset` and `step` is reset and played with random decisions, so reset it afterwards. Of any
+    other problem only the current frame is examined, and left unchanged.
 
     Args:
-        problem: a `Problem`, perhaps a `PlayableProblem`, with binary decisions.
-        num_frames: how many frames to play. Each asks for some 20 scores.
-        seed: for `reset`, and for the decisions that are tried.
+        problem: a `Problem`, or a `PlayableProblem`, with binary decisions.
+        num_frames: number of frames to play; each takes about 20 calls of `score`.
+        seed: for `reset` and for the decisions.
 
     Returns:
-        What was seen.
+        A summary of the frames examined.
 
     Raises:
-        TypeError: if something is missing or of a wrong type; the message tells what.
-        ValueError: if something else is wrong; the message tells what.
+        TypeError: if a member is missing or of a wrong type; the message names it.
+        ValueError: if a member violates the contract otherwise; the message says how.
     """
     positive_int("num_frames", num_frames)
     num_devices = _check_members(problem)
@@ -89,7 +89,7 @@ def check_problem(problem: Problem, *, num_frames: int = 10, seed: int = 0) -> P
 
 
 def _check_members(problem: Problem) -> int:
-    """Check that everything is there that can be looked at before a reset; return N."""
+    """Check the members that can be checked before a reset; return N."""
     if not hasattr(problem, "num_devices") or not callable(getattr(problem, "score", None)):
         missing = "score(decisions)" if hasattr(problem, "num_devices") else "num_devices"
         inner = getattr(problem, "unwrapped", problem)
@@ -109,7 +109,7 @@ def _play(
     seed: int,
     rng: np.random.Generator,
 ) -> tuple[list[_Seen], list[float]]:
-    """Return frames that were looked at, and what their decisions were paid."""
+    """Return the frames examined, and the rewards that `step` returned for their decisions."""
     frames: list[_Seen] = []
     paid: list[float] = []
     _reset(problem, seed)
@@ -126,7 +126,7 @@ def _play(
 
 
 def _look(problem: Problem, num_devices: int, rng: np.random.Generator) -> _Seen:
-    """Check the frame that waits for a decision."""
+    """Check the coming frame."""
     state = _read_state(problem)
     decisions = decisions_to_try(num_devices, rng)
     rewards = check_score(problem, decisions, rng)
@@ -137,7 +137,7 @@ def _look(problem: Problem, num_devices: int, rng: np.random.Generator) -> _Seen
 
 
 def _read_state(problem: Problem) -> Floats:
-    """Return a copy of the state `[inputs]`, which must be the same when it is read twice."""
+    """Return a copy of the state `[inputs]`, which must not change between two reads."""
     try:
         value = problem.state
     except Exception as error:
@@ -157,12 +157,12 @@ def _reset(problem: PlayableProblem, seed: int | None) -> None:
 
 
 def _step(problem: PlayableProblem, decision: Ints) -> float:
-    """Carry out a decision `[N]`, begin anew if that was the last frame, and return the reward."""
-    handed = decision.copy()
-    result = problem.step(handed)
+    """Carry out a decision `[N]`, reset at the end of an episode, and return the reward."""
+    argument = decision.copy()
+    result = problem.step(argument)
     _check_result("step", result, "(state, reward, terminated, truncated, info)", problem)
-    if not np.array_equal(handed, decision):
-        raise ValueError("step must not write into the decision that it is handed, it did")
+    if not np.array_equal(argument, decision):
+        raise ValueError("step must not write into the decision that it is given, it did")
     _, reward, terminated, truncated, _ = result
     if terminated or truncated:
         _reset(problem, None)
@@ -170,7 +170,7 @@ def _step(problem: PlayableProblem, decision: Ints) -> float:
 
 
 def _check_result(name: str, result: Any, wanted: str, problem: Problem) -> None:
-    """Check what `reset` and `step` return: a tuple that begins with the state."""
+    """Check the result of `reset` or `step`: a tuple that begins with the state."""
     if not isinstance(result, tuple) or len(result) != len(wanted.split(",")):
         raise TypeError(f"{name} must return {wanted}, as Gymnasium's, got {result!r}")
     state = _read_state(problem)
@@ -181,47 +181,47 @@ def _check_result(name: str, result: Any, wanted: str, problem: Problem) -> None
 
 
 def _check_same_frames(problem: PlayableProblem, frames: Sequence[_Seen], seed: int) -> None:
-    """Play the same decisions from the same seed, without asking for scores."""
+    """Play the same decisions from the same seed again, without calling `score`."""
     _reset(problem, seed)
     for number, seen in enumerate(frames):
         if not np.array_equal(seen.state, _read_state(problem)):
             raise ValueError(
                 f"reset(seed={seed}) must bring the same frames for the same decisions, frame "
-                f"{number} was another (does anything but step draw random numbers, or from a "
+                f"{number} differed (does anything but step draw random numbers, or from a "
                 "generator that reset does not seed?)"
             )
         _step(problem, seen.decision)
 
 
 def _suspicions(problem: Problem, frames: Sequence[_Seen], paid: Sequence[float]) -> Iterator[str]:
-    """Tell what is suspicious in frames, and in what their decisions were paid, if carried out."""
+    """Yield the suspicious properties of frames and of the rewards that `step` returned."""
     if hasattr(problem, "reset") != hasattr(problem, "step"):
-        yield "problem has only one of reset and step: no frame but the present one was checked"
+        yield "problem has only one of reset and step: only the current frame was checked"
     yield from _suspicions_of_states(np.array([seen.state for seen in frames]))
     if all(np.ptp(seen.rewards) == 0 for seen in frames):
         yield "score gives all decisions the same reward: there is nothing to decide"
-    for seen, reward in zip(frames, paid, strict=False):  # nothing is paid where nothing is played
+    for seen, reward in zip(frames, paid, strict=False):  # `paid` is empty if not played
         if not agree(np.array([seen.promised]), np.array([reward])).all():
             yield (
-                f"step paid {reward} for {text(seen.decision)} where score had promised "
-                f"{seen.promised}: right only if score is a model of what step does"
+                f"step returned the reward {reward} for {text(seen.decision)}, score "
+                f"{seen.promised}: right only if score is an approximation of step"
             )
             return
 
 
 def _suspicions_of_states(states: Floats) -> Iterator[str]:
-    """Tell what is suspicious in the states `[T, inputs]` of frames."""
+    """Yield the suspicious properties of the states `[T, inputs]` of frames."""
     largest = np.abs(states).max(axis=0)
-    for wrong, what in (
+    for wrong, size in (
         (largest > TOO_LARGE, f"above {TOO_LARGE:g}"),
         ((largest > 0) & (largest < TOO_SMALL), f"never above {TOO_SMALL:g}"),
     ):
         if wrong.any():
             first = int(wrong.argmax())
             yield (
-                f"state has {wrong.sum()} of {len(wrong)} entries {what} in magnitude, as "
+                f"state has {wrong.sum()} of {len(wrong)} entries {size} in magnitude, as "
                 f"{states[-1, first]:g} at {first}: a network learns from numbers of about 1, so "
                 "divide by a typical value, or take the logarithm"
             )
     if len(states) > 1 and (states == states[0]).all():
-        yield "state is the same in all frames: it tells nothing of them"
+        yield "state is the same in all frames: it holds no information on them"

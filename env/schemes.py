@@ -1,25 +1,24 @@
-"""Schemes that do not learn, for comparison and as the reference optimum.
+"""Schemes that do not learn, for comparison and as the reference optimum: a facade.
 
-A scheme is a function `scheme(frame) -> decision [N]`; a frame is an environment that waits for a
-decision, or a `WPMECFrame` or `QueueingFrame`.
+A scheme is a function `scheme(frame) -> decision [N]`. A frame is an environment that waits for a
+decision, or one by itself, such as a `WPMECFrame` or a `QueueingFrame`.
 """
 
-from env.common.fixed import all_local, all_offloading, random_offloading
 from env.common.local_search import coordinate_descent, greedy
-from env.common.schemes import Scheme, WPMECFrameLike
-from env.problem import Frame
+from env.common.reference_schemes import (
+    all_local,
+    all_offloading,
+    full_enumeration,
+    random_offloading,
+)
+from env.problem import Frame, Scheme
 from env.queueing.optimum import (
     CertifiedLyapunovDecision,
     certified_lyapunov_optimum,
     lyapunov_optimum,
 )
-from env.wpmec.optimum import (
-    CertifiedDecision,
-    certified_optima,
-    certified_optimum,
-    full_enumeration,
-    optimum,
-)
+from env.wpmec.frame_like import WPMECFrameLike
+from env.wpmec.optimum import CertifiedDecision, certified_optima, certified_optimum, optimum
 from env.wpmec.relaxation import linear_relaxation
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Wrappers of the environments, for reinforcement learning that wants other spaces."""
+"""Wrappers of the environments, for reinforcement learning in other action spaces."""
 
 from typing import Any
 
@@ -11,24 +11,23 @@ from numpy.typing import NDArray
 Observation = NDArray[np.float64]
 Bits = NDArray[np.int8]
 
-# 65,536 actions: beyond, a network with an output for each is out of the question.
-MOST_DEVICES = 16
+MAX_DEVICES = 16  # 65,536 actions, each an output of a network
 
 
 class DiscreteDecisions(
     gymnasium.ActionWrapper[Observation, np.int64, Bits], RecordConstructorArgs
 ):
-    """Numbers the 2^N decisions of an environment, as DQN and tabular methods want them.
+    """Numbers the 2^N decisions of an environment, for DQN and tabular methods.
 
     ## Action space
-    `Discrete(2^N)`: the action, written as a binary number of N digits, is the decision, its first
-    digit that of device 0. So of four devices 6 is 0110: devices 1 and 2 offload.
+    `Discrete(2^N)`: the action as a binary number of N digits is the decision; its first digit
+    belongs to device 0. With four devices 6 is 0110: devices 1 and 2 offload.
 
     Args:
         env: an environment whose action space is `MultiBinary(N)`.
 
     Raises:
-        TypeError: if its action space is another.
+        TypeError: if its action space differs.
         ValueError: if N > 16.
     """
 
@@ -38,12 +37,12 @@ class DiscreteDecisions(
         space = env.action_space
         if not isinstance(space, MultiBinary) or not isinstance(space.n, int):
             raise TypeError(f"env must have the action space MultiBinary(N), got {space}")
-        if space.n > MOST_DEVICES:
+        if space.n > MAX_DEVICES:
             raise ValueError(
-                f"env must have at most {MOST_DEVICES} devices, for 2^N actions, got {space.n}"
+                f"env must have at most {MAX_DEVICES} devices, for 2^N actions, got {space.n}"
             )
         self.action_space = Discrete(2**space.n)
-        self._place = np.arange(space.n)[::-1]  # of each device's digit, from the right
+        self._bit = np.arange(space.n)[::-1]  # position of each device's bit, from the right
 
     def action(self, action: np.int64) -> Bits:
         """Return the decision `[N]` of an action.
@@ -53,4 +52,4 @@ class DiscreteDecisions(
         """
         if not self.action_space.contains(action):
             raise ValueError(f"action must be in {self.action_space}, got {action!r}")
-        return (action >> self._place & 1).astype(np.int8)
+        return (action >> self._bit & 1).astype(np.int8)

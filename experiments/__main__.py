@@ -1,4 +1,4 @@
-"""`python -m experiments`: the command `droo`, which lists the experiments."""
+"""`python -m experiments` is the command `droo`, which lists the commands."""
 
 from experiments.cli import main
 

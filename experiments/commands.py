@@ -1,23 +1,25 @@
-"""The commands of `droo`: a line each, and there is no other list."""
+"""The commands of `droo`, one line each; those of problems and studies are in their tables."""
 
 import ast
 import importlib
 from collections.abc import Mapping
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import configs
-from experiments.studies.tables import STUDIES as ENTRIES
+from experiments import configs, problems
+from experiments.studies import tables
 
 
 class Command(NamedTuple):
-    """What carries out a command; the docstring of its module is its help.
+    """A command. Its help is the docstring of its module, or that of its study.
 
     Attributes:
-        config: its settings, which are its options.
-        module: whose main(config) is called; imported only then, torch being slow.
-        study: name of a study, which `experiments.studies` carries out; None of another command.
+        config: class of its settings, which are its options.
+        module: its module, which has `main(config)`; imported when the command is carried out,
+            because torch takes a second to import.
+        study: name of the study that it carries out; None for other commands.
     """
 
     config: type
@@ -26,11 +28,16 @@ class Command(NamedTuple):
 
     @property
     def help(self) -> str:
-        """What it does."""
-        return docstring(self.module) if self.study is None else ENTRIES[self.study].help
+        """Help text."""
+        if self.study is None:
+            return docstring(self.module)
+        entry = tables.STUDIES[self.study]
+        if isinstance(entry, tables.OwnStudy):
+            return docstring(entry.module)
+        return cleandoc(entry.help)
 
     def carry_out(self, config: Any) -> None:
-        """Carry it out with these settings."""
+        """Carry the command out with these settings."""
         module = importlib.import_module(self.module)
         if self.study is None:
             module.main(config)
@@ -39,11 +46,11 @@ class Command(NamedTuple):
 
 
 class Menu(NamedTuple):
-    """Commands to choose one from.
+    """Several commands under one name.
 
     Attributes:
-        help: what they are.
-        entries: name -> command, or the menu that opens.
+        help: help text.
+        entries: name -> command, or another menu.
     """
 
     help: str
@@ -51,7 +58,7 @@ class Menu(NamedTuple):
 
 
 def docstring(module: str) -> str:
-    """Return what a module says of itself, without importing it and without how to start it."""
+    """Return the docstring of a module up to "`python -m", without importing the module."""
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
@@ -59,8 +66,13 @@ def docstring(module: str) -> str:
     return (ast.get_docstring(ast.parse(source)) or "").partition("`python -m")[0].strip()
 
 
+RUNS = {
+    name: Command(problems.load(registered.config), registered.script)
+    for name, registered in problems.REGISTERED.items()
+}
 STUDIES = {
-    name: Command(entry.config, "experiments.studies", name) for name, entry in ENTRIES.items()
+    name: Command(entry.config, "experiments.studies", name)
+    for name, entry in tables.STUDIES.items()
 }
 
 MENU = Menu(
@@ -68,18 +80,21 @@ MENU = Menu(
     "droo COMMAND --help lists the options of a command.\n\n"
     "droo --completion {bash,zsh} prints a completion script; droo --version the version.",
     {
-        "run": Command(configs.DROOConfig, "experiments.droo"),
-        "lydroo": Command(configs.LyDROOConfig, "experiments.lydroo"),
+        # Run.
+        **RUNS,
         "sweep": Command(configs.SweepConfig, "experiments.sweep"),
-        "plot": Command(configs.PlotConfig, "experiments.plot"),
-        "export": Command(configs.ExportConfig, "experiments.export"),
+        "study": Menu(docstring("experiments.study"), STUDIES),
         "compare": STUDIES["comparison"],
         "baselines": STUDIES["rl_baselines"],
-        "study": Menu("One study: several settings, several seeds, a table and a figure.", STUDIES),
         "reproduce": Command(configs.ReproduceConfig, "experiments.reproduce"),
-        "bench": Command(configs.BenchConfig, "benchmarks.report"),
+        # Analyse.
+        "plot": Command(configs.PlotConfig, "experiments.plot"),
+        "export": Command(configs.ExportConfig, "experiments.export"),
+        # Data.
         "dataset": Command(configs.DatasetConfig, "experiments.dataset"),
         "check": Command(configs.CheckConfig, "experiments.check"),
         "pretrain": Command(configs.PretrainConfig, "experiments.pretrain"),
+        # Tools.
+        "bench": Command(configs.BenchConfig, "benchmarks.report"),
     },
 )

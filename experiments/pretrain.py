@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from agent.pretraining import Pretraining, pretrain
 from env.datasets import read_dataset
 from experiments.cli import run_module
-from experiments.configs import PretrainConfig
+from experiments.configs import PretrainConfig, resolve
 from experiments.problems.experiment import build_agent
 from experiments.problems.wpmec.frames import recorded_weights, replay
 from experiments.runs.figures import SIZE, STYLE, save_figure
@@ -44,6 +44,7 @@ def run(config: PretrainConfig) -> Path:
         ValueError: if a setting is out of range, or the data file damaged or without labels.
         FileNotFoundError: if there is no such data file.
     """
+    config = resolve(config)
     came_from = provenance(config)
     torch.set_num_threads(1)
     data = read_dataset(config.data)

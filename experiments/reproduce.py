@@ -14,10 +14,9 @@ from experiments.studies.tables import REPRODUCED
 def main(config: ReproduceConfig) -> None:
     """Carry the studies out."""
     for name in config.only or REPRODUCED:
-        command = STUDIES[name]
-        shared = [field.name for field in fields(command.config) if hasattr(config, field.name)]
-        settings = command.config(**{name: getattr(config, name) for name in shared})
-        command.carry_out(settings)
+        study = STUDIES[name]
+        shared = [field.name for field in fields(study.config) if hasattr(config, field.name)]
+        study.carry_out(study.config(**{each: getattr(config, each) for each in shared}))
 
 
 if __name__ == "__main__":

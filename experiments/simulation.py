@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Choice, Fleet
+from agent.refinement import Climb
 from env import PlayableProblem
 
 Scheme: TypeAlias = Callable[[Any], NDArray[np.int64]]
@@ -49,6 +50,7 @@ def simulate(
     seed: int | None = None,
     *,
     options: dict[str, Any] | None = None,
+    climb: Climb | None = None,
 ) -> Iterator[Step]:
     """Yield `num_frames` time frames of an agent, or of a scheme, in a problem.
 
@@ -61,6 +63,7 @@ def simulate(
         num_frames: number of frames to play.
         seed: for `reset`; None resets without one.
         options: for `reset`, as Gymnasium has them; None passes none.
+        climb: the problem's own, faster refinement, for `DROO.decide`; None refines by its score.
 
     Raises:
         ValueError: if an agent is for another number of devices, or wants other features in the
@@ -70,7 +73,7 @@ def simulate(
         check_agrees(decider, problem)
     told = _reset(problem, seed, options)
     for number in range(1, num_frames + 1):
-        decided = _decide(decider, problem)
+        decided = _decide(decider, problem, climb)
         before, (_, reward, terminated, truncated, told) = told, problem.step(decided.decision)
         yield decided._replace(frame=number, before=before, reward=reward, info=told)
         if terminated or truncated:
@@ -147,14 +150,14 @@ def _reset(
     return info
 
 
-def _decide(decider: Decider, problem: PlayableProblem) -> Step:
+def _decide(decider: Decider, problem: PlayableProblem, climb: Climb | None) -> Step:
     """Return the decision for the coming frame; the frame itself is still to be carried out."""
     if not isinstance(decider, DROO):
         start = time.perf_counter_ns()
         decision = decider(problem)
         return Step(0, {}, decision, 0.0, {}, (time.perf_counter_ns() - start) / 1000)
     k, updates = decider.k, decider.agent.updates
-    state, climb = problem.state, getattr(problem, "climb", None)
+    state = problem.state
     start = time.perf_counter_ns()
     choice = decider.decide(state, problem.score, climb)
     decision_us = (time.perf_counter_ns() - start) / 1000

@@ -1,13 +1,13 @@
-"""Compiled code of the agent: `agent.backends` and `agent.quantization` are its doors."""
+"""Compiled kernels of the agent, called by `agent.backends` and `agent.quantization` alone."""
 
 from pathlib import Path
 
-from agent import networks
+from agent.networks import layout
 from droo_core.jit import kernel_of
 
 FAST = {"reassoc", "contract", "nsz"}
-"""The order of sums may change, and products be fused with them; NaN stays NaN."""
+"""Sums may be reordered and fused with products; NaN stays NaN."""
 
-SOURCES = Path(__file__).parent, Path(networks.__file__)
+SOURCES = Path(__file__).parent, Path(layout.__file__)
 exact_kernel = kernel_of(*SOURCES)
 kernel = kernel_of(*SOURCES, fastmath=FAST)

@@ -1,18 +1,18 @@
 """Kernels of the equivariant policy: the logits of one state, and one training step of a batch.
 
-They work on the memory of torch's tensors, and give what torch gives, up to rounding.
+They work on the memory of torch's tensors, and agree with torch up to rounding.
 
-The policy is one network for all devices: what it sees is a matrix with a column for every device
-and row of the batch, all of the first device first `[..., N * B]`. Its layers are those of an MLP,
-and so are the kernels; but the last but one is given the context too, from the mean over devices.
+The policy is one network for all devices: its activations are matrices with a column for every
+device and row of the batch, the first device's columns first `[..., N * B]`. Its layers and kernels
+are those of an MLP, but to the last layer but one the context is added, from the mean over devices.
 """
 
 import numpy as np
 
 from agent.kernels import kernel
 from agent.kernels.mlp import (
+    Arrays,
     Floats,
-    Several,
     adam,
     add_product,
     aligned_zeros,
@@ -22,14 +22,14 @@ from agent.kernels.mlp import (
     pass_back,
     product_with_transpose,
 )
-from agent.networks import SILENT
+from agent.networks.layout import SILENT
 
 
 @kernel
 def shares_of(states: Floats, num_features: int, mask: int, rows: int) -> Floats:
     """Return each device's share in the mean `[rows, B]`: one over the number of active ones.
 
-    Those that are not active have none, and neither have rows beyond the last device.
+    The shares of inactive devices, and of rows beyond the last device, are zero.
     """
     num_devices = states.shape[1] // num_features
     shares = np.zeros((rows, len(states)), np.float32)
@@ -46,7 +46,7 @@ def shares_of(states: Floats, num_features: int, mask: int, rows: int) -> Floats
 
 @kernel
 def read(states: Floats, num_features: int, mask: int, shares: Floats) -> Floats:
-    """Return the inputs of the first layer: a row a feature, and zeros up to a multiple of four."""
+    """Return the inputs of the first layer, a row a feature, rows padded to a multiple of four."""
     num_devices = states.shape[1] // num_features
     features = aligned_zeros(multiple_of_four(num_features - (mask >= 0)), shares.size)
     by_device = features.reshape(len(features), *shares.shape)
@@ -61,7 +61,7 @@ def read(states: Floats, num_features: int, mask: int, shares: Floats) -> Floats
 
 @kernel
 def dense(weight: Floats, bias: Floats, given: Floats) -> Floats:
-    """Return the outputs of a layer `[outputs, columns]`, and zeros up to a multiple of four."""
+    """Return the outputs of a layer `[outputs, columns]`, rows padded to a multiple of four."""
     outputs = aligned_zeros(multiple_of_four(len(weight)), given.shape[1])
     for o in range(len(weight)):
         for k in range(given.shape[1]):
@@ -72,17 +72,15 @@ def dense(weight: Floats, bias: Floats, given: Floats) -> Floats:
 
 
 @kernel
-def forward(
-    weights: Several, biases: Several, state: Floats, num_features: int, mask: int
-) -> Floats:
+def forward(weights: Arrays, biases: Arrays, state: Floats, num_features: int, mask: int) -> Floats:
     """Return the logits `[P, N]` of a state.
 
     Args:
-        weights: of each layer `[outputs, inputs]`, and at last the context's.
+        weights: of each layer `[outputs, inputs]`, the context's last.
         biases: of each layer `[1, outputs]`; the context has none.
         state: `[inputs]`.
-        num_features: how many features it has, each of all N devices.
-        mask: which of them tells the active devices; -1 if none does.
+        num_features: the number of features, each of all N devices.
+        mask: index of the feature that marks active devices; -1 for none.
     """
     num_devices = len(state) // num_features
     states = state.reshape(1, len(state))
@@ -108,7 +106,7 @@ def add_context_of_one(weight: Floats, given: Floats, shares: Floats, sums: Floa
 
     Args:
         weight: `[outputs, H]`.
-        given: what the encoder saw `[H, columns]`.
+        given: the encodings `[H, columns]`.
         shares: of the devices in the mean `[columns]`.
         sums: in and out.
     """
@@ -128,7 +126,7 @@ def add_context_of_one(weight: Floats, given: Floats, shares: Floats, sums: Floa
 
 @kernel
 def rectify(values: Floats) -> None:
-    """Do the ReLU in place; NaN stays NaN."""
+    """Apply the ReLU in place; NaN stays NaN."""
     for i in range(values.shape[0]):
         for k in range(values.shape[1]):
             value = values[i, k]
@@ -167,9 +165,9 @@ def add_context(weight: Floats, mean: Floats, sums: Floats) -> None:
 
 @kernel
 def pass_forward(
-    weights: Several, biases: Several, features: Floats, shares: Floats
+    weights: Arrays, biases: Arrays, features: Floats, shares: Floats
 ) -> tuple[list[Floats], Floats]:
-    """Return what each of the weights is given of a batch `[inputs, N * B]`; and the logits.
+    """Return the inputs of each of the weights for a batch `[inputs, N * B]`, and the logits.
 
     Args:
         weights: as for `forward`.
@@ -192,10 +190,10 @@ def pass_forward(
 
 @kernel
 def loss_of(logits: Floats, decisions: Floats, shares: Floats) -> tuple[float, Floats]:
-    """Return the mean binary cross-entropy, and its derivative by the logits, like these.
+    """Return the mean binary cross-entropy, and its derivative with respect to the logits.
 
     Args:
-        logits: `[4, N * B]`, of which the first row counts; SILENT where no device is active.
+        logits: `[4, N * B]`, only the first row is read; set to SILENT for inactive devices.
         decisions: zeros and ones `[B, N]`.
         shares: of the devices in the mean `[N, B]`.
     """
@@ -215,14 +213,14 @@ def loss_of(logits: Floats, decisions: Floats, shares: Floats) -> tuple[float, F
 
 @kernel
 def pass_all_back(
-    weights: Several, given: list[Floats], delta: Floats, shares: Floats
+    weights: Arrays, given: list[Floats], delta: Floats, shares: Floats
 ) -> list[Floats]:
-    """Return the derivative of the loss by what each of the weights gives `[outputs, N * B]`.
+    """Return the derivatives of the loss with respect to each layer's sums `[outputs, N * B]`.
 
     Args:
         weights: as for `forward`.
-        given: to each of them, as from `pass_forward`.
-        delta: the derivative by the logits `[4, N * B]`.
+        given: inputs of each of the weights, as from `pass_forward`.
+        delta: the derivative with respect to the logits `[4, N * B]`.
         shares: of the devices in the mean `[N, B]`.
     """
     deltas, of_context = [delta], delta
@@ -230,7 +228,7 @@ def pass_all_back(
         before = pass_back(weights[layer], deltas[-1], given[layer])
         if layer == len(weights) - 3:
             of_context = weighted_sum(deltas[-1], np.ones_like(shares))
-            # Where the mean is 0, so are all that are in it: the ReLU's zeros are the same.
+            # Where the mean is 0 all its terms are 0, so the ReLU's zeros are the same.
             of_mean = pass_back(weights[-1], of_context, given[-1])
             pass_back_mean(of_mean, given[layer], shares, before)
         deltas.append(before)
@@ -241,11 +239,11 @@ def pass_all_back(
 
 @kernel
 def pass_back_mean(of_mean: Floats, given: Floats, shares: Floats, before: Floats) -> None:
-    """Add the derivative of the loss by what the encoder gives, through the mean, before its ReLU.
+    """Add the derivative, through the mean, with respect to the encodings before their ReLU.
 
     Args:
-        of_mean: the derivative by the mean `[H, B]`.
-        given: what the encoder gives `[H, N * B]`.
+        of_mean: the derivative with respect to the mean `[H, B]`.
+        given: the encodings `[H, N * B]`.
         shares: of the devices in the mean `[N, B]`.
         before: in and out, like `given`.
     """
@@ -260,8 +258,8 @@ def pass_back_mean(of_mean: Floats, given: Floats, shares: Floats, before: Float
 
 @kernel
 def train(
-    weights: tuple[Several, Several, Several],
-    biases: tuple[Several, Several, Several],
+    weights: tuple[Arrays, Arrays, Arrays],
+    biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
     states: Floats,
@@ -269,12 +267,12 @@ def train(
     num_features: int,
     mask: int,
 ) -> float:
-    """Take one step of Adam on the mean binary cross-entropy of a batch, and return that.
+    """Take one step of Adam on a batch, and return its mean binary cross-entropy before the step.
 
     Args:
-        weights: as for `forward`; Adam's first moments of them; the second.
-        biases: as for `forward`; Adam's first moments of them; the second.
-        step: how many steps there were, this one included.
+        weights: as for `forward`; their first moments; their second moments.
+        biases: as for `forward`; their first moments; their second moments.
+        step: number of the step, from 1.
         hyperparameters: as for `mlp_kernels.adam`.
         states: `[B, inputs]`.
         decisions: zeros and ones `[B, N]`.

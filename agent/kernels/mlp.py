@@ -1,12 +1,12 @@
 """Kernels of the MLP policy: the logits of one state, and one training step of a batch.
 
-They work on the memory of torch's tensors, and give what torch gives, up to rounding. In networks
-of this size torch's bookkeeping takes twice as long as the arithmetic.
+They work on the memory of torch's tensors, and agree with torch up to rounding. In networks of this
+size torch's bookkeeping takes twice as long as the arithmetic.
 
-In a training step a matrix has a column for every row of the batch, so that the inner loops, over
-the columns, are as long as processors like them, whatever the widths of the layers. They do four
-times four entries of the weights at a time; hence weights and gradients are padded with zeros to
-multiples of four.
+In a training step a matrix has a column for every row of the batch: the inner loops run over the
+columns, and so are long enough for vector instructions, whatever the widths of the layers. They
+handle blocks of 4 x 4 weights; hence weights and gradients are padded with zeros to multiples of
+four.
 """
 
 import math
@@ -19,17 +19,17 @@ from agent.kernels import kernel
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
-Several: TypeAlias = tuple[Floats, ...] | list[Floats]
+Arrays: TypeAlias = tuple[Floats, ...] | list[Floats]
 
 
 @kernel
-def forward(weights: Several, biases: Several, state: Floats) -> Floats:
+def forward(weights: Arrays, biases: Arrays, state: Floats) -> Floats:
     """Return the logits `[N]` of a state `[inputs]`, ReLU between the layers.
 
     Args:
         weights: of each layer `[outputs, inputs]`.
         biases: of each layer `[1, outputs]`.
-        state: what the first layer gets.
+        state: the inputs of the first layer.
     """
     seen = state
     for number in range(len(weights)):
@@ -46,13 +46,13 @@ def forward(weights: Several, biases: Several, state: Floats) -> Floats:
 
 @kernel
 def multiple_of_four(size: int) -> int:
-    """Return the next multiple of four, where it is none itself."""
+    """Return the smallest multiple of four that is at least `size`."""
     return -(-size // 4) * 4
 
 
 @kernel
 def aligned_zeros(rows: int, columns: int) -> Floats:
-    """Return zeros that begin at a cache line; vectors across two lines take half as long again."""
+    """Return zeros aligned to a cache line; vectors across two lines take half as long again."""
     line = 16  # numbers of 4 bytes
     memory = np.zeros(rows * columns + line, np.float32)
     skip = -(memory.ctypes.data // 4) % line
@@ -61,7 +61,7 @@ def aligned_zeros(rows: int, columns: int) -> Floats:
 
 @kernel
 def padded(matrix: Floats) -> Floats:
-    """Return a matrix with zeros below and beside it, its sizes multiples of four."""
+    """Return a matrix padded with zeros, below and to the right, to multiples of four."""
     rows, columns = matrix.shape
     larger = np.zeros((multiple_of_four(rows), multiple_of_four(columns)), np.float32)
     for i in range(rows):
@@ -72,8 +72,8 @@ def padded(matrix: Floats) -> Floats:
 
 @kernel
 def add_product(a: Floats, b: Floats, out: Floats) -> None:
-    """Add the product of a `[M, L]` and b `[L, B]` to `out`; M and L are multiples of 4."""
-    # The bounds tell the compiler that i + 3 and j + 3 exist, which halves the time.
+    """Add the product of a `[M, L]` and b `[L, B]` to `out`; M and L must be multiples of 4."""
+    # These bounds prove to the compiler that i + 3 and j + 3 are in range, which halves the time.
     for i in range(0, a.shape[0] - a.shape[0] % 4, 4):
         out0, out1, out2, out3 = out[i], out[i + 1], out[i + 2], out[i + 3]
         for j in range(0, a.shape[1] - a.shape[1] % 4, 4):
@@ -120,10 +120,10 @@ def product_with_transpose(a: Floats, b: Floats) -> Floats:
 
 @kernel
 def cross_entropy(logits: Floats, decisions: Floats, delta: Floats) -> float:
-    """Return the mean binary cross-entropy, and write its derivative by the logits.
+    """Return the mean binary cross-entropy, and write its derivative with respect to the logits.
 
     Args:
-        logits: `[N, B]`, or more rows, which are not looked at.
+        logits: `[N, B]`; further rows are ignored.
         decisions: zeros and ones `[B, N]`.
         delta: out, like `logits`.
     """
@@ -131,7 +131,7 @@ def cross_entropy(logits: Floats, decisions: Floats, delta: Floats) -> float:
     scale = np.float32(1 / decisions.size)
     loss = 0.0
     for i in range(num_devices):
-        product = 1.0  # of 1 + e^-|z|: one logarithm for many entries
+        product = 1.0  # product of 1 + e^-|z|, so that one logarithm serves many entries
         for k in range(batch_size):
             z, target = logits[i, k], decisions[k, i]
             e = math.exp(-abs(z))
@@ -155,9 +155,15 @@ def adam(
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
 ) -> None:
-    """Take step number `step` of Adam with weight decay in place; all arrays are `[M, L]`.
+    """Take a step of Adam with weight decay in place.
 
-    `hyperparameters` are the learning rate, both betas, epsilon and the weight decay.
+    Args:
+        parameter: in and out `[M, L]`.
+        gradient: of the loss `[M, L]`.
+        first: first moments, in and out `[M, L]`.
+        second: second moments, in and out `[M, L]`.
+        step: number of the step, from 1.
+        hyperparameters: learning rate, both betas, epsilon and weight decay.
     """
     rate, beta1, beta2, epsilon, decay = hyperparameters
     keep1, take1 = np.float32(beta1), np.float32(1 - beta1)
@@ -174,8 +180,8 @@ def adam(
 
 
 @kernel
-def pass_forward(weights: Several, biases: Several, states: Floats) -> tuple[Floats, Ints]:
-    """Return what each layer sees of a batch, and at last the logits.
+def pass_forward(weights: Arrays, biases: Arrays, states: Floats) -> tuple[Floats, Ints]:
+    """Return the inputs of every layer for a batch, and the logits.
 
     Args:
         weights: of each layer `[outputs, inputs]`.
@@ -183,8 +189,8 @@ def pass_forward(weights: Several, biases: Several, states: Floats) -> tuple[Flo
         states: `[B, inputs]`.
 
     Returns:
-        Inputs of the first layer, outputs of every layer, one after the other `[..., B]`, each with
-        rows of zeros up to a multiple of four; and the row in which each of them begins, and ends.
+        The inputs of the first layer and the outputs of every layer, stacked `[..., B]`, each with
+        rows of zeros up to a multiple of four; and the rows at which they begin, with the end.
     """
     num_layers, batch_size = len(weights), len(states)
     begins = np.zeros(num_layers + 2, np.int64)
@@ -209,11 +215,11 @@ def pass_forward(weights: Several, biases: Several, states: Floats) -> tuple[Flo
 
 @kernel
 def pass_back(weight: Floats, delta: Floats, given: Floats) -> Floats:
-    """Return the derivative of the loss by a layer's inputs before their ReLU.
+    """Return the derivative of the loss with respect to a layer's inputs before their ReLU.
 
     Args:
         weight: `[outputs, inputs]`.
-        delta: the derivative by the layer's outputs `[outputs, B]`.
+        delta: the derivative with respect to the layer's outputs `[outputs, B]`.
         given: the inputs after the ReLU `[inputs, B]`.
     """
     before = aligned_zeros(given.shape[0], given.shape[1])
@@ -226,19 +232,19 @@ def pass_back(weight: Floats, delta: Floats, given: Floats) -> Floats:
 
 @kernel
 def train(
-    weights: tuple[Several, Several, Several],
-    biases: tuple[Several, Several, Several],
+    weights: tuple[Arrays, Arrays, Arrays],
+    biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
     states: Floats,
     decisions: Floats,
 ) -> float:
-    """Take one step of Adam on the mean binary cross-entropy of a batch, and return that.
+    """Take one step of Adam on a batch, and return its mean binary cross-entropy before the step.
 
     Args:
-        weights: of each layer `[outputs, inputs]`; Adam's first moments of them; the second.
-        biases: of each layer `[1, outputs]`; Adam's first moments of them; the second.
-        step: how many steps there were, this one included.
+        weights: of each layer `[outputs, inputs]`; their first moments; their second moments.
+        biases: of each layer `[1, outputs]`; their first moments; their second moments.
+        step: number of the step, from 1.
         hyperparameters: as for `adam`.
         states: `[B, inputs]`.
         decisions: zeros and ones `[B, N]`.

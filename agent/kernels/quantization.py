@@ -14,30 +14,30 @@ def order_preserving(
     center: float,
     k: int,
     decisions: NDArray[Any],
-    places: NDArray[np.int64],
+    ranks: NDArray[np.int64],
 ) -> int:
     """Write the distinct candidates of at most k thresholds, and return how many there are.
 
-    The first threshold is the center, the others are the values, nearest first. (DROO eq. 8 and 9.)
+    The first threshold is the center, the others are the values, nearest first (DROO eq. 8 and 9).
 
     Args:
-        values: `[N]`; a device is the likelier to offload the larger its value.
-        center: the value of a device that may as well do either.
-        k: how many thresholds to use at most.
+        values: `[N]`; devices with larger values are likelier to offload.
+        center: the value of an undecided device.
+        k: the most thresholds to use.
         decisions: out, `[min(k, N + 1), N]` at least.
-        places: out, which threshold each candidate is from, from 0 `[min(k, N + 1)]` at least.
+        ranks: out, index of the threshold of each candidate, `[min(k, N + 1)]` at least.
     """
     distances = np.abs(values - center)
     nearest = np.argsort(distances, kind="mergesort")  # stable
     count = 1
-    places[0] = 0
+    ranks[0] = 0
     for i in range(len(values)):
         decisions[0, i] = values[i] > center
-    for place in range(1, min(k, len(values) + 1)):
-        device = nearest[place - 1]
+    for rank in range(1, min(k, len(values) + 1)):
+        device = nearest[rank - 1]
         threshold = values[device]
         known = False
-        for earlier in nearest[: place - 1][::-1]:  # those as near: no other is equal
+        for earlier in nearest[: rank - 1][::-1]:  # equal values are at equal distances
             if known or distances[earlier] != distances[device]:
                 break
             known = values[earlier] == threshold
@@ -50,6 +50,6 @@ def order_preserving(
         else:
             for i in range(len(values)):
                 decisions[count, i] = values[i] >= threshold
-        places[count] = place
+        ranks[count] = rank
         count += 1
     return count

@@ -1,4 +1,4 @@
-"""How results look in a notebook."""
+"""Display of results in notebooks."""
 
 import html
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ def device_table(caption: str, columns: Mapping[str, ArrayLike]) -> str:
     """Return an HTML table with a row for each device.
 
     Args:
-        caption: what stands above it.
-        columns: heading -> values `[N]`, written with four digits.
+        caption: of the table.
+        columns: heading -> values `[N]`, shown with four digits.
 
     Raises:
         ValueError: if the columns differ in length.

@@ -1,4 +1,4 @@
-"""What chance gives to many environments, drawn some frames ahead where that can be undone."""
+"""Random frames of many environments, drawn ahead in blocks where that can be undone."""
 
 import copy
 from collections.abc import Sequence
@@ -8,62 +8,61 @@ import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
-from env.arrivals import ArrivalModel
-from env.channel import ChannelModel, NoiseDriven
+from env.common.models import FrameModel, NoiseDriven
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Models = Sequence[ChannelModel | ArrivalModel]
+Models = Sequence[FrameModel]
 
-AHEAD = 64  # frames that are drawn at once
+BLOCK_SIZE = 64  # frames
 
 
 class Draws:
     """The random frames of B environments, each with its own generator and its own models.
 
-    They are those that an environment gets that asks its models frame by frame: before an episode
-    starts anew the frames that were drawn in vain are taken back. Models that sample in another way
-    than `NoiseDriven` are asked frame by frame here too.
+    The frames equal those of an environment that samples its models frame by frame: before a new
+    episode, frames drawn but not used are undone. Models whose `sample` is not that of
+    `NoiseDriven` are sampled frame by frame.
 
     Args:
         num_envs: B.
-        models: whom a step asks, in this order; the last is the channel, which alone is asked for
-            the first frame of an episode. Each environment gets copies of its own.
+        models: sampled in a step, in this order; the last is the channel, the only one sampled for
+            the first frame of an episode. Each environment gets its own copies.
     """
 
     def __init__(self, num_envs: int, models: Models) -> None:
         self._models = [copy.deepcopy(models) for _ in range(num_envs)]
         self._seeded: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
-        self._before: list[tuple[Any, Models]] = [({}, ())] * num_envs  # the last block
+        self._before: list[tuple[Any, Models]] = [({}, ())] * num_envs  # state before the block
         self._driven = all(
             getattr(type(model), "sample", None) is NoiseDriven.sample for model in models
         )
-        self._size = AHEAD if self._driven else 1  # of a block, frames
+        self._size = BLOCK_SIZE if self._driven else 1  # frames of a block
         self._blocks = [np.empty((num_envs, self._size, model.num_devices)) for model in models]
-        self._used = np.full(num_envs, self._size)  # frames of the block
+        self._used = np.full(num_envs, self._size)  # frames of the block used
 
     @property
     def generators(self) -> tuple[np.random.Generator, ...]:
-        """The environments' generators, in the state that the frames so far have left."""
+        """The environments' generators, in their state after the frames used so far."""
         for b in range(len(self._models)):
-            self._take_back(b)
+            self._undo(b)
         return tuple(self._generator(b) for b in range(len(self._models)))
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """What the environments' generators were seeded with."""
+        """The seeds of the environments' generators."""
         return tuple(self._seeding(b)[1] for b in range(len(self._models)))
 
     def start(self, environments: Indices, seeds: Sequence[int | None]) -> Floats:
         """Return the first gains `[E, N]` of new episodes.
 
         Args:
-            environments: E of them.
-            seeds: `[E]`; None goes on with the generator that there is.
+            environments: indices `[E]`.
+            seeds: `[E]`; None continues with the current generator.
         """
         gains = np.empty((len(environments), self._blocks[-1].shape[-1]))
         for gain, b, seed in zip(gains, environments, seeds, strict=True):
-            self._take_back(b)
+            self._undo(b)
             if seed is not None:
                 self._seeded[b] = seeding.np_random(seed)
             for model in self._models[b]:
@@ -72,7 +71,7 @@ class Draws:
         return gains
 
     def next(self, environments: Indices) -> list[Floats]:
-        """Return the next frames `[E, N]` of E environments, one for each model."""
+        """Return the next frame `[E, N]` of each model, in environments with indices `[E]`."""
         for b in environments[self._used[environments] == self._size]:
             self._draw(b)
         frames = [block[environments, self._used[environments]] for block in self._blocks]
@@ -80,7 +79,7 @@ class Draws:
         return frames
 
     def _seeding(self, b: int) -> tuple[np.random.Generator, int]:
-        """Return an environment's generator and its seed; without one it is chance's."""
+        """Return an environment's generator and its seed, drawn at random if none was given."""
         seeded = self._seeded[b] = self._seeded[b] or seeding.np_random()
         return seeded
 
@@ -88,22 +87,23 @@ class Draws:
         return self._seeding(b)[0]
 
     def _draw(self, b: int) -> None:
+        """Draw an environment's next block."""
         if self._driven:
             state = self._generator(b).bit_generator.state
             self._before[b] = state, copy.deepcopy(self._models[b])
-        for block, frames in zip(self._blocks, self._ask(b, self._size), strict=True):
+        for block, frames in zip(self._blocks, self._sample(b, self._size), strict=True):
             block[b] = frames
         self._used[b] = 0
 
-    def _take_back(self, b: int) -> None:
-        """Bring generator and models to where they would be without the frames not yet used."""
+    def _undo(self, b: int) -> None:
+        """Restore generator and models to their state after the last frame used."""
         if self._used[b] < self._size:
             self._generator(b).bit_generator.state, self._models[b] = self._before[b]
-            self._ask(b, int(self._used[b]))
+            self._sample(b, int(self._used[b]))
             self._used[b] = self._size
 
-    def _ask(self, b: int, num_frames: int) -> list[Floats]:
-        """Return the next frames `[T, N]` of each model, as if asked in turn frame by frame."""
+    def _sample(self, b: int, num_frames: int) -> list[Floats]:
+        """Return the next frames `[T, N]` of each model, as sampled in turn frame by frame."""
         rng, models = self._generator(b), self._models[b]
         if len(models) == 1 or num_frames == 1:
             return [model.sample(rng, num_frames) for model in models]

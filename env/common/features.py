@@ -1,8 +1,8 @@
-"""Features: what a state tells of each device."""
+"""Features: the per-device quantities that make up a state."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,103 +10,57 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class WPMECView(NamedTuple):
-    """What a frame of wireless powered MEC is to the devices, `[N]` each; of T frames `[T, N]`.
+class DeviceView(Protocol):
+    """Per-device quantities of a frame, `[N]` each; of T frames `[T, N]`: a `NamedTuple`."""
 
-    Attributes:
-        gain: channel gains.
-        weights: of the devices.
-    """
+    @property
+    def gain(self) -> Floats:
+        """Channel gains."""
 
-    gain: Floats
-    weights: Floats
-
-
-class QueueingView(NamedTuple):
-    """What a frame of MEC with queues is to the devices, `[N]` each; of T frames `[T, N]`.
-
-    Attributes:
-        gain: channel gains.
-        data_queue: Mbit.
-        energy_queue: virtual energy queues.
-        weights: of the devices.
-        price: the first of what `QueueingFrame.outlook` returns.
-        airtime: the second.
-        ahead: the third.
-    """
-
-    gain: Floats
-    data_queue: Floats
-    energy_queue: Floats
-    weights: Floats
-    price: Floats
-    airtime: Floats
-    ahead: Floats
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the quantities."""
 
 
-View = TypeVar("View", WPMECView, QueueingView)
-Known = Mapping[str, Callable[[View], Floats]]
-"""Features by name, as functions of what a frame is to the devices."""
+View = TypeVar("View", bound=DeviceView)
+
+FeatureTable = Mapping[str, Callable[[View], Floats]]
+"""The features that a problem offers: name -> function from a view to values `[N]` or `[T, N]`."""
 
 SMALLEST_LOG = -14.0
-"""The least that `log_gain` can be, for a millionth of the usual gain, or for none at all."""
+"""Lower bound of `log_gain`: a millionth of the usual gain, or none at all."""
 
-LONGEST = 4.0
-"""Frames: a device that would take longer than this is as far from being offloaded as can be."""
-
-MOST_FRAMES = 1000
+MAX_AGE = 1000  # frames
 
 NO_FRAME = "call reset() first: there is no frame yet"
 
 
-def _log(scaled_gain: Floats) -> Floats:
+def log_gain(scaled_gain: Floats) -> Floats:
+    """Return the natural logarithm of gains that are about 1, at least `SMALLEST_LOG`."""
     return np.log(np.maximum(scaled_gain, np.exp(SMALLEST_LOG)))
 
 
-def _active(gain: Floats) -> Floats:
+def active(gain: Floats) -> Floats:
+    """Return 1 for each device that has a gain, else 0."""
     return (gain > 0).astype(np.float64)
 
 
-# Networks like numbers about 1. Gains are about 1e-6 in wireless powered MEC, where devices stand
-# at some metres, and about 1e-11 in MEC with queues, where they stand at hundreds.
-WPMEC_FEATURES: Known[WPMECView] = {
-    "gain": lambda frame: frame.gain * 1e6,
-    "log_gain": lambda frame: _log(frame.gain * 1e6),
-    "weight": lambda frame: frame.weights,
-    "active": lambda frame: _active(frame.gain),
-}
-
-QUEUEING_FEATURES: Known[QueueingView] = {
-    "gain": lambda frame: frame.gain * 1e10,
-    "data_queue": lambda frame: frame.data_queue / 1e4,
-    "energy_queue": lambda frame: frame.energy_queue / 1e4,
-    "log_gain": lambda frame: _log(frame.gain * 1e10),
-    "log_data_queue": lambda frame: np.log1p(frame.data_queue),
-    "log_energy_queue": lambda frame: np.log1p(frame.energy_queue),
-    "weight": lambda frame: frame.weights,
-    "active": lambda frame: _active(frame.gain),
-    "log_price": lambda frame: np.log1p(frame.price),
-    "airtime": lambda frame: np.minimum(frame.airtime, LONGEST),
-    "ahead": lambda frame: np.minimum(frame.ahead, LONGEST),
-}
-
-OUTLOOK = ("log_price", "airtime", "ahead")
-"""Those features that want `QueueingFrame.outlook`."""
-
-
-def parse(features: Sequence[str], known: Iterable[str]) -> list[tuple[str, int]]:
+def parse(features: Sequence[str], table: Iterable[str]) -> list[tuple[str, int]]:
     """Return the name and the age of each feature; "gain@3" is the gain of three frames ago.
 
+    Args:
+        features: names, each optionally with an age.
+        table: names of the features that there are.
+
     Raises:
-        ValueError: if there is none, one is there twice, or there is no such feature.
+        ValueError: if no feature is given, one is given twice, or there is no such feature.
     """
     parsed = []
     for feature in features:
         name, at, age = feature.partition("@")
         frames = int(age) if age.isdecimal() and len(age) < 5 else 0
-        if name not in known or (at and not 1 <= frames <= MOST_FRAMES):
+        if name not in table or (at and not 1 <= frames <= MAX_AGE):
             raise ValueError(
-                f"features must be of {', '.join(known)}, with @1, @2, ... @{MOST_FRAMES} for "
+                f"features must be of {', '.join(table)}, with @1, @2, ... @{MAX_AGE} for "
                 f"older frames, got {feature!r}"
             )
         parsed.append((name, frames))
@@ -115,56 +69,61 @@ def parse(features: Sequence[str], known: Iterable[str]) -> list[tuple[str, int]
     return parsed
 
 
-def states(features: Sequence[str], known: Known[View], frames: View) -> Floats:
-    """Return the states `[T, F N]` of frames that follow one another.
+def states(features: Sequence[str], table: FeatureTable[View], frames: View) -> Floats:
+    """Return the states `[T, F N]` of successive frames.
 
     Args:
         features: F names, as for `parse`.
-        known: the features that there are.
-        frames: T of them; before the first they were as in it.
+        table: the features that there are.
+        frames: views of T frames; frames before the first are taken to equal it.
+
+    Raises:
+        ValueError: as `parse`.
     """
     numbers = np.arange(len(frames.gain))
+    view_of = cast(Callable[..., View], type(frames))
     columns = []
-    for name, age in parse(features, known):
+    for name, age in parse(features, table):
         past = np.maximum(numbers - age, 0)
-        columns.append(known[name](type(frames)(*(each[past] for each in frames))))
+        columns.append(table[name](view_of(*(each[past] for each in frames))))
     return np.concatenate(columns, axis=1)
 
 
 class Observer(Generic[View]):
-    """Keeps as many frames as the features of a state look back on, and tells the state.
+    """Keeps as many past frames as the features need, and computes the state.
 
     Args:
-        features: names of what a state tells of each device.
-        known: the features that there are.
+        features: names of the features of a state, as for `parse`.
+        table: the features that there are.
 
     Attributes:
-        features: the argument.
-        names: those of the features without their ages.
+        features: the argument, as a tuple.
+        table: the argument.
+        names: names of the features, without their ages.
 
     Raises:
         ValueError: as `parse`.
     """
 
-    def __init__(self, features: Sequence[str], known: Known[View]) -> None:
+    def __init__(self, features: Sequence[str], table: FeatureTable[View]) -> None:
         self.features = tuple(features)
-        self._known: Known[View] = known
-        self._parsed = parse(self.features, known)
+        self.table: FeatureTable[View] = table
+        self._parsed = parse(self.features, table)
         self.names = {name for name, _ in self._parsed}
         self._frames: deque[View] = deque(maxlen=1 + max(age for _, age in self._parsed))
-        self._state: Floats | None = None  # of the coming frame, once it was asked for
+        self._state: Floats | None = None  # cache of the coming frame's
 
     @property
     def lowest(self) -> float:
-        """The least that an entry of a state can be."""
+        """Lower bound of the entries of a state."""
         return -np.inf if "log_gain" in self.names else 0.0
 
     @property
     def frame(self) -> View:
-        """The coming frame.
+        """View of the coming frame.
 
         Raises:
-            RuntimeError: before there is one.
+            RuntimeError: before the first frame.
         """
         if not self._frames:
             raise RuntimeError(NO_FRAME)
@@ -172,10 +131,10 @@ class Observer(Generic[View]):
 
     @property
     def state(self) -> Floats:
-        """The state `[F N]` of the coming frame; `[B, F N]` of those of B environments.
+        """State `[F N]` of the coming frame; `[B, F N]` of the frames of B environments.
 
         Raises:
-            RuntimeError: before there is one.
+            RuntimeError: before the first frame.
         """
         if self._state is None:
             oldest = len(self._frames) - 1
@@ -183,7 +142,7 @@ class Observer(Generic[View]):
                 raise RuntimeError(NO_FRAME)
             self._state = np.concatenate(
                 [
-                    self._known[name](self._frames[-1 - min(age, oldest)])
+                    self.table[name](self._frames[-1 - min(age, oldest)])
                     for name, age in self._parsed
                 ],
                 axis=-1,
@@ -191,23 +150,23 @@ class Observer(Generic[View]):
         return self._state.copy()
 
     def clear(self) -> None:
-        """Forget all frames."""
+        """Discard all frames."""
         self._frames.clear()
         self._state = None
 
     def add(self, frame: View) -> None:
-        """Go on to the next frame."""
+        """Append the next frame."""
         self._frames.append(frame)
         self._state = None
 
     def restart(self, environments: NDArray[np.intp]) -> None:
-        """Let the coming frame be the first of some of B environments, `[B, N]` each."""
+        """Make the coming frame the first in some of B environments; views are `[B, N]` each."""
         for frame in self._frames:
             for older, coming in zip(frame, self._frames[-1], strict=True):
                 older[environments] = coming[environments]
 
     def replace(self, frame: View) -> None:
-        """Put another frame in place of the coming one."""
+        """Replace the coming frame."""
         self._frames[-1] = frame
         self._state = None
 

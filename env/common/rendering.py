@@ -1,4 +1,4 @@
-"""Pictures of a frame: who offloads, how the frame's time is divided, how long the queues are."""
+"""Pictures of a frame: the offloading devices, the division of its time, and the queues."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # matplotlib is loaded by whoever renders, not by whoever simulates
+if TYPE_CHECKING:  # matplotlib is loaded only for rendering
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
@@ -16,20 +16,20 @@ SIZE, DPI = (6.4, 4.8), 100  # inches and pixels an inch: 640 x 480 pixels
 BROADCAST, OFFLOADS, LOCAL = "#f0c24b", "#0072b2", "#b0b0b0"
 GAINS: Any = {"cmap": "viridis", "origin": "lower"}
 CENTRED: Any = {"ha": "center", "va": "center", "fontsize": 8}
-LABELLED = 30  # with more devices numbers would cover one another
+LABELLED = 30  # devices; the numbers of more would overlap
 
 
 class Picture(NamedTuple):
-    """What a picture shows of a frame.
+    """Content of a picture of a frame.
 
     Attributes:
-        title: above it.
+        title: of the picture.
         gain: channel gains `[N]`.
-        decibels: between which the gains' colours run.
-        decision: zeros and ones `[N]`; None before there is one.
-        broadcast: during which part of the frame energy is broadcast.
-        slots: during which part of it each device offloads `[N]`.
-        queues: of the devices `[N]`, by what they are called.
+        decibels: lower and upper end of the colour scale of the gains.
+        decision: zeros and ones `[N]`; None before the first decision.
+        broadcast: time in which energy is broadcast, as a fraction of the frame.
+        slots: time in which each device offloads `[N]`, as a fraction of the frame.
+        queues: title -> queue of each device `[N]`.
     """
 
     title: str
@@ -60,12 +60,12 @@ def draw(picture: Picture) -> Pixels:
 
 
 def draw_devices(ax: "Axes", picture: Picture) -> None:
-    """Draw the devices around the server, and lines to it from those that offload."""
+    """Draw the devices around the server, and lines from the offloading ones to it."""
     n = len(picture.gain)
     angle = np.pi * (0.5 - 2 * np.arange(n) / n)
     x, y = np.cos(angle), np.sin(angle)
     offloads = np.zeros(n, bool) if picture.decision is None else picture.decision == 1
-    rays = np.zeros((2, offloads.sum(), 2))  # from the server, and back: one line for all
+    rays = np.zeros((2, offloads.sum(), 2))  # to each device and back to the server, as one line
     rays[:, :, 1] = x[offloads], y[offloads]
     ax.plot(*rays.reshape(2, -1), color=OFFLOADS, linewidth=2, zorder=1)
     ax.scatter(
@@ -86,7 +86,7 @@ def draw_devices(ax: "Axes", picture: Picture) -> None:
 
 
 def draw_scale(ax: "Axes", picture: Picture) -> None:
-    """Draw which colour stands for which gain."""
+    """Draw the colour scale of the gains."""
     low, high = picture.decibels
     ax.imshow(np.linspace(0, 1, 64)[:, None], extent=(0, 1, low, high), aspect="auto", **GAINS)
     ax.set(xticks=[], yticks=np.linspace(low, high, 5))
@@ -96,7 +96,7 @@ def draw_scale(ax: "Axes", picture: Picture) -> None:
 
 
 def draw_time(ax: "Axes", picture: Picture) -> None:
-    """Draw how the frame's time is divided: the broadcast, then the devices' slots."""
+    """Draw the division of the frame's time: the broadcast, then the devices' slots."""
     users, slots = np.flatnonzero(picture.slots), picture.slots[picture.slots > 0]
     starts = picture.broadcast + np.cumsum(slots) - slots
     fill = colours(picture)[users]
@@ -119,7 +119,7 @@ def draw_time(ax: "Axes", picture: Picture) -> None:
 def draw_queue(ax: "Axes", name: str, values: Floats) -> None:
     """Draw the queue of each device."""
     ax.bar(np.arange(len(values)), values, color=OFFLOADS)
-    # A power of two, so that the scale seldom jumps from picture to picture.
+    # A power of two, so that the scale rarely changes between pictures.
     top = 2.0 ** np.ceil(np.log2(max(1.0, values.max())))
     ax.set(ylim=(0, top), yticks=[0, top / 2, top], xticks=[0, len(values) - 1])
     ax.set_title(name, fontsize=9, loc="left")
@@ -127,7 +127,7 @@ def draw_queue(ax: "Axes", name: str, values: Floats) -> None:
 
 
 def colours(picture: Picture) -> Floats:
-    """Return the devices' colours `[N, 4]`, which tell their gains; nothing is darkest."""
+    """Return the devices' colours `[N, 4]`, given by their gains; no gain is darkest."""
     from matplotlib import colormaps  # noqa: PLC0415
 
     low, high = picture.decibels
@@ -137,5 +137,5 @@ def colours(picture: Picture) -> Floats:
 
 
 def ink(fill: Floats) -> NDArray[np.str_]:
-    """Return black or white `[N]`, whichever can be read on these colours `[N, 4]`."""
+    """Return black or white `[N]`, whichever is legible on these colours `[N, 4]`."""
     return np.where(fill[:, :3] @ (0.3, 0.6, 0.1) > 0.5, "k", "w")

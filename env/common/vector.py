@@ -1,4 +1,4 @@
-"""What the vector environments have in common: many environments, stepped as one."""
+"""Base of the vector environments: many environments, stepped as one."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -11,42 +11,43 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from droo_core.validation import binary, check_shape, positive_int
-from env.common.draws import Draws, Floats, Indices, Models
+from env.common.draws import Draws, Floats, Indices
 from env.common.environment import NO_PICTURE, OffloadingEnv
-from env.common.features import NO_FRAME, Known, Observer, View
+from env.common.features import NO_FRAME, Observer, View
 from env.common.rendering import Picture, Pixels, draw
 from env.common.vector_arguments import Bools, masked, reset_mask, seeds_of
 
 Ints = NDArray[np.int64]
 Quantities = dict[str, Floats]
-"""By which the frames of B environments are known, `[B, N]` each; "channel_gain" always."""
+"""The quantities of B frames by name, `[B, N]` each; "channel_gain" is always one of them."""
 
 
 class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[View]):
-    """Base: B environments that differ in nothing but chance and what is decided.
+    """B environments that differ only in their random numbers and decisions.
 
-    Step for step they are those that `gymnasium.vector.SyncVectorEnv` makes of B single ones: the
-    same observations, rewards and infos, bit for bit.
+    Observations, rewards and infos are those of `gymnasium.vector.SyncVectorEnv` with B single
+    environments, bit for bit.
+
+    Attributes:
+        info_names: names of the quantities that infos hold of the coming frames.
 
     Args:
         num_envs: B.
         single: an environment like each of them.
-        known: the features that there are.
-        models: whom a step asks for random numbers: see `Draws`.
-        max_episode_steps: after which an episode is truncated; None never does.
-        autoreset_mode: when an episode that was truncated starts anew.
+        max_episode_steps: length at which an episode is truncated; None sets no limit.
+        autoreset_mode: when the next episode starts after a truncation.
 
     Raises:
-        TypeError: if `num_envs` or `max_episode_steps` is no integer.
+        TypeError: if `num_envs` or `max_episode_steps` is not an integer.
         ValueError: if one is below 1, or there is no such autoreset mode.
     """
+
+    info_names: tuple[str, ...] = ("channel_gain",)
 
     def __init__(
         self,
         num_envs: int,
         single: OffloadingEnv[View],
-        known: Known[View],
-        models: Models,
         max_episode_steps: int | None,
         autoreset_mode: AutoresetMode | str,
     ) -> None:
@@ -64,10 +65,10 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         self.action_space = batch_space(single.action_space, num_envs)
         self.single_observation_space = single.observation_space
         self.observation_space = batch_space(single.observation_space, num_envs)
-        self._draws = Draws(num_envs, models)
-        self._observer: Observer[View] = Observer(single.features, known)
+        self._draws = Draws(num_envs, single.models)
+        self._observer: Observer[View] = Observer(single.features, single.table)
         self.render_mode = single.render_mode
-        self._coming: Quantities = {}  # before the first reset; else `_frames` tells it
+        self._coming: Quantities = {}  # empty before the first reset; read through `_frames`
         self._pictures: list[Picture | None] = [None] * num_envs  # of the frames carried out
         self._steps = np.zeros(num_envs, np.int64)
         self._done = np.zeros(num_envs, np.bool_)
@@ -79,7 +80,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """What each environment was seeded with."""
+        """The seed of each environment."""
         return self._draws.seeds
 
     @property
@@ -106,19 +107,19 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start anew.
+        """Start episodes.
 
         Args:
-            seed: s seeds the environments with s, s + 1, ...; or a seed for each `[B]`. Those with
-                None go on with the generators that they have.
-            options: those of the single environment; and `reset_mask`, an array of bool `[B]`:
-                which environments are to start anew, by default all.
+            seed: s seeds the environments with s, s + 1, ...; or a seed for each `[B]`, None to
+                continue with the current generator.
+            options: those of the single environment, and `reset_mask`, an array of bool `[B]`: the
+                environments in which an episode starts, by default all.
 
         Raises:
-            TypeError: if `reset_mask` is no array of bool.
-            ValueError: if it or `seed` has another shape, or nothing is to start, or the single
-                environment refuses an option. Nothing has changed then.
-            RuntimeError: if the first reset is not of all.
+            TypeError: if `reset_mask` is not an array of bool.
+            ValueError: if it or `seed` has another shape, the mask is empty, or the single
+                environment refuses an option; nothing has changed then.
+            RuntimeError: if the first reset is not of all environments.
         """
         options = dict(options or {})
         mask = reset_mask(options.pop("reset_mask", None), self.num_envs)
@@ -135,8 +136,8 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
     def step(self, actions: ArrayLike) -> tuple[Floats, Floats, Bools, Bools, dict[str, Any]]:
         """Carry out decisions `[B, N]` and move on to the next frames.
 
-        With the autoreset mode NEXT_STEP, an environment whose episode has ended starts anew
-        instead, and its decision does not matter.
+        With the autoreset mode NEXT_STEP, an environment whose episode has ended starts the next
+        one instead, and its decision is ignored.
 
         Raises:
             ValueError: if the decisions have another shape or are not binary.
@@ -147,19 +148,19 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         starts = self._done & (self.autoreset_mode == AutoresetMode.NEXT_STEP)
         if (self._done & ~starts).any():
             raise RuntimeError("an episode has ended: reset it, with reset_mask among the options")
-        going = np.flatnonzero(~starts)
+        running = np.flatnonzero(~starts)
         decisions = self._checked_actions(actions, starts)
-        rewards, done = self._carry_out(decisions, going)
+        rewards, done = self._carry_out(decisions, running)
         if self.render_mode is not None:
-            for b in going.tolist():
+            for b in running.tolist():
                 of_one = {name: value[b] for name, value in done.items()}
                 self._pictures[b] = self._picture(b, decisions[b], rewards[b], **of_one)
         following = self._copy()
-        self._follow(following, done, going)
+        self._follow(following, done, running)
         self._start(following, np.flatnonzero(starts))
         self._enter(following, starts, self._observer.add)
-        self._steps[going] += 1
-        truncations = self._steps == self.max_episode_steps  # nowhere if that is None
+        self._steps[running] += 1
+        truncations = self._steps == self.max_episode_steps  # none if that is None
         self._done = truncations.copy()
         infos = self._tell(np.ones_like(starts)) | masked(done, ~starts)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and truncations.any():
@@ -175,7 +176,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
 
     @abstractmethod
     def score(self, decisions: ArrayLike) -> Floats:
-        """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
+        """Return the reward `[B, K]` of each decision `[B, K, N]` in the coming frames.
 
         Raises:
             ValueError: if the decisions have another shape or are not binary.
@@ -185,34 +186,34 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
 
     @abstractmethod
     def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
-        """Return by what, beside the gain, an episode's first frame is known, `[N]` each."""
+        """Return the quantities of an episode's first frame except the gain, `[N]` each."""
 
     @abstractmethod
-    def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
-        """Return rewards `[B]` and what infos tell of them `[B, ...]`; 0 of who is not `going`."""
+    def _carry_out(self, decisions: Ints, running: Indices) -> tuple[Floats, dict[str, Floats]]:
+        """Return rewards `[B]` and allocations `[B, ...]` by name, 0 where not `running`."""
 
     @abstractmethod
-    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:
-        """Write the frames that follow into `following`, where an environment is `going`.
+    def _follow(self, following: Quantities, done: dict[str, Floats], running: Indices) -> None:
+        """Write the next frames of the `running` environments into `following`.
 
-        `done` is what `_carry_out` told of them; a problem may add to it.
+        `done` holds the allocations that `_carry_out` returned; a problem may add to it.
         """
 
     @abstractmethod
     def _view(self, frames: Quantities) -> View:
-        """Return what frames are to the devices, `[B, N]` each."""
-
-    @abstractmethod
-    def _tell(self, mask: Bools) -> dict[str, Any]:
-        """Return infos on the coming frames of those environments in the mask `[B]`."""
+        """Return the per-device quantities of frames, `[B, N]` each."""
 
     @abstractmethod
     def _picture(
         self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
     ) -> Picture:
-        """Return a picture of an environment's coming frame, and how it is carried out if it is.
+        """Return a picture of an environment's coming frame.
 
-        `done` is what `_carry_out` told of it.
+        Args:
+            b: index of the environment.
+            decision: carried out `[N]`; None for a frame without one.
+            reward: of the decision.
+            **done: its allocation, as `_carry_out` returned it.
         """
 
     @property
@@ -226,8 +227,12 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
             raise RuntimeError(NO_FRAME)
         return self._coming
 
+    def _tell(self, mask: Bools) -> dict[str, Any]:
+        """Return infos on the coming frames of the environments in the mask `[B]`."""
+        return masked({name: self._frames[name].copy() for name in self.info_names}, mask)
+
     def _copy(self) -> Quantities:
-        """Return the coming frames, to write those into it that follow."""
+        """Return a copy of the coming frames, to be overwritten with the next ones."""
         return {name: array.copy() for name, array in self._coming.items()}
 
     def _start(
@@ -237,7 +242,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
         seeds: Sequence[int | None] = (),
         first: Mapping[str, Floats] | None = None,
     ) -> None:
-        """Write the first frames of new episodes into `following`; no seeds go on with chance."""
+        """Write the first frames of new episodes into `following`; empty `seeds` means no seeds."""
         if len(starting) == 0:
             return
         for name, value in (self._first_frame({}) if first is None else first).items():
@@ -249,7 +254,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
             self._pictures[b] = None
 
     def _enter(self, following: Quantities, starts: Bools, observe: Callable[[View], None]) -> None:
-        """Make these the coming frames; where an episode starts, there was none before."""
+        """Make these the coming frames; past frames are discarded where an episode starts."""
         observe(self._view(following))
         if starts.any():
             self._observer.restart(np.flatnonzero(starts))
@@ -258,7 +263,7 @@ class VectorOffloadingEnv(VectorEnv[Floats, ArrayLike, NDArray[Any]], Generic[Vi
     def _restart(
         self, ended: Bools, done: dict[str, Floats], infos: dict[str, Any]
     ) -> dict[str, Any]:
-        """Start those episodes anew that have ended; return infos that tell how they ended."""
+        """Start the next episode where one has ended; return infos that include the final ones."""
         final: dict[str, Any] = {}
         state = self.state
         for b in np.flatnonzero(ended):

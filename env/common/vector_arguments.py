@@ -1,4 +1,4 @@
-"""What comes into vector environments and what they tell, in Gymnasium's form."""
+"""Arguments and infos of vector environments, in Gymnasium's form."""
 
 import operator
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ Bools = NDArray[np.bool_]
 
 
 def reset_mask(mask: Any, num_envs: int) -> Bools:
-    """Return which environments are to start anew `[B]`; None is all.
+    """Return the mask `[B]` of the environments to reset; None means all.
 
     Raises:
-        TypeError: if the mask is no array of bool.
-        ValueError: if it has another shape, or has no True.
+        TypeError: if the mask is not an array of bool.
+        ValueError: if its shape differs, or no entry is True.
     """
     if mask is None:
         return np.ones(num_envs, np.bool_)
@@ -30,11 +30,11 @@ def reset_mask(mask: Any, num_envs: int) -> Bools:
 
 
 def seeds_of(seed: Any, num_envs: int) -> Sequence[int | None]:
-    """Return a seed for each environment `[B]`: s, s + 1, ..., or those given; none for None.
+    """Return a seed for each environment `[B]`: s, s + 1, ..., or those given; empty for None.
 
     Raises:
-        TypeError: if they are no integers.
-        ValueError: if those given are not as many, or one is negative.
+        TypeError: if a seed is not an integer.
+        ValueError: if the number of seeds is not B, or a seed is negative.
     """
     if seed is None:
         return ()
@@ -50,7 +50,7 @@ def one_seed(seed: Any) -> int:
     """Return a seed as an int.
 
     Raises:
-        TypeError: if it is no integer.
+        TypeError: if it is not an integer.
         ValueError: if it is negative.
     """
     try:
@@ -63,9 +63,9 @@ def one_seed(seed: Any) -> int:
 
 
 def masked(values: Mapping[str, NDArray[np.float64]], mask: Bools) -> dict[str, Any]:
-    """Return infos of those environments that are in the mask `[B]`, as Gymnasium has them.
+    """Return infos of the environments in the mask `[B]`, in Gymnasium's form.
 
-    Each of the values `[B, ...]`, set to 0 elsewhere, and beside it the mask under "_name".
+    Each of the values `[B, ...]` is set to 0 outside the mask, which is added as "_name".
     """
     infos: dict[str, Any] = {}
     if mask.any():

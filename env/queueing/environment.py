@@ -1,106 +1,35 @@
 """Multi-slot mobile-edge computing with data and energy queues as a Gymnasium environment."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from droo_core.validation import agreed_num_devices, in_range, positive_int
+from droo_core.validation import agreed_num_devices
 from env.arrivals import ArrivalModel, ExponentialArrivals
-from env.channel import BlockFading, ChannelModel, linear_placement, path_loss_gain, rician
+from env.channel import ChannelModel
+from env.common.draws import Models
 from env.common.environment import OffloadingEnv
-from env.common.features import NO_FRAME, OUTLOOK, QUEUEING_FEATURES, QueueingView
-from env.common.rendering import Picture
-from env.queueing.critic import (
-    LocalOptimum,
-    QueueingAllocation,
-    QueueingCritic,
-    QueueingFrame,
-    QueueingParameters,
-)
+from env.common.features import NO_FRAME
+from env.common.local_search import LocalOptimum
+from env.problem import Floats
+from env.queueing.bases import QueueingAllocation
+from env.queueing.critic import QueueingCritic, QueueingFrame
+from env.queueing.features import OUTLOOK, QUEUEING_FEATURES, QueueingView
 from env.queueing.myopic import MyopicCritic, MyopicFrame
+from env.queueing.parameters import (
+    MEAN_ARRIVAL,
+    QueueingParameters,
+    default_queueing_channel,
+    default_queueing_weights,
+)
+from env.queueing.picture import queueing_picture
+from env.queueing.queues import Queues, first_queues
 
-Floats = NDArray[np.float64]
-
-MEAN_ARRIVAL = 3.0  # Mbit a frame
-GAIN_RANGE = (-130.0, -90.0)  # dB, that pictures tell apart
-
-# Of what infos tell, by name.
-TOLD = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
-DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of that carried out
-
-
-class Queues(NamedTuple):
-    """What a frame finds from those before it, `[N]` each; of B environments `[B, N]`.
-
-    Attributes:
-        data_queue: Mbit.
-        energy_queue: virtual energy queues.
-        energy_left: of the budgets of all frames up to this one, J.
-    """
-
-    data_queue: Floats
-    energy_queue: Floats
-    energy_left: Floats
-
-    def after(
-        self, rate: Floats, energy: Floats, arrival: Floats, parameters: QueueingParameters
-    ) -> "Queues":
-        """Return what the next frame finds; rates and arrivals in Mbit, energies in J, as these."""
-        budget = parameters.energy_budget
-        scaled = parameters.energy_queue_scale * (energy - budget)
-        return Queues(
-            np.maximum(self.data_queue - rate + arrival, 0.0),  # rounding may leave less than 0
-            np.maximum(self.energy_queue + scaled, 0.0),
-            np.maximum(self.energy_left - energy, 0.0) + budget,
-        )
-
-
-def default_queueing_weights(num_devices: int) -> Floats:
-    """Return the LyDROO code's weights `[N]`: 1.5, 1, 1.5, 1, ..."""
-    return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.5, 1.0)
-
-
-def default_queueing_channel(num_devices: int) -> BlockFading:
-    """Return the LyDROO paper's channel: 120 m to 255 m, Rician fading, independent frames."""
-    distance = linear_placement(num_devices, 120.0, 255.0)
-    return rician(path_loss_gain(distance, exponent=3.0), line_of_sight=0.3)
-
-
-def first_queues(
-    options: Mapping[str, Any], num_devices: int, parameters: QueueingParameters
-) -> Queues:
-    """Return the queues `[N]` that an episode starts with, empty but for what the options say.
-
-    Raises:
-        TypeError: if a queue holds no real numbers.
-        ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is another
-            option.
-    """
-    queues = {name: np.zeros(num_devices) for name in ("data_queue", "energy_queue")}
-    for name, values in options.items():
-        if name not in queues:
-            raise ValueError(f"options must be of {', '.join(queues)}, got {name!r}")
-        queues[name] = in_range(name, values, 0, math.inf, (num_devices,)).copy()
-    return Queues(**queues, energy_left=np.full(num_devices, parameters.energy_budget, float))
-
-
-def queueing_picture(
-    gain: Floats,
-    data_queue: Floats,
-    energy_queue: Floats,
-    decision: ArrayLike | None = None,
-    done: QueueingAllocation | None = None,
-) -> Picture:
-    """Return the picture of a frame `[N]`, and how a decision `[N]` was carried out in it."""
-    queues = {"Data queue, Mbit": data_queue, "Energy queue": energy_queue}
-    if decision is None or done is None:
-        return Picture("Before the first decision", gain, GAIN_RANGE, queues=queues)
-    offload, computed, used = np.array(decision, np.int64), done.rate.sum(), done.energy.sum()
-    title = f"{offload.sum()} of {len(gain)} offload (blue): {computed:.1f} Mbit, {used:.2f} J"
-    return Picture(title, gain, GAIN_RANGE, offload, 0.0, done.offload_time.copy(), queues)
+# Names of quantities in infos.
+COMING = ("channel_gain", "data_queue", "energy_queue")  # of the coming frame
+DONE = ("rate", "energy", "frequency", "offload_time", "power")  # of the frame carried out
 
 
 class QueueingMEC(OffloadingEnv[QueueingView]):
@@ -108,12 +37,12 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
 
     ## Description
     Each device has a queue of data to compute, into which new data arrive in every frame of 1 s,
-    and a budget of energy that it may use on average. A virtual energy queue tells how far it is
-    over that. In every frame a device computes locally or offloads. The environment allocates
-    processor frequencies, transmit powers and the frame's time in the best way for the decision
-    taken: that which weighs what is computed against energy by the two queues (Lyapunov drift plus
-    penalty), so that in the long run data queues stay short and the budgets are kept. The decision
-    is the agent's.
+    and a budget of energy that it may use on average. A virtual energy queue measures how far it
+    has exceeded the budget. In every frame a device computes locally or offloads. The agent
+    decides; the environment allocates processor frequencies, transmit powers and the frame's time
+    optimally for the decision taken: it weighs computed data against energy by the two queues
+    (Lyapunov drift plus penalty), so that in the long run data queues stay short and budgets are
+    kept.
 
     ## Action space
     `MultiBinary(N)`: 0, device i computes locally; 1, device i offloads.
@@ -138,7 +67,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     | `active` | 1 if the device has a gain, else 0 |
     | `log_price` | ln(1 + the price of time up to which it gains by offloading) |
     | `airtime` | time in s that it would take at that price, at most 4 |
-    | `ahead` | sum of the airtimes of those with a higher price, at most 4 |
+    | `ahead` | sum of the airtimes of the devices with a higher price, at most 4 |
     | `gain@1`, ... | any of them, one or more frames ago; before the first, that of the first |
 
     The first three, which are the default, are the published state.
@@ -148,8 +77,8 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     `allocation` "myopic" the weighted sum of the rates r, Mbit.
 
     ## Start
-    The first frame's gains, drawn from the channel model, and empty queues, or those that `reset`
-    has among its options.
+    The first frame's gains, drawn from the channel model, and empty queues, unless the options of
+    `reset` hold others.
 
     ## Queues
     After a frame Q becomes max(Q - r + A, 0), with the arrivals A, and Y becomes
@@ -165,13 +94,13 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
 
     ## Rendering
     With `render_mode="rgb_array"`, `render` returns a picture of the frame just carried out, an
-    array `[480, 640, 3]`: who offloads, the gains as colours, how the frame's time is divided, and
-    the queues. After `reset` it is the first frame, without a decision. No window is opened: there
-    is no "human" mode.
+    array `[480, 640, 3]`: the offloading devices, the gains as colours, the division of the frame's
+    time, and the queues. After `reset` it shows the first frame, without a decision. There is no
+    "human" mode, which would open a window.
 
     ## Vectorized
     `gymnasium.make_vec("QueueingMEC-v0", num_envs=B)` makes `VectorQueueingMEC`: B of these
-    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+    environments in one call, with the results of `gymnasium.vector.SyncVectorEnv`.
 
     ## Arguments
     ```python
@@ -180,7 +109,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
 
     gymnasium.make("QueueingMEC-v0", num_devices=20, features=("log_gain", "log_data_queue"))
     ```
-    All arguments are below. One that is a model, such as `channel`, must not be shared.
+    All arguments are listed below. Environments must not share a model, such as `channel`.
 
     ## Version history
     * v0: initial version.
@@ -188,13 +117,13 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     Args:
         num_devices: N; None takes it from `channel`, `arrivals` or `weights`, or else 10.
         weights: `[N]`, positive; None takes 1.5, 1, 1.5, 1, ...
-        channel: where the gains come from; None takes Rician fading at 120 m to 255 m.
-        arrivals: where the new data come from; None takes exponential ones, 3 Mbit on average. Two
-            environments must share neither channel nor arrivals, which keep their state.
+        channel: model of the gains; None takes Rician fading at 120 m to 255 m.
+        arrivals: model of the new data; None takes exponential arrivals, 3 Mbit on average. Both
+            models have a state, so two environments must share neither.
         parameters: the constants; None takes the paper's.
-        features: what the state tells of each device.
-        allocation: "lyapunov"; or "myopic", to compute as much as can be in each frame by itself,
-            within the energy that is left of the budgets of all frames so far.
+        features: names of the features that make up the state.
+        allocation: "lyapunov"; or "myopic", to compute as much as possible in each frame by itself,
+            within the unused part of the energy budgets of all frames so far.
         render_mode: "rgb_array", or None for no pictures.
 
     Raises:
@@ -236,14 +165,21 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         )
         self.looks_ahead = not self._observer.names.isdisjoint(OUTLOOK)
         if self.looks_ahead and allocation == "myopic":
-            raise ValueError(f"features must not be of {', '.join(OUTLOOK)} where it is myopic")
-        self._no_outlook = np.zeros((3, n))  # where no feature asks for one
+            raise ValueError(
+                f"features must not be of {', '.join(OUTLOOK)} if the allocation is myopic"
+            )
+        self._no_outlook = np.zeros((3, n))  # placeholder if no feature needs the outlook
         self._coming: QueueingFrame | MyopicFrame | None = None
         self._queues: Queues  # of the coming frame
 
     @property
+    def models(self) -> Models:
+        """The models that a step samples, in this order; the channel is the last."""
+        return (self.arrivals, self.channel)
+
+    @property
     def weights(self) -> Floats:
-        """Weights `[N]` of the devices."""
+        """Weights `[N]` of the devices, read-only."""
         return self.critic.weights
 
     @property
@@ -272,22 +208,21 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start anew; `seed` makes channel and arrivals repeatable.
+        """Start an episode.
 
         Args:
-            seed: of the random numbers.
-            options: `data_queue` (Mbit) and `energy_queue`, `[N]` each: the queues to start with.
+            seed: of the random numbers of channel and arrivals; None continues with the current
+                generator.
+            options: `data_queue` (Mbit) and `energy_queue`, `[N]` each: the initial queues.
 
         Raises:
-            TypeError: if a queue holds no real numbers.
+            TypeError: if a queue holds anything but real numbers.
             ValueError: if its shape differs, an entry is negative, NaN or infinite, or there is
-                another option. Nothing has changed then.
+                another option; nothing has changed then.
         """
         queues = first_queues(options or {}, self.num_devices, self.parameters)
         super().reset(seed=seed, options=options)
-        self.channel.reset()
-        self.arrivals.reset()
-        self._observer.clear()
+        self._restart_models()
         self._next_frame(queues)
         if self.render_mode is not None:
             self._picture = queueing_picture(*self._observer.frame[:3])
@@ -310,7 +245,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         return self.state, done.objective, False, False, info
 
     def score(self, decisions: ArrayLike) -> Floats:
-        """Return the reward `[K]` that each decision `[K, N]` would earn in the coming frame.
+        """Return the reward `[K]` of each decision `[K, N]` in the coming frame.
 
         Raises:
             ValueError: if a decision has another shape or is not binary.
@@ -320,7 +255,7 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         return self._frame.score(decisions)
 
     def allocate(self, decision: ArrayLike) -> QueueingAllocation:
-        """Return how a decision `[N]` would best be carried out in the coming frame.
+        """Return the best resource allocation of a decision `[N]` in the coming frame.
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
@@ -330,18 +265,11 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         return self._frame.allocate(decision)
 
     def climb(self, decision: ArrayLike) -> LocalOptimum:
-        """Return what local search makes of a decision `[N]`: see `QueueingFrame.climb`.
+        """Return the local optimum above a decision `[N]` in the coming frame.
 
-        Raises:
-            TypeError: if the allocation is myopic.
-            ValueError: if the decision has another shape or is not binary.
-            ArithmeticError: if numbers are so far out of range that there is no solution.
-            RuntimeError: before the first `reset`.
+        The errors are those of `allocate`; see `QueueingFrame.climb`.
         """
-        frame = self._frame
-        if not isinstance(frame, QueueingFrame):
-            raise TypeError("climb wants the allocation lyapunov, got myopic")
-        return frame.climb(decision)
+        return self._frame.climb(decision)
 
     @property
     def _frame(self) -> QueueingFrame | MyopicFrame:
@@ -355,10 +283,10 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         return self._coming
 
     def _next_frame(self, queues: Queues) -> None:
-        gain = self.channel.sample(self.np_random, 1)[0].copy()  # it may be the channel's own
+        gain = self._sample_gain()
         data_queue, energy_queue, energy_left = queues
-        for array in (gain, data_queue, energy_queue):
-            array.flags.writeable = False  # they are handed out; a frame does not change
+        for array in (data_queue, energy_queue):
+            array.flags.writeable = False  # callers receive them
         outlook = self._no_outlook
         if isinstance(self.critic, MyopicCritic):
             self._coming = self.critic.frame(gain, data_queue, energy_left)
@@ -370,5 +298,5 @@ class QueueingMEC(OffloadingEnv[QueueingView]):
         self._queues = queues
 
     def _info(self) -> dict[str, Any]:
-        frame = self._observer.frame[: len(TOLD)]
-        return {name: array.copy() for name, array in zip(TOLD, frame, strict=True)}
+        frame = self._observer.frame[: len(COMING)]
+        return {name: array.copy() for name, array in zip(COMING, frame, strict=True)}

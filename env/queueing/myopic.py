@@ -1,13 +1,14 @@
-"""The myopic critic of multi-slot MEC: what a binary decision computes in this frame alone."""
+"""The myopic critic of multi-slot MEC: scores decisions by the data computed in this frame."""
 
 from numpy.typing import ArrayLike
 
-from env.queueing.critic import CheckedFrame, Critic, Floats, QueueingAllocation
+from env.problem import Floats
+from env.queueing.bases import CheckedFrame, Critic, QueueingAllocation
 from env.queueing.kernels import myopic as myopic_kernels
 
 
 class MyopicFrame(CheckedFrame):
-    """One frame of `MyopicCritic`'s.
+    """One frame of the myopic problem by itself: see `MyopicCritic`.
 
     Args:
         critic: of the problem.
@@ -16,7 +17,7 @@ class MyopicFrame(CheckedFrame):
         energy_left: B, the energy that each device may use in this frame `[N]`, J.
 
     Raises:
-        TypeError: if one of these holds no real numbers.
+        TypeError: if a value holds anything but real numbers.
         ValueError: if its shape differs, or an entry is negative, NaN or infinite.
     """
 
@@ -33,33 +34,32 @@ class MyopicFrame(CheckedFrame):
 
 
 class MyopicCritic(Critic):
-    """Scores binary decisions by what this frame alone computes, within budgets of energy.
+    """Scores binary decisions by the data computed in this frame alone, within energy budgets.
 
-    The myopic scheme of the LyDROO paper: the constraints are those of `QueueingCritic`, but it
-    maximises sum w_i r_i with e_i <= B_i, and sees no queue but for its being the most that there
-    is to compute.
+    The myopic scheme of the LyDROO paper: it maximises sum w_i r_i with e_i <= B_i under the
+    constraints of `QueueingCritic`. The data queues matter only as limits on the computed data.
 
     Args:
         weights: w `[N]`, positive.
-        parameters: the constants.
+        parameters: the constants; None takes the paper's.
 
     Attributes:
         weights: as given, read-only.
         parameters: as given.
-        kernel_arguments: what the kernels want to know of both.
+        kernel_arguments: kernel arguments derived from both.
 
     Raises:
         ValueError: if a weight is not positive and finite.
     """
 
     def frame(self, gain: ArrayLike, data_queue: ArrayLike, energy_left: ArrayLike) -> MyopicFrame:
-        """Return a frame, checked once for all that is to be asked of it; see `MyopicFrame`."""
+        """Return the frame with these gains, queues and budgets: see `MyopicFrame`."""
         return MyopicFrame(self, gain, data_queue, energy_left)
 
     def score(
         self, gain: ArrayLike, data_queue: ArrayLike, energy_left: ArrayLike, decisions: ArrayLike
     ) -> Floats:
-        """Return the weighted sum of what each decision computes.
+        """Return the weighted sum of the data that each decision computes.
 
         Args:
             gain: channel gains h `[N]`.
@@ -71,7 +71,7 @@ class MyopicCritic(Critic):
             Weighted sums `[K]`, Mbit.
 
         Raises:
-            TypeError: if an argument holds no real numbers.
+            TypeError: if an argument holds anything but real numbers.
             ValueError: if a shape differs, a gain, queue or budget is negative, NaN or infinite, or
                 a decision is not binary.
         """
@@ -80,5 +80,8 @@ class MyopicCritic(Critic):
     def allocate(
         self, gain: ArrayLike, data_queue: ArrayLike, energy_left: ArrayLike, decision: ArrayLike
     ) -> QueueingAllocation:
-        """Return the best allocation of one decision `[N]`; the rest is as for `score`."""
+        """Return the best allocation of one decision `[N]`.
+
+        The other arguments and the errors are those of `score`.
+        """
         return self.frame(gain, data_queue, energy_left).allocate(decision)

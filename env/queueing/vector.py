@@ -8,15 +8,16 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
 from env.common.draws import Floats, Indices
-from env.common.features import QUEUEING_FEATURES, QueueingView
 from env.common.rendering import Picture
 from env.common.vector import Ints, Quantities, VectorOffloadingEnv
-from env.common.vector_arguments import Bools, masked
-from env.queueing.critic import QueueingAllocation
-from env.queueing.environment import DONE, TOLD, QueueingMEC, Queues, first_queues, queueing_picture
+from env.queueing.bases import QueueingAllocation
+from env.queueing.environment import COMING, DONE, QueueingMEC
+from env.queueing.features import QueueingView
 from env.queueing.kernels import vector as vector_kernels
 from env.queueing.kernels.allocation import is_valid
 from env.queueing.myopic import MyopicCritic
+from env.queueing.picture import queueing_picture
+from env.queueing.queues import Queues, first_queues
 
 
 class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
@@ -27,14 +28,16 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
 
     Args:
         num_envs: B.
-        max_episode_steps: after which an episode is truncated; None never does.
-        autoreset_mode: when an episode that was truncated starts anew.
+        max_episode_steps: length at which an episode is truncated; None sets no limit.
+        autoreset_mode: when the next episode starts after a truncation.
         **kwargs: those of `QueueingMEC`. Every environment gets copies of channel and arrivals.
 
     Raises:
-        TypeError: if `num_envs` or `max_episode_steps` is no integer.
+        TypeError: if `num_envs` or `max_episode_steps` is not an integer.
         ValueError: if one is below 1, there is no such autoreset mode, or `QueueingMEC` raises it.
     """
+
+    info_names = COMING
 
     def __init__(
         self,
@@ -45,21 +48,14 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         **kwargs: Any,
     ) -> None:
         single = QueueingMEC(**kwargs)
-        super().__init__(
-            num_envs,
-            single,
-            QUEUEING_FEATURES,
-            [single.arrivals, single.channel],
-            max_episode_steps,
-            autoreset_mode,
-        )
+        super().__init__(num_envs, single, max_episode_steps, autoreset_mode)
         self.critic = single.critic
         self.parameters = single.parameters
         self._weights = np.tile(single.weights, (num_envs, 1))
         self._looks_ahead = single.looks_ahead
         self._no_outlook = np.zeros((3, *self.shape))
         myopic = isinstance(single.critic, MyopicCritic)
-        self._third = "energy_left" if myopic else "energy_queue"  # what the critic wants to know
+        self._third = "energy_left" if myopic else "energy_queue"  # row of the kernel argument
         self._allocate, self._score = (
             (vector_kernels.allocate_myopic, vector_kernels.score_myopic)
             if myopic
@@ -85,7 +81,7 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
         return self._frames["energy_queue"].copy()
 
     def score(self, decisions: ArrayLike) -> Floats:
-        """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
+        """Return the reward `[B, K]` of each decision `[B, K, N]` in the coming frames.
 
         Raises:
             ValueError: if the decisions have another shape or are not binary.
@@ -102,51 +98,46 @@ class VectorQueueingMEC(VectorOffloadingEnv[QueueingView]):
     def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:
         return first_queues(options, self.num_devices, self.parameters)._asdict()
 
-    def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
+    def _carry_out(self, decisions: Ints, running: Indices) -> tuple[Floats, dict[str, Floats]]:
         arrays = self._for_kernels(self._frames)
-        rewards, allocations = (
-            np.zeros(self.num_envs),
-            np.zeros((self.num_envs, 5, self.num_devices)),
-        )
+        rewards = np.zeros(self.num_envs)
+        allocations = np.zeros((self.num_envs, len(DONE), self.num_devices))
         failed = self._allocate(
-            arrays, *self.critic.kernel_arguments, decisions, going, rewards, allocations
+            arrays, *self.critic.kernel_arguments, decisions, running, rewards, allocations
         )
         if failed >= 0:
             self.critic.frame(*arrays[failed]).allocate(decisions[failed])  # raises
         return rewards, {name: allocations[:, row].copy() for row, name in enumerate(DONE)}
 
-    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:
-        arrival, gain = self._draws.next(going)
-        queues = Queues(*(following[name][going] for name in Queues._fields))
-        rate, energy = done["rate"][going], done["energy"][going]
+    def _follow(self, following: Quantities, done: dict[str, Floats], running: Indices) -> None:
+        arrival, gain = self._draws.next(running)
+        queues = Queues(*(following[name][running] for name in Queues._fields))
+        rate, energy = done["rate"][running], done["energy"][running]
         queues = queues.after(rate, energy, arrival, self.parameters)
         for name, values in {"channel_gain": gain, **queues._asdict()}.items():
-            following[name][going] = values
+            following[name][running] = values
         done["arrival"] = np.zeros(self.shape)
-        done["arrival"][going] = arrival
+        done["arrival"][running] = arrival
 
     def _view(self, frames: Quantities) -> QueueingView:
         arrays, outlook = self._for_kernels(frames), self._no_outlook
         if not is_valid(arrays):
             for of_one in arrays:
-                self.critic.frame(*of_one)  # raises where it is
+                self.critic.frame(*of_one)  # raises for the first that is not
         if self._looks_ahead:
             outlook = vector_kernels.outlook(arrays, *self.critic.kernel_arguments)
-        gain, data_queue, energy_queue = (frames[name] for name in TOLD)
+        gain, data_queue, energy_queue = (frames[name] for name in COMING)
         return QueueingView(gain, data_queue, energy_queue, self._weights, *outlook)
-
-    def _tell(self, mask: Bools) -> dict[str, Any]:
-        return masked({name: self._frames[name].copy() for name in TOLD}, mask)
 
     def _picture(
         self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any
     ) -> Picture:
-        gain, data_queue, energy_queue = (self._frames[name][b] for name in TOLD)
+        gain, data_queue, energy_queue = (self._frames[name][b] for name in COMING)
         allocation = QueueingAllocation(reward, **done, time_price=np.nan) if done else None
         return queueing_picture(gain, data_queue, energy_queue, decision, allocation)
 
     def _for_kernels(self, frames: Quantities) -> Floats:
-        """Return the frames as the kernels want them `[B, 3, N]`."""
+        """Return frames as a kernel argument `[B, 3, N]`."""
         return np.stack(
             [frames[name] for name in ("channel_gain", "data_queue", self._third)], axis=1
         )

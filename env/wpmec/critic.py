@@ -1,67 +1,31 @@
-"""The critic of wireless powered MEC: what a binary decision is worth, and how to carry it out."""
+"""The critic of wireless powered MEC: scores decisions and allocates resources."""
 
-import math
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from droo_core.validation import binary, in_range, not_binary, real
+from env.common.critic import WeightedCritic
 from env.common.display import device_table
-from env.wpmec.kernels import allocation as wpmec_kernels
+from env.common.local_search import LocalOptimum
+from env.wpmec.dataset import Dataset
+from env.wpmec.kernels import allocation as allocation_kernels
+from env.wpmec.kernels import climb as climb_kernels
+from env.wpmec.parameters import WPMECParameters
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class WPMECParameters:
-    """The physical constants of wireless powered MEC, as in the DROO paper.
-
-    Raises:
-        ValueError: if one is not positive and finite.
-    """
-
-    harvesting_efficiency: float = 0.7
-    """mu: energy harvested over energy received."""
-    transmit_power: float = 3.0
-    """P: radio-frequency power of the access point, W."""
-    cycles_per_bit: float = 100.0
-    """phi: processor cycles to compute one bit."""
-    energy_coefficient: float = 1e-26
-    """k: energy of a processor cycle over the square of its frequency, J s^2."""
-    noise_power: float = 1e-10
-    """N0: noise power at the access point, W."""
-    bandwidth: float = 2e6
-    """B: Hz."""
-    communication_overhead: float = 1.1
-    """v_u: bits sent for one bit of data."""
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        for name, value in asdict(self).items():
-            in_range(name, value, 0, math.inf, (), open_low=True)
-
-    @property
-    def constants(self) -> tuple[float, float, float]:
-        """The kernels' constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2)."""
-        power = self.harvesting_efficiency * self.transmit_power
-        return (
-            power / self.noise_power,
-            float(np.cbrt(power / self.energy_coefficient)) / self.cycles_per_bit,
-            self.bandwidth / (self.communication_overhead * math.log(2)),
-        )
-
-
 class Allocation(NamedTuple):
-    """How one decision is best carried out; times are fractions of the frame.
+    """Best resource allocation of one decision; times are fractions of the frame.
 
     Attributes:
-        energy_time: a, during which the access point broadcasts energy.
-        offload_time: tau `[N]`, during which each device offloads; 0 where it computes locally.
+        energy_time: a, time in which the access point broadcasts energy.
+        offload_time: tau `[N]`, time in which each device offloads; 0 where it computes locally.
         rate: computation rate `[N]` of each device, bit/s, unweighted.
-        computation_rate: the weighted sum of the rates, bit/s: the decision's score.
+        computation_rate: weighted sum of the rates, bit/s: the decision's score.
     """
 
     energy_time: float
@@ -77,7 +41,7 @@ class Allocation(NamedTuple):
         )
 
 
-class WPMECCritic:
+class WPMECCritic(WeightedCritic):
     """Scores binary offloading decisions by solving their resource allocation exactly.
 
     For given gains and decision x, maximise over the energy time a and the offloading times tau
@@ -87,33 +51,35 @@ class WPMECCritic:
         r_L,i = (mu P / k)^(1/3) / phi (h_i a)^(1/3)
         r_O,i = B tau_i / v_u log2(1 + mu P a h_i^2 / (tau_i N0))
 
-    (DROO, problem P2). `wpmec_kernels` tells how. The values are right to the last few digits.
+    (DROO, problem P2). `env.wpmec.kernels.solver` explains how. The values are right to the last
+    few digits.
 
     Args:
         weights: w `[N]`, positive.
-        parameters: the physical constants.
+        parameters: the physical constants; None takes the paper's.
 
     Attributes:
         weights: as given, read-only.
         parameters: as given.
-        kernel_arguments: what the kernels want to know of both: the weight class of each device
+        kernel_arguments: kernel arguments derived from both: the weight class of each device
             `[N]`, the weight of each class `[C]`, and `parameters.constants`.
+        labelled: class of labelled frames, for `env.labels`.
 
     Raises:
         ValueError: if a weight is not positive and finite.
     """
 
+    labelled: ClassVar[type[Dataset]] = Dataset
+
     def __init__(self, weights: ArrayLike, parameters: WPMECParameters | None = None) -> None:
-        self.weights = in_range("weights", weights, 0, math.inf, ("N",), open_low=True).copy()
-        self.weights.flags.writeable = False  # the classes below would not follow a change
+        super().__init__(weights)
         self.parameters = parameters or WPMECParameters()
         class_weights, class_of = np.unique(self.weights, return_inverse=True)
         self.kernel_arguments = (class_of, class_weights, self.parameters.constants)
 
-    @property
-    def num_devices(self) -> int:
-        """N, the number of devices."""
-        return len(self.weights)
+    def frame(self, gain: ArrayLike) -> "WPMECFrame":
+        """Return the frame with channel gains `[N]`: see `WPMECFrame`."""
+        return WPMECFrame(self, gain)
 
     def score(self, gain: ArrayLike, decisions: ArrayLike) -> Floats:
         """Return the weighted sum computation rate of each decision.
@@ -126,7 +92,7 @@ class WPMECCritic:
             Rates `[K]`, bit/s.
 
         Raises:
-            TypeError: if `gain` holds no real numbers.
+            TypeError: if `gain` holds anything but real numbers.
             ValueError: if a shape differs, a gain is negative, NaN or infinite, or a decision is
                 not binary.
             ArithmeticError: if the equation could not be solved, for gains far outside the
@@ -135,9 +101,8 @@ class WPMECCritic:
         decisions = binary("decisions", decisions, ("K", self.num_devices))
         gain = real("gain", gain, (self.num_devices,))
         values = np.empty(len(decisions))
-        error = wpmec_kernels.score(gain, *self.kernel_arguments, decisions, values)
-        if not 0 <= error <= wpmec_kernels.ACCEPTED:
-            raise self._failure(error, gain, "decisions", decisions)
+        error = allocation_kernels.score(gain, *self.kernel_arguments, decisions, values)
+        self._check_solved(error, gain, "decisions", decisions)
         return values
 
     def allocate(self, gain: ArrayLike, decision: ArrayLike) -> Allocation:
@@ -148,7 +113,7 @@ class WPMECCritic:
             decision: zeros and ones `[N]`.
 
         Raises:
-            TypeError: if `gain` holds no real numbers.
+            TypeError: if `gain` holds anything but real numbers.
             ValueError: if a shape differs, a gain is negative, NaN or infinite, or the decision is
                 not binary.
             ArithmeticError: if the equation could not be solved, for gains far outside the
@@ -157,40 +122,78 @@ class WPMECCritic:
         decision = binary("decision", decision, (self.num_devices,))
         gain = real("gain", gain, (self.num_devices,))
         offload_time, rate = np.empty(self.num_devices), np.empty(self.num_devices)
-        value, energy_time, error = wpmec_kernels.allocate(
+        value, energy_time, error = allocation_kernels.allocate(
             gain, *self.kernel_arguments, decision, offload_time, rate
         )
-        if not 0 <= error <= wpmec_kernels.ACCEPTED:
-            raise self._failure(error, gain, "decision", decision)
+        self._check_solved(error, gain, "decision", decision)
         return Allocation(energy_time, offload_time, rate, value)
+
+    def climb(self, gain: ArrayLike, decision: ArrayLike) -> LocalOptimum:
+        """Change the one device whose change gains most, again and again, until none gains.
+
+        The compiled form of `env.schemes.coordinate_descent`.
+
+        Args:
+            gain: channel gains h `[N]`, non-negative.
+            decision: initial decision `[N]`, zeros and ones.
+
+        Returns:
+            The decision reached, its rate in bit/s, and the number of decisions scored.
+
+        Raises:
+            TypeError: if `gain` holds anything but real numbers.
+            ValueError: if a shape differs, a gain is negative, NaN or infinite, or the decision is
+                not binary.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
+        """
+        n = self.num_devices
+        start = binary("decision", decision, (n,))
+        gain = real("gain", gain, (n,))
+        rewards = np.empty(n)
+        error = allocation_kernels.score(gain, *self.kernel_arguments, start[None], rewards[:1])
+        self._check_solved(error, gain, "decision", start)
+        climbed, neighbours = start.astype(np.int8), np.empty((n, n), np.int8)
+        reward, scored, _, error = climb_kernels.climb(
+            gain, *self.kernel_arguments, climbed, rewards[0], neighbours, rewards
+        )
+        self._check_solved(error, gain, "decision", start)
+        return LocalOptimum(climbed.astype(np.int64), float(reward), 1 + scored)
 
     def check_gain(self, gain: ArrayLike) -> Floats:
         """Return channel gains as an array `[N]`.
 
         Raises:
-            TypeError: if they are no real numbers.
-            ValueError: if the shape differs, or one is negative, NaN or infinite.
+            TypeError: if they are not real numbers.
+            ValueError: if the shape differs, or a gain is negative, NaN or infinite.
         """
-        return in_range("gain", gain, 0, math.inf, (self.num_devices,))
+        return in_range("gain", gain, 0, np.inf, (self.num_devices,))
 
-    def _failure(self, error: float, gain: Floats, name: str, decisions: Ints) -> Exception:
-        """Return what to raise where a kernel returned this error."""
-        if error == wpmec_kernels.NOT_BINARY:
-            return not_binary(name, decisions)
-        if error == wpmec_kernels.BAD_GAIN:
+    def _check_solved(self, error: float, gain: Floats, name: str, decisions: Ints) -> None:
+        """Check the error that a kernel returned.
+
+        Raises:
+            ValueError: if it stands for a decision that is not binary, or an invalid gain.
+            ArithmeticError: if it is too large.
+        """
+        if 0 <= error <= allocation_kernels.ACCEPTED:
+            return
+        if error == allocation_kernels.NOT_BINARY:
+            raise not_binary(name, decisions)
+        if error == allocation_kernels.BAD_GAIN:
             self.check_gain(gain)
-        return ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")
+        raise ArithmeticError(f"the multiplier was found only to a relative error of {error:g}")
 
 
 class WPMECFrame:
-    """One time frame by itself: what a scheme of `env.schemes` takes in place of an environment.
+    """One time frame by itself, which the schemes of `env.schemes` take like an environment.
 
     Args:
         critic: of the problem.
         gain: channel gains `[N]`.
 
     Raises:
-        TypeError: if the gains are no real numbers.
+        TypeError: if the gains are not real numbers.
         ValueError: if their shape differs, or one is negative, NaN or infinite.
     """
 
@@ -211,3 +214,7 @@ class WPMECFrame:
     def allocate(self, decision: ArrayLike) -> Allocation:
         """Return the best allocation of a decision `[N]`: see `WPMECCritic.allocate`."""
         return self.critic.allocate(self.gain, decision)
+
+    def climb(self, decision: ArrayLike) -> LocalOptimum:
+        """Return the local optimum above a decision `[N]`: see `WPMECCritic.climb`."""
+        return self.critic.climb(self.gain, decision)

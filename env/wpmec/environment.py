@@ -4,34 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from droo_core.validation import agreed_num_devices, check_shape, positive_int
+from droo_core.validation import agreed_num_devices, check_shape
 from env.channel import ChannelModel, default_channel
 from env.common.environment import OffloadingEnv
-from env.common.features import WPMEC_FEATURES, WPMECView
-from env.common.rendering import Picture
-from env.wpmec.critic import Allocation, WPMECCritic, WPMECParameters
-
-Floats = NDArray[np.float64]
-
-GAIN_RANGE = (-80.0, -40.0)  # dB, that pictures tell apart
-
-
-def default_weights(num_devices: int) -> Floats:
-    """Return the DROO paper's weights `[N]`: 1, 1.5, 1, 1.5, ..."""
-    return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.0, 1.5)
-
-
-def wpmec_picture(
-    gain: Floats, decision: ArrayLike | None = None, done: Allocation | None = None
-) -> Picture:
-    """Return the picture of a frame with gains `[N]`, and how a decision `[N]` was carried out."""
-    if decision is None or done is None:
-        return Picture("Before the first decision", gain, GAIN_RANGE)
-    offload, rate = np.array(decision, np.int64), done.computation_rate / 1e6
-    title = f"{offload.sum()} of {len(gain)} offload (blue): {rate:.2f} Mbit/s"
-    return Picture(title, gain, GAIN_RANGE, offload, done.energy_time, done.offload_time.copy())
+from env.common.local_search import LocalOptimum
+from env.problem import Floats
+from env.wpmec.critic import Allocation, WPMECCritic
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
+from env.wpmec.parameters import WPMECParameters, default_weights
+from env.wpmec.picture import wpmec_picture
 
 
 class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
@@ -39,9 +22,9 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
 
     ## Description
     In every frame the access point first broadcasts energy, then serves the devices that offload,
-    one after another. A device that does not offload computes by itself during the whole frame,
-    with the energy that it harvested. The environment divides the frame's time in the best way for
-    the decision taken; the decision is the agent's.
+    one after another. A device that does not offload computes locally during the whole frame, with
+    the energy that it harvested. The agent decides; the environment allocates the frame's time
+    optimally for the decision taken.
 
     ## Action space
     `MultiBinary(N)`: 0, device i computes locally; 1, device i offloads.
@@ -78,13 +61,13 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
 
     ## Rendering
     With `render_mode="rgb_array"`, `render` returns a picture of the frame just carried out, an
-    array `[480, 640, 3]`: who offloads, the gains as colours, and how the frame's time is divided.
-    After `reset` it is the first frame, without a decision. No window is opened: there is no
-    "human" mode.
+    array `[480, 640, 3]`: the offloading devices, the gains as colours, and the division of the
+    frame's time. After `reset` it shows the first frame, without a decision. There is no "human"
+    mode, which would open a window.
 
     ## Vectorized
     `gymnasium.make_vec("WPMEC-v0", num_envs=B)` makes `VectorWirelessPoweredMEC`: B of these
-    environments in one call, step for step what `gymnasium.vector.SyncVectorEnv` returns.
+    environments in one call, with the results of `gymnasium.vector.SyncVectorEnv`.
 
     ## Arguments
     ```python
@@ -93,7 +76,7 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
 
     gymnasium.make("WPMEC-v0", num_devices=20, features=("log_gain", "weight"))
     ```
-    All arguments are below. One that is a model, such as `channel`, must not be shared.
+    All arguments are listed below. Environments must not share a model, such as `channel`.
 
     ## Version history
     * v0: initial version.
@@ -101,10 +84,10 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
     Args:
         num_devices: N; None takes it from `channel` or `weights`, or else 10.
         weights: `[N]`, positive; None takes 1, 1.5, 1, 1.5, ...
-        channel: where the gains come from; None takes Rayleigh fading at 2.5 m to 5.2 m. The
-            environment keeps the channel's state, so two environments must not share one.
+        channel: model of the gains; None takes Rayleigh fading at 2.5 m to 5.2 m. It has a state,
+            so two environments must not share one.
         parameters: the physical constants; None takes the paper's.
-        features: what the state tells of each device.
+        features: names of the features that make up the state.
         render_mode: "rgb_array", or None for no pictures.
 
     Raises:
@@ -135,10 +118,10 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
 
     @property
     def weights(self) -> Floats:
-        """Weights `[N]` of the devices, positive; new ones hold from the coming frame on.
+        """Weights `[N]` of the devices, positive; new ones apply from the coming frame on.
 
         Raises:
-            TypeError: if they are no real numbers.
+            TypeError: if they are not real numbers.
             ValueError: if there are not N, or one is not positive and finite.
         """
         return self.critic.weights
@@ -153,10 +136,14 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start anew; `seed` makes the channel repeatable. `options` is not used."""
+        """Start an episode.
+
+        Args:
+            seed: of the channel's random numbers; None continues with the current generator.
+            options: not used.
+        """
         super().reset(seed=seed, options=options)
-        self.channel.reset()
-        self._observer.clear()
+        self._restart_models()
         self._next_frame()
         if self.render_mode is not None:
             self._picture = wpmec_picture(self.gain)
@@ -184,16 +171,18 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
         return self.state, allocation.computation_rate, False, False, info
 
     def score(self, decisions: ArrayLike) -> Floats:
-        """Return the reward `[K]` that each decision `[K, N]` would earn in the coming frame.
+        """Return the reward `[K]`, bit/s, of each decision `[K, N]` in the coming frame.
 
         Raises:
             ValueError: if a decision has another shape or is not binary.
+            ArithmeticError: if the equation could not be solved, for gains far outside the
+                physical range.
             RuntimeError: before the first `reset`.
         """
         return self.critic.score(self.gain, decisions)
 
     def allocate(self, decision: ArrayLike) -> Allocation:
-        """Return how a decision `[N]` would best be carried out in the coming frame.
+        """Return the best resource allocation of a decision `[N]` in the coming frame.
 
         Raises:
             ValueError: if the decision has another shape or is not binary.
@@ -203,7 +192,13 @@ class WirelessPoweredMEC(OffloadingEnv[WPMECView]):
         """
         return self.critic.allocate(self.gain, decision)
 
+    def climb(self, decision: ArrayLike) -> LocalOptimum:
+        """Return the local optimum above a decision `[N]` in the coming frame.
+
+        The errors are those of `allocate`; see `WPMECCritic.climb`.
+        """
+        return self.critic.climb(self.gain, decision)
+
     def _next_frame(self) -> None:
-        gain = self.channel.sample(self.np_random, 1)[0].copy()  # it may be the channel's own
-        gain.flags.writeable = False  # it is handed out; a frame does not change
+        gain = self._sample_gain()
         self._observer.add(WPMECView(gain, self.weights))

@@ -3,17 +3,17 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from env.common.schemes import WPMECFrameLike, critic_and_gain
-from env.problem import Floats, Ints
+from env.common.lambert import log_snr
+from env.problem import Floats, Frame, Ints
 from env.wpmec.critic import WPMECCritic
+from env.wpmec.frame_like import wpmec_frame
 from env.wpmec.kernels.bound import relaxation
-from env.wpmec.kernels.solver import log_snr
 
-GRID = np.linspace(0.02, 0.98, 13)  # energy times among which the search starts
-TIE = 1e-6  # relative: what a device earns on either side is the same
+GRID = np.linspace(0.02, 0.98, 13)  # energy times from which the search starts
+TIE = 1e-6  # relative difference up to which local and offloading rates count as equal
 
 
-def linear_relaxation(frame: WPMECFrameLike) -> Ints:
+def linear_relaxation(frame: Frame) -> Ints:
     """Return the rounded solution `[N]` of the problem with decisions in [0, 1].
 
     This is the LR that the DROO paper compares with (numerical results): relax x_i to [0, 1],
@@ -32,7 +32,9 @@ def linear_relaxation(frame: WPMECFrameLike) -> Ints:
     Raises:
         TypeError: if `frame` is of another problem.
     """
-    critic, gain = critic_and_gain(frame)
+    checked = wpmec_frame(frame)
+    critic = checked.critic
+    gain = critic.check_gain(checked.gain)
     if not gain.any():
         return np.zeros(critic.num_devices, dtype=np.int64)
     first_price = float(critic.score(gain, np.zeros((1, critic.num_devices)))[0])

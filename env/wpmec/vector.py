@@ -8,13 +8,13 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
 from env.common.draws import Floats, Indices
-from env.common.features import WPMEC_FEATURES, WPMECView
 from env.common.rendering import Picture
 from env.common.vector import Ints, Quantities, VectorOffloadingEnv
-from env.common.vector_arguments import Bools, masked
 from env.wpmec.critic import Allocation
-from env.wpmec.environment import WirelessPoweredMEC, wpmec_picture
+from env.wpmec.environment import WirelessPoweredMEC
+from env.wpmec.features import WPMECView
 from env.wpmec.kernels import vector as vector_kernels
+from env.wpmec.picture import wpmec_picture
 
 
 class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
@@ -25,12 +25,12 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
 
     Args:
         num_envs: B.
-        max_episode_steps: after which an episode is truncated; None never does.
-        autoreset_mode: when an episode that was truncated starts anew.
+        max_episode_steps: length at which an episode is truncated; None sets no limit.
+        autoreset_mode: when the next episode starts after a truncation.
         **kwargs: those of `WirelessPoweredMEC`. Every environment gets a copy of the channel.
 
     Raises:
-        TypeError: if `num_envs` or `max_episode_steps` is no integer.
+        TypeError: if `num_envs` or `max_episode_steps` is not an integer.
         ValueError: if one is below 1, there is no such autoreset mode, or `WirelessPoweredMEC`
             raises it.
     """
@@ -44,14 +44,12 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         **kwargs: Any,
     ) -> None:
         single = WirelessPoweredMEC(**kwargs)
-        super().__init__(
-            num_envs, single, WPMEC_FEATURES, [single.channel], max_episode_steps, autoreset_mode
-        )
+        super().__init__(num_envs, single, max_episode_steps, autoreset_mode)
         self.critic = single.critic
         self._weights = np.tile(single.weights, (num_envs, 1))
 
     def score(self, decisions: ArrayLike) -> Floats:
-        """Return the reward `[B, K]` that each decision `[B, K, N]` would earn in the coming frame.
+        """Return the reward `[B, K]`, bit/s, of each decision `[B, K, N]` in the coming frames.
 
         Raises:
             ValueError: if the decisions have another shape or are not binary.
@@ -69,7 +67,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
     def _first_frame(self, options: Mapping[str, Any]) -> dict[str, Floats]:  # noqa: ARG002
         return {}
 
-    def _carry_out(self, decisions: Ints, going: Indices) -> tuple[Floats, dict[str, Floats]]:
+    def _carry_out(self, decisions: Ints, running: Indices) -> tuple[Floats, dict[str, Floats]]:
         gain = self._frames["channel_gain"]
         rewards, energy_time = np.zeros((2, self.num_envs))
         offload_time, rate = np.zeros((2, *self.shape))
@@ -77,7 +75,7 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
             gain,
             *self.critic.kernel_arguments,
             decisions,
-            going,
+            running,
             rewards,
             energy_time,
             offload_time,
@@ -88,14 +86,11 @@ class VectorWirelessPoweredMEC(VectorOffloadingEnv[WPMECView]):
         done = {"energy_time": energy_time, "offload_time": offload_time, "rate": rate}
         return rewards, done
 
-    def _follow(self, following: Quantities, done: dict[str, Floats], going: Indices) -> None:  # noqa: ARG002
-        (following["channel_gain"][going],) = self._draws.next(going)
+    def _follow(self, following: Quantities, done: dict[str, Floats], running: Indices) -> None:  # noqa: ARG002
+        (following["channel_gain"][running],) = self._draws.next(running)
 
     def _view(self, frames: Quantities) -> WPMECView:
         return WPMECView(frames["channel_gain"], self._weights)
-
-    def _tell(self, mask: Bools) -> dict[str, Any]:
-        return masked({"channel_gain": self.gain}, mask)
 
     def _picture(
         self, b: int, decision: Ints | None = None, reward: float = 0.0, **done: Any

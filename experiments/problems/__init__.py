@@ -1,67 +1,105 @@
-"""The problems of the experiments: a folder each, and a line each in the registry below."""
+"""The registry of experiments: a line a problem. Nothing heavy is imported until one is used."""
 
+import importlib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.configs import RunConfig
-from experiments.problems.experiment import Experiment
-from experiments.problems.queueing.experiment import QueueingExperiment
-from experiments.problems.wpmec.experiment import WPMECExperiment
-from experiments.runs import store
-
-EXPERIMENTS: list[Experiment[Any]] = [
-    WPMECExperiment(),
-    QueueingExperiment(),
-]
+if TYPE_CHECKING:
+    from experiments.configs import RunConfig
+    from experiments.problems.experiment import Experiment
 
 
-def register(experiment: Experiment[Any]) -> None:
-    """Add an experiment to those that running, plotting, exporting and studies know."""
-    EXPERIMENTS.append(experiment)
+class Registration(NamedTuple):
+    """An experiment, by the names "MODULE:CLASS" of its parts.
+
+    Attributes:
+        config: class of its settings.
+        experiment: the subclass of `Experiment`.
+        script: module of its command.
+    """
+
+    config: str
+    experiment: str
+    script: str
 
 
-def experiment_of(config: RunConfig) -> Experiment[Any]:
+REGISTERED: dict[str, Registration] = {
+    "run": Registration(
+        "experiments.configs.wpmec:DROOConfig",
+        "experiments.problems.wpmec.experiment:WPMECExperiment",
+        "experiments.droo",
+    ),
+    "lydroo": Registration(
+        "experiments.configs.queueing:LyDROOConfig",
+        "experiments.problems.queueing.experiment:QueueingExperiment",
+        "experiments.lydroo",
+    ),
+}
+"""Command of `droo` -> its experiment."""
+
+
+def load(name: str) -> Any:
+    """Return a class by its name "MODULE:CLASS"."""
+    module, _, member = name.partition(":")
+    return getattr(importlib.import_module(module), member)
+
+
+@cache
+def _made(name: str) -> "Experiment[Any]":
+    experiment: Experiment[Any] = load(name)()
+    return experiment
+
+
+def experiments() -> "list[Experiment[Any]]":
+    """Return all registered experiments."""
+    return [_made(registered.experiment) for registered in REGISTERED.values()]
+
+
+def experiment_of(config: "RunConfig") -> "Experiment[Any]":
     """Return the experiment of these settings.
 
     Raises:
         TypeError: if there is none.
     """
-    for experiment in EXPERIMENTS:
+    for experiment in experiments():
         if isinstance(config, experiment.config):
             return experiment
-    names = ", ".join(experiment.config.__name__ for experiment in EXPERIMENTS)
+    names = ", ".join(experiment.config.__name__ for experiment in experiments())
     raise TypeError(f"config must be one of {names}, got {type(config).__name__}")
 
 
-def named(name: str) -> Experiment[Any]:
-    """Return the experiment of this name.
+def named(name: str) -> "Experiment[Any]":
+    """Return the experiment of this name, that of its folder of results.
 
     Raises:
         ValueError: if there is none.
     """
-    for experiment in EXPERIMENTS:
+    for experiment in experiments():
         if experiment.name == name:
             return experiment
-    names = ", ".join(experiment.name for experiment in EXPERIMENTS)
+    names = ", ".join(experiment.name for experiment in experiments())
     raise ValueError(f"experiment must be one of {names}, got {name!r}")
 
 
-def experiment_of_run(folder: Path) -> Experiment[Any]:
-    """Return the experiment that a run folder is of, told by the columns of its frames.csv.
+def experiment_of_run(folder: Path) -> "Experiment[Any]":
+    """Return the experiment of a run folder, told by the columns of its frames.csv.
 
     Raises:
         FileNotFoundError: if it is no run folder.
-        ValueError: if its columns are of no experiment.
+        ValueError: if no experiment has these columns.
     """
+    from experiments.runs import store  # noqa: PLC0415 (heavy)
+
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not (folder / "frames.csv").is_file():
         raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
-    for experiment in EXPERIMENTS:
+    for experiment in experiments():
         if store.matches(folder, experiment.schema):
             return experiment
     columns = "; or ".join(
         f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"
-        for experiment in EXPERIMENTS
+        for experiment in experiments()
     )
     raise ValueError(f"{folder / 'frames.csv'} must have the columns {columns}")

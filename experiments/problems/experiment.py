@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
+from agent.refinement import Climb
 from env import PlayableProblem
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
 from experiments.loops.recorder import Block, record, record_fleet
 from experiments.runs import summary
 from experiments.runs.cells import Columns
 from experiments.runs.table import Schema, Table
-from experiments.simulation import Decider, simulate, simulate_fleet
+from experiments.simulation import Decider, Step, simulate, simulate_fleet
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -32,6 +33,7 @@ class Task(Generic[Config]):
         num_devices: N.
         test_frames: number of frames at the end that are the test.
         options: of the problem's reset.
+        climb: the problem's own refinement, for `DROO.decide`; None refines by its score.
         constants: of the table.
         known: columns that are known before the first frame, such as the optimum.
         facts: entries of summary.json that are known before the first frame.
@@ -44,9 +46,16 @@ class Task(Generic[Config]):
     num_devices: int
     test_frames: int
     options: dict[str, Any] | None = None
+    climb: Climb | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def simulate(self) -> Iterator[Step]:
+        """Play its frames."""
+        return simulate(
+            self.decider, self.problem, self.num_frames, options=self.options, climb=self.climb
+        )
 
     def new_table(self, schema: Schema) -> Table:
         """Return an empty table for its frames, but for the columns that are known."""
@@ -101,8 +110,7 @@ class Experiment(ABC, Generic[Config]):
 
     def play(self, task: Task[Config], table: Table) -> Iterator[Block]:
         """Play the frames of a run into a table; yield as they are there."""
-        frames = simulate(task.decider, task.problem, task.num_frames, options=task.options)
-        return record(frames, table)
+        return record(task.simulate(), table)
 
     def play_together(
         self, tasks: Sequence[Task[Config]], tables: Sequence[Table], device: str

@@ -118,12 +118,11 @@ def run_all(
 
 def _run(configs: Sequence[RunConfig], device: str | None, *, draw: bool) -> list[Path]:
     """Run experiments that differ in their seeds alone, as a fleet if that is wanted and can be."""
-    policy = configs[0].policy
-    assert policy is not None  # `resolve` filled it in
-    alone = not experiment_of(configs[0]).learns(configs[0]) or not POLICIES[policy].batchable
-    if device is None or alone:
-        return [run(config, progress=False, draw=draw) for config in configs]
-    return run_together(configs, device, draw=draw)
+    first = configs[0]
+    assert first.policy is not None  # `resolve` filled it in
+    if device and experiment_of(first).learns(first) and POLICIES[first.policy].batchable:
+        return run_together(configs, device, draw=draw)
+    return [run(config, progress=False, draw=draw) for config in configs]
 
 
 def _alike(configs: Sequence[RunConfig]) -> list[list[RunConfig]]:

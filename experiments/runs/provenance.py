@@ -8,17 +8,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from experiments.configs import Config, resolve
+
 MODIFIED = "+changes"
 PACKAGES = ("droo", "torch", "numpy", "scipy", "numba", "gymnasium")
 
 
-def provenance(config: Any) -> dict[str, Any]:
+def provenance(config: Config) -> dict[str, Any]:
     """Return what config.json holds: settings, versions, commit, and a hash of the data file.
 
     Args:
-        config: one of `experiments.configs`.
+        config: one of `experiments.configs`; resolved here.
     """
-    settings = asdict(config)
+    settings = asdict(resolve(config))
     for name in ("results", "tensorboard"):  # where a run lies and who looks on is no part of it
         settings.pop(name, None)
     return {

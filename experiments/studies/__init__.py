@@ -55,5 +55,5 @@ def draw(study: Path, output: Path) -> list[Path]:
 
 def _module_of(name: str) -> ModuleType:
     """Return the module that carries a study out; imported only now, torch being slow."""
-    kind = "curves" if name in CURVES else "against" if name in AGAINST else OWN[name].module
-    return importlib.import_module(f"experiments.studies.{kind}")
+    kind = "curves" if name in CURVES else "against" if name in AGAINST else ""
+    return importlib.import_module(OWN[name].module if name in OWN else f"{__name__}.{kind}")

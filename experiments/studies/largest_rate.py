@@ -18,7 +18,6 @@ from experiments.problems import experiment_of
 from experiments.problems.queueing import stability
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, interval_text
-from experiments.simulation import simulate
 from experiments.studies.figures import save_bars
 from experiments.studies.folder import frames_of, publish, read_rows, seeds_of
 from experiments.studies.metrics import Metric
@@ -86,8 +85,7 @@ def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool
     """Whether no data queue grows by more than this part of what arrives, at this arrival rate."""
     config = resolve(replace(config, arrival_rate=rate))
     task = experiment_of(config).prepare(config, progress=False)
-    steps = simulate(task.decider, task.problem, task.num_frames, options=task.options)
-    queues = np.array([step.before["data_queue"] for step in steps])
+    queues = np.array([step.before["data_queue"] for step in task.simulate()])
     drifts = [stability.drift(queue).mean for queue in queues.T]
     return max(drifts) <= growth * rate
 

@@ -90,20 +90,13 @@ class OwnStudy:
     """A study with an algorithm of its own.
 
     Attributes:
-        module: in `experiments.studies`, whose `main(config)` carries it out and whose
+        module: its module, whose `main(config)` carries it out and whose
             `draw(study, output)` draws it; its docstring is the help.
         config: the class of its settings.
     """
 
     module: str
     config: type[ScaledConfig]
-
-    @property
-    def help(self) -> str:
-        """The docstring of its module, which is not imported for it."""
-        from experiments.commands import docstring  # noqa: PLC0415 (which imports this module)
-
-        return docstring(f"experiments.studies.{self.module}")
 
 
 def best(num_devices: int = 10) -> dict[str, Any]:
@@ -374,10 +367,11 @@ AGAINST: Mapping[str, AgainstStudy] = {
 }
 
 OWN: Mapping[str, OwnStudy] = {
-    "comparison": OwnStudy("comparison", SizesConfig),
-    "transfer": OwnStudy("transfer", SizesConfig),
-    "largest_rate": OwnStudy("largest_rate", ScaledConfig),
-    "rl_baselines": OwnStudy("rl_baselines", RLBaselinesConfig),
+    "comparison": OwnStudy("experiments.studies.comparison", SizesConfig),
+    "critic_calls": OwnStudy("experiments.studies.critic_calls", SizesConfig),
+    "transfer": OwnStudy("experiments.studies.transfer", SizesConfig),
+    "largest_rate": OwnStudy("experiments.studies.largest_rate", ScaledConfig),
+    "rl_baselines": OwnStudy("experiments.studies.rl_baselines", RLBaselinesConfig),
 }
 
 STUDIES: Mapping[str, CurveStudy | AgainstStudy | OwnStudy] = {**CURVES, **AGAINST, **OWN}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agent import DROO
 from env import WPMECFrame
 from env.schemes import certified_optima
-from experiments.configs import DROOConfig, SizesConfig
+from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_frames, replay
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, lack, lack_text
@@ -77,7 +77,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
         own[t] = rates[0] / optimum.upper_bound
         env.step(candidates[rates.argmax()])
     return {
-        "policy": trained.policy,
+        "policy": resolve(trained).policy,
         "trained": trained.num_devices,
         "used": num_devices,
         "seed": trained.seed,

@@ -1,4 +1,4 @@
-"""The compiled passes of the equivariant policy: those of torch, whoever does which of them."""
+"""The compiled backend of the equivariant policy computes what torch computes."""
 
 import copy
 import pickle
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent import MemoryDNN
-from agent.backends import Autograd, Compiled, CompiledEquivariant, Passes, fastest
+from agent.backends import Autograd, Backend, Compiled, CompiledEquivariant, backend_for
 from agent.losses import Loss, binary_cross_entropy, quadratic
 from agent.networks import ACTIVE, SILENT, Equivariant, Layout, initialize
 
@@ -52,7 +52,7 @@ def adam(policy: Equivariant) -> torch.optim.Adam:
 
 
 def train(
-    passes: Passes, optimizer: torch.optim.Adam, policy: Equivariant, steps: int, seed: int = 0
+    backend: Backend, optimizer: torch.optim.Adam, policy: Equivariant, steps: int, seed: int = 0
 ) -> list[float]:
     """Train on random batches, which are parts of wider rows, as those of a replay memory are."""
     rng, layout = np.random.default_rng(seed), policy.layout
@@ -60,7 +60,7 @@ def train(
     for _ in range(steps):
         rows = np.hstack(random_batch(rng, layout.features, layout.num_devices))
         states, decisions = np.split(rows, [-layout.num_devices], axis=1)
-        losses.append(passes.step(optimizer, states, decisions))
+        losses.append(backend.step(optimizer, states, decisions))
     return losses
 
 
@@ -81,11 +81,11 @@ def test_the_forward_pass_is_that_of_torch(
     seed: int, n: int, features: tuple[str, ...], widths: list[int], num_places: int
 ) -> None:
     policy = new_policy(features, tuple(widths), n, num_places, seed % 1000)
-    passes = fastest(policy, binary_cross_entropy)
-    assert type(passes) is CompiledEquivariant
+    backend = backend_for(policy, binary_cross_entropy)
+    assert type(backend) is CompiledEquivariant
     for state in random_batch(np.random.default_rng(seed), features, n, 3)[0]:
         expected = Autograd(policy, binary_cross_entropy).forward(state)
-        found = passes.forward(state)
+        found = backend.forward(state)
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
         if ACTIVE in features:
@@ -103,7 +103,7 @@ def test_training_is_that_of_torch(
     ours = new_policy(features, widths, n)
     theirs = copy.deepcopy(ours)
     first, second = adam(ours), adam(theirs)
-    losses = train(fastest(ours, binary_cross_entropy), first, ours, 100)
+    losses = train(backend_for(ours, binary_cross_entropy), first, ours, 100)
     expected = train(Autograd(theirs, binary_cross_entropy), second, theirs, 100)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     check_equal(ours, theirs, 1e-4)
@@ -130,7 +130,7 @@ def test_a_batch_without_active_devices_trains_nothing_but_by_weight_decay() -> 
 def test_either_goes_on_where_the_other_ends(order: tuple[int, ...]) -> None:
     policy = new_policy(MASKED, (16, 16), 6)
     alone, optimizer = copy.deepcopy(policy), adam(policy)
-    both = fastest(policy, binary_cross_entropy), Autograd(policy, binary_cross_entropy)
+    both = backend_for(policy, binary_cross_entropy), Autograd(policy, binary_cross_entropy)
     by_torch, others = Autograd(alone, binary_cross_entropy), adam(alone)
     for part, which in enumerate(order):
         train(both[which], optimizer, policy, 30, seed=part)
@@ -143,22 +143,21 @@ def test_other_losses_and_optimizers_are_left_to_torch(loss: Loss) -> None:
     policy = new_policy(MASKED, (8, 8), 5)
     alone = copy.deepcopy(policy)
     make: Any = torch.optim.AdamW if loss is binary_cross_entropy else torch.optim.Adam
-    for each, passes in ((policy, fastest(policy, loss)), (alone, Autograd(alone, loss))):
-        train(passes, make(each.parameters(), 0.01, weight_decay=0.1), each, 20)
+    for each, backend in ((policy, backend_for(policy, loss)), (alone, Autograd(alone, loss))):
+        train(backend, make(each.parameters(), 0.01, weight_decay=0.1), each, 20)
     check_equal(policy, alone)
 
 
 def test_the_losses_by_other_names_decide_by_the_same_kernels() -> None:
     policy = new_policy(MASKED, (8, 8), 5)
-    assert isinstance(fastest(policy, quadratic), Compiled)
+    assert isinstance(backend_for(policy, quadratic), Compiled)
     policy.context.weight.requires_grad_(False)
-    assert type(fastest(policy, binary_cross_entropy)) is Autograd
+    assert type(backend_for(policy, binary_cross_entropy)) is Autograd
 
 
 def new_agent(seed: int = 0) -> MemoryDNN:
     agent = MemoryDNN([15, 9, 6, 5], policy="equivariant", features=MASKED, seed=seed)
-    assert type(agent._passes) is CompiledEquivariant
-    assert agent.compiled_layers is None  # those are of the mlp alone
+    assert type(agent.learner.backend) is CompiledEquivariant
     return agent
 
 

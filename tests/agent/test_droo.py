@@ -76,7 +76,7 @@ def test_k_stays_between_its_updates() -> None:
     assert seen == [4] * 8 + [2] * 8 + [3] * 8 + [2] * 8
 
 
-def test_k_follows_the_place_of_a_winner_that_only_noise_proposed(
+def test_k_follows_the_rank_of_a_winner_that_only_noise_proposed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     droo = new_droo(mode="OPN", adapt_every=8)

@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from safetensors.torch import save_file
 
-from agent import MemoryDNN, memory_dnn
+from agent import MemoryDNN, learner
 from agent.backends import Autograd
 from agent.losses import binary_cross_entropy
 from tests.conftest import ROOT
@@ -164,7 +164,7 @@ def test_compiled_training_is_that_of_torch(
 ) -> None:
     options: dict[str, Any] = {"batch_size": 33, "rebuild_optimizer": rebuild, "seed": 1}
     compiled = MemoryDNN(net, **options)
-    monkeypatch.setattr(memory_dnn, "fastest", Autograd)
+    monkeypatch.setattr(learner, "backend_for", Autograd)
     torchs = MemoryDNN(net, **options)
     for agent in (compiled, torchs):
         encode_random(agent, steps * agent.training_interval)
@@ -178,7 +178,7 @@ def test_torch_goes_on_where_compiled_training_ends() -> None:
     agents = [MemoryDNN([10, 120, 80, 10], batch_size=64, seed=1) for _ in range(2)]
     for agent in agents:
         encode_random(agent, 500)
-    agents[0]._passes = Autograd(agents[0].network, binary_cross_entropy)
+    agents[0].learner.backend = Autograd(agents[0].network, binary_cross_entropy)
     for agent in agents:
         encode_random(agent, 100, seed=1)
     for ours, torchs in zip(weights(agents[1]), weights(agents[0]), strict=True):
@@ -195,13 +195,13 @@ def test_training_on_other_shapes_is_refused(
 ) -> None:
     agent = MemoryDNN(NET, loss=loss, seed=0)
     with pytest.raises(ValueError, match="states and decisions must have shapes"):
-        agent.train_on(np.ones(states, np.float32), np.ones(decisions, np.float32))
+        agent.learner.train_on(np.ones(states, np.float32), np.ones(decisions, np.float32))
     assert agent.updates == 0
 
 
 def test_another_optimizer_is_asked_itself() -> None:
     agents = [MemoryDNN(NET, batch_size=16, seed=0) for _ in range(2)]
-    agents[1]._passes = Autograd(agents[1].network, binary_cross_entropy)
+    agents[1].learner.backend = Autograd(agents[1].network, binary_cross_entropy)
     for agent in agents:
         agent.optimizer = torch.optim.AdamW(agent.network.parameters(), 0.01, weight_decay=1.0)
         encode_random(agent, 100)
@@ -382,7 +382,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="pickle is not a whole DROO checkpoint"):
         MemoryDNN.load(tmp_path / "pickle")
     save_file({"weight": torch.ones(1)}, tmp_path / "foreign")
-    with pytest.raises(ValueError, match=r"foreign is no DROO checkpoint: .* lacks droo-1"):
+    with pytest.raises(ValueError, match=r"foreign is no DROO checkpoint: .* lacks droo-2"):
         MemoryDNN.load(tmp_path / "foreign")
     save_file({"weight": torch.ones(1)}, tmp_path / "empty", {"droo-1": "{}"})
     with pytest.raises(ValueError, match="empty does not hold what is to be loaded"):
@@ -497,7 +497,7 @@ def test_bad_arguments_are_named(
         ([1, 2, 3, np.nan], [0, 1, 0, 1], ValueError, "h must be finite"),
         ([1, 2, 3, np.inf], [0, 1, 0, 1], ValueError, "h must be finite"),
         ([1, 2, 3, 1e300], [0, 1, 0, 1], ValueError, "h must be finite in single precision"),
-        (["a", "b", "c", "d"], [0, 1, 0, 1], TypeError, "h must be a vector of numbers"),
+        (["a", "b", "c", "d"], [0, 1, 0, 1], TypeError, "h must hold real numbers"),
         ([1, 2, 3, 4], [0, 1, 0], ValueError, r"m must have shape \[4\], got \[3\]"),
         ([1, 2, 3, 4], [0, 1, 0, 0.5], ValueError, "m must hold zeros and ones only, got .*0.5"),
         ([1, 2, 3, 4], [0, 1, 0, np.nan], ValueError, "m must hold zeros and ones only"),

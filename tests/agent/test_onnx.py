@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from agent import DROO, MemoryDNN
+from agent import DROO, MemoryDNN, checkpoint
 from agent.networks import POLICIES
 from agent.quantization import likeliest, order_preserving
 from droo_core.extras import MissingExtraError
@@ -143,7 +143,7 @@ def test_writing_changes_nothing_in_the_agent(tmp_path: Path) -> None:
     assert torch.equal(torch.get_rng_state(), before)
     for agent in agents:
         play(DROO(agent, mode="OPN"), 30)
-    (ours, our_meta), (theirs, their_meta) = (agent.pack() for agent in agents)
+    (ours, our_meta), (theirs, their_meta) = map(checkpoint.pack, agents)
     assert our_meta == their_meta
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

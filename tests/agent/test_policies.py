@@ -3,7 +3,7 @@
 import copy
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,9 +14,20 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agent import DROO, MemoryDNN
-from agent.backends import fastest
+from agent.backends import backend_for
 from agent.losses import binary_cross_entropy
-from agent.networks import MLP, POLICIES, SILENT, Equivariant, Layout, build, initialize
+from agent.networks import (
+    MLP,
+    POLICIES,
+    SILENT,
+    Equivariant,
+    Layout,
+    Reads,
+    build,
+    initialize,
+    register,
+    takes_any_n,
+)
 
 FEATURES = ("gain", "weight", "active")
 ANY_N = ("equivariant", "attention", "bigru_attention")
@@ -235,7 +246,7 @@ def test_tied_and_frozen_parameters_are_respected(tmp_path: Path) -> None:
     loss = torch.nn.BCELoss()(torch.sigmoid(policy(states)), decisions)
     (expected,) = torch.autograd.grad(loss, tied.weight)
     optimizer = torch.optim.Adam(policy.parameters(), lr=0.0)
-    fastest(policy, binary_cross_entropy).step(optimizer, states.numpy(), decisions.numpy())
+    backend_for(policy, binary_cross_entropy).step(optimizer, states.numpy(), decisions.numpy())
     np.testing.assert_allclose(tied.weight.grad, expected, rtol=1e-4, atol=1e-7)  # type: ignore[arg-type]
     agent.encode(np.ones(6), np.ones(6))
     assert torch.equal(last.bias, frozen)
@@ -285,9 +296,52 @@ def test_another_number_of_devices_continues_the_optimizer() -> None:
     again = agent.for_devices(5)
     batch = torch.rand(8, 15).numpy(), torch.ones(8, 5).numpy()
     for each in (agent, again):
-        each.train_on(*batch)
+        each.learner.train_on(*batch)
     for p, q in zip(agent.model.parameters(), again.model.parameters(), strict=True):
         assert (p == q).all()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_describes_itself(name: str) -> None:
+    policy = POLICIES[name]
+    assert policy.name == name
+    assert policy.any_n == (name in ANY_N)
+    assert policy.reads in get_args(Reads)
+    features = FEATURES if policy.needs_features else ()
+    net = (len(FEATURES) * 5, *policy.hidden, 5)
+    network = build(name, net, Layout(5, features), torch.Generator())
+    assert takes_any_n(network) == policy.any_n
+    if policy.needs_hidden:
+        with pytest.raises(ValueError, match="net must have a hidden width"):
+            MemoryDNN([len(FEATURES) * 5, 5], policy=name, features=FEATURES)
+    if policy.needs_features:
+        with pytest.raises(ValueError, match="features must name those of the state"):
+            MemoryDNN(net, policy=name)
+
+
+def test_a_new_policy_is_one_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    class New(Equivariant):
+        name = "new"
+
+    monkeypatch.setitem(POLICIES, "new", New)  # taken back after the test
+    with pytest.raises(ValueError, match="name must be that of no other policy, got 'new'"):
+        register(New)
+    del POLICIES["new"]
+    assert register(New) is POLICIES["new"] is New
+    agent = new_agent("new")
+    assert type(agent.network) is New
+    assert agent.for_devices(7).policy == "new"
+
+
+def test_a_callers_subclass_of_a_policy_is_not_registered() -> None:
+    class Other(Equivariant):
+        pass
+
+    other = Other((15, 8, 5), Layout(5, FEATURES))
+    initialize(other, torch.Generator().manual_seed(0))
+    assert not takes_any_n(other)
+    assert Other not in POLICIES.values()
+    assert MemoryDNN([15, 5], policy=other, features=FEATURES).policy == "module"
 
 
 class OwnPolicy(nn.Module):

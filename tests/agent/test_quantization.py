@@ -98,7 +98,7 @@ def test_the_noise_is_standard_normal_on_the_logit() -> None:
 
 @pytest.mark.parametrize("mode", ["OP", "OPN", "KNN"])
 @given(relaxed=relaxed_decisions, k=counts)
-def test_a_place_tells_the_least_k_that_proposes_the_candidate(
+def test_a_candidate_is_proposed_exactly_if_k_exceeds_its_rank(
     mode: str, relaxed: Floats, k: int
 ) -> None:
     def proposed(fewer: int) -> set[tuple[int, ...]]:
@@ -106,9 +106,9 @@ def test_a_place_tells_the_least_k_that_proposes_the_candidate(
         return {tuple(row) for row in candidates.decisions.tolist()}
 
     candidates = quantize(relaxed, k, mode, np.random.default_rng(0))
-    for decision, place in zip(candidates.decisions.tolist(), candidates.places, strict=True):
-        assert tuple(decision) in proposed(place + 1)
-        assert place == 0 or tuple(decision) not in proposed(place)
+    for decision, rank in zip(candidates.decisions.tolist(), candidates.ranks, strict=True):
+        assert tuple(decision) in proposed(rank + 1)
+        assert rank == 0 or tuple(decision) not in proposed(rank)
 
 
 def test_noise_adds_candidates_that_no_threshold_gives() -> None:

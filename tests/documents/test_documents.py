@@ -69,4 +69,6 @@ def test_what_a_document_links_to_is_there(document: Path) -> None:
 
 
 def test_pages_of_docs_are_looked_at() -> None:
-    assert {"README.md", "queues.md", "command_line.md"} <= {path.name for path in documents()}
+    assert {"README.md", "learning.md", "queues.md", "command_line.md"} <= {
+        path.name for path in documents()
+    }

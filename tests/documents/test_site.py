@@ -2,7 +2,6 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +10,7 @@ import pytest
 import agent
 import env
 import env.schemes
+from experiments.commands import MENU, Menu
 from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
@@ -60,12 +60,17 @@ def test_all_public_names_are_in_the_reference(site: Path, page: str, module: Mo
 def test_the_gallery_has_every_figure_and_the_command_that_draws_it() -> None:
     shown = dict(GALLERY.findall((DOCS / "gallery.md").read_text()))
     assert set(shown) == {figure.stem for figure in (DOCS / "figures").iterdir()}
+    studies = MENU.entries["study"]
+    assert isinstance(studies, Menu)
     for name, text in shown.items():
-        module = re.search(r"`python -m (experiments\.\w+)`", text)
+        study = re.search(r"`droo study (\w+)`", text)
+        command = re.search(r"`droo (compare|baselines)`", text)
         example = re.search(r"`python (examples/\w+\.py) docs/figures`", text)
-        if module:
-            assert module[1] == f"experiments.{name}"
-            assert find_spec(module[1])
+        if study:
+            assert study[1] == name
+            assert name in studies.entries
+        elif command:
+            assert {"compare": "comparison", "baselines": "rl_baselines"}[command[1]] == name
         elif example:
             assert (ROOT / example[1]).is_file()
         else:

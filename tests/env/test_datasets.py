@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_what_was_there(
         if before is not None:
             path.write_bytes(before)
         with monkeypatch.context() as patched:
-            patched.setattr(f"env.datasets.{writer}", fail)
+            patched.setattr(f"env.common.files.{writer}", fail)
             with pytest.raises(type(error)):
                 write_dataset(path, small_dataset())
         assert [file.read_bytes() for file in tmp_path.iterdir()] == [before] * bool(before)

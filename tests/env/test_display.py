@@ -4,8 +4,8 @@ import pytest
 
 from env import QueueingMEC, WirelessPoweredMEC
 from env.common.display import device_table
-from env.queueing.critic import QueueingAllocation
-from env.wpmec.critic import Allocation
+from env.queueing import QueueingAllocation
+from env.wpmec import Allocation
 
 
 def parsed(html: str) -> tuple[str | None, list[list[str | None]]]:

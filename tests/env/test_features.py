@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from env import QueueingCritic, QueueingMEC, RecordedChannel, WirelessPoweredMEC
-from env.common.features import (
-    MOST_FRAMES,
-    QUEUEING_FEATURES,
-    WPMEC_FEATURES,
-    Observer,
-    QueueingView,
-    WPMECView,
-    parse,
-    states,
-)
+from env.common.features import MAX_AGE, Observer, parse, states
+from env.queueing.features import QUEUEING_FEATURES, QueueingView
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 
 Floats = NDArray[np.float64]
 T, N = 12, 3
@@ -141,8 +134,8 @@ def test_before_the_first_frame_there_is_nothing_to_tell() -> None:
 
 
 def test_features_are_parsed() -> None:
-    names = ["gain", "weight@3", f"gain@{MOST_FRAMES}"]
-    assert parse(names, WPMEC_FEATURES) == [("gain", 0), ("weight", 3), ("gain", MOST_FRAMES)]
+    names = ["gain", "weight@3", f"gain@{MAX_AGE}"]
+    assert parse(names, WPMEC_FEATURES) == [("gain", 0), ("weight", 3), ("gain", MAX_AGE)]
     for wrong in ("gain@0", "gain@-1", "gain@1.5", "gain@", "gain@1001", "data_queue", "", "@1"):
         with pytest.raises(ValueError, match="features must be of gain, log_gain, weight, active"):
             parse([wrong], WPMEC_FEATURES)

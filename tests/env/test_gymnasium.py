@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.env_checker import check_env as check_for_stable_baselines
 
 import env
-from env.common.features import OUTLOOK, QUEUEING_FEATURES, WPMEC_FEATURES
 from env.common.rendering import Picture, draw
-from env.queueing.environment import queueing_picture
-from env.wpmec.environment import wpmec_picture
+from env.queueing.features import OUTLOOK, QUEUEING_FEATURES
+from env.queueing.picture import queueing_picture
+from env.wpmec.features import WPMEC_FEATURES
+from env.wpmec.picture import wpmec_picture
 from tests.conftest import ROOT
 
 NO_OUTLOOK = tuple(name for name in QUEUEING_FEATURES if name not in OUTLOOK)
@@ -145,7 +146,7 @@ def test_pictures_of_any_number_of_devices_are_drawn(num_devices: int) -> None:
 def test_without_a_render_mode_there_is_a_warning_and_no_picture(problem: str) -> None:
     one = made(problem).unwrapped
     one.reset(seed=0)
-    with pytest.warns(UserWarning, match="render wants an environment that was made with render_"):
+    with pytest.warns(UserWarning, match="render needs an environment made with render_"):
         assert one.render() is None
 
 

@@ -13,8 +13,8 @@ from scipy.io import savemat
 from env import WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.datasets import Dataset, read_dataset, read_gains
 from env.labels import check_labels, label
-from env.schemes import certified_optimum, full_enumeration
-from env.wpmec import optimum as exact
+from env.schemes import full_enumeration
+from env.wpmec.kernels import search
 from experiments import check, cli, dataset
 from experiments.configs import CheckConfig, DatasetConfig, DROOConfig
 from experiments.problems.wpmec.frames import make_frames
@@ -157,12 +157,14 @@ def test_an_interrupted_command_leaves_no_file(
     path = tmp_path / "data.npz"
     frames_left = iter(range(50))
 
-    def solve(*arguments: Any, **options: Any) -> Any:
+    branch_and_bound = search.branch_and_bound
+
+    def solve(*arguments: Any) -> Any:
         if next(frames_left, None) is None:
             interrupt()
-        return certified_optimum(*arguments, **options)
+        return branch_and_bound(*arguments)
 
-    monkeypatch.setattr(exact, "certified_optimum", solve)
+    monkeypatch.setattr(search, "branch_and_bound", solve)
     monkeypatch.setattr(
         sys, "argv", ["droo", "dataset", "--frames", "100", "--jobs", "1", f"{path}"]
     )

@@ -28,7 +28,6 @@ from env.schemes import (
     greedy,
     linear_relaxation,
 )
-from env.wpmec import optimum as exact
 from env.wpmec.kernels.bound import UNDECIDED, describe, dual
 from env.wpmec.kernels.search import exchange_rule
 from tests.conftest import published
@@ -83,7 +82,7 @@ def test_the_optimum_at_any_snr_and_weights() -> None:
 def test_the_optimum_of_a_search_in_small_parts(
     nodes_at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exact, "SLICE", nodes_at_a_time)
+    monkeypatch.setattr("env.wpmec.optimum.SLICE", nodes_at_a_time)
     rng = np.random.default_rng(4)
     for _ in range(200):
         check_optimal(any_frame(rng, int(rng.integers(2, 11))))

@@ -107,14 +107,24 @@ ERRORS: list[tuple[str, Any, type[Exception], str]] = [
     ),
     ("state", property(lambda self: self.rng.normal(size=N)), ValueError, "must stay as it is"),
     ("score", lambda self, x: x @ self.nowhere, ValueError, "an int64 array .* AttributeError"),
-    ("score", lambda self, x: self.gain[x], ValueError, r"score returns must have shape \[10\]"),
+    (
+        "score",
+        lambda self, x: self.gain[x],
+        ValueError,
+        r"the result of score must have shape \[10\]",
+    ),
     ("score", lambda _, x: np.where(x.any(1), 0.0, np.nan), ValueError, "finite.* nan for 0000"),
     ("score", lambda _, x: np.where(x.all(1), np.inf, 0.0), ValueError, "finite.* inf for 1111"),
     ("score", lambda _, x: np.full(len(x), -np.inf), ValueError, "must leave something feasible"),
-    ("score", lambda self, x: self.rng.normal(size=len(x)), ValueError, f"{DEPENDS} how often"),
+    (
+        "score",
+        lambda self, x: self.rng.normal(size=len(x)),
+        ValueError,
+        f"{DEPENDS} the number of calls",
+    ),
     ("score", lambda self, x: np.cumsum(Good.score(self, x)), ValueError, f"{DEPENDS} the order"),
     ("score", score_is_relative, ValueError, f"{DEPENDS} the other decisions in the call"),
-    ("score", score_remembers, ValueError, f"{DEPENDS} what it was asked before"),
+    ("score", score_remembers, ValueError, f"{DEPENDS} earlier calls"),
     ("score", score_writes, ValueError, "score must not write into the decisions"),
     ("score", score_moves_the_state, ValueError, "score must not change the state"),
     # For bool another reward, and an error.
@@ -183,7 +193,7 @@ def test_a_mistake_is_found_and_named(
         (
             "step",
             lambda self, x: (Good.step(self, x)[0], 0.0, False, False, {}),
-            "step paid 0.0 for",
+            "step returned the reward 0.0 for",
         ),
         ("step", property(), "only one of reset and step"),  # hasattr says no
     ],

@@ -658,13 +658,13 @@ def test_climbing_is_coordinate_descent(
     critic = QueueingCritic(weights, parameters)
     alone = QueueingFrame(critic, *frame)
     found = alone.climb(decision)
-    assert found.objective == pytest.approx(alone.score(found.decision[None])[0], rel=1e-12)
+    assert found.reward == pytest.approx(alone.score(found.decision[None])[0], rel=1e-12)
     neighbours = found.decision ^ np.eye(len(weights), dtype=np.int64)
-    assert alone.score(neighbours).max() <= found.objective * (1 + 1e-11)
+    assert alone.score(neighbours).max() <= found.reward * (1 + 1e-11)
     started = alone.score(decision[None])[0]
-    assert found.objective >= started * (1 - 1e-12)
+    assert found.reward >= started * (1 - 1e-12)
     same = coordinate_descent(alone, decision)
-    assert found.objective == pytest.approx(alone.score(same[None])[0], rel=1e-9, abs=1e-200)
+    assert found.reward == pytest.approx(alone.score(same[None])[0], rel=1e-9, abs=1e-200)
     assert found.scored % len(weights) == 1 % len(weights)
 
 

@@ -23,7 +23,7 @@ from env import (
     rayleigh,
     rician,
 )
-from env.schemes import lyapunov_optimum
+from env.schemes import coordinate_descent, lyapunov_optimum
 from tests.conftest import published
 
 Floats = NDArray[np.float64]
@@ -358,6 +358,24 @@ def test_the_myopic_allocation_keeps_within_all_budgets_so_far(budget: float) ->
             assert (spent <= budget * (t + 1) * (1 + 1e-12)).all()
             most = max(most, float((spent / (budget * (t + 1))).max()))
         assert most > 0.9  # it is used
+
+
+@pytest.mark.parametrize("allocation", ["lyapunov", "myopic"])
+def test_the_local_optimum_of_an_environment(allocation: Literal["lyapunov", "myopic"]) -> None:
+    env = QueueingMEC(6, allocation=allocation)
+    with pytest.raises(RuntimeError, match="reset"):
+        env.climb(np.zeros(6))
+    env.reset(seed=0, options={"data_queue": np.full(6, 5.0)})
+    for _ in range(10):
+        found = env.climb(np.zeros(6))
+        assert found.decision.tolist() == coordinate_descent(env).tolist()
+        assert found.reward == pytest.approx(env.score(found.decision[None])[0], rel=1e-12)
+        neighbours = env.score(found.decision ^ np.eye(6, dtype=np.int64))
+        assert neighbours.max() <= found.reward + 1e-11 * abs(found.reward)
+        assert found.scored % 6 == 1
+        env.step(found.decision)
+    with pytest.raises(ValueError, match="decision must hold zeros and ones only, got 3"):
+        env.climb([0, 0, 0, 0, 0, 3])
 
 
 def test_the_number_of_devices_comes_from_whatever_tells_it() -> None:

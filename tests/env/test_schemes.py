@@ -176,4 +176,4 @@ def test_bad_arguments_are_named() -> None:
         coordinate_descent(frame, [0, 1, 2])
     for scheme in (optimum, linear_relaxation):
         with pytest.raises(TypeError, match="frame must be a WirelessPoweredMEC"):
-            scheme(Parity())  # type: ignore[arg-type]
+            scheme(Parity())

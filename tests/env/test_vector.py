@@ -23,8 +23,9 @@ from env import (
     rayleigh,
     rician,
 )
-from env.common.features import QUEUEING_FEATURES, WPMEC_FEATURES
 from env.common.vector import VectorOffloadingEnv
+from env.queueing.features import QUEUEING_FEATURES
+from env.wpmec.features import WPMEC_FEATURES
 from env.wpmec.vector import VectorWirelessPoweredMEC
 
 N = 4

@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from env import WPMECCritic, WPMECParameters, default_channel, default_weights
-from env.wpmec.kernels.solver import log_snr
+from env import (
+    WirelessPoweredMEC,
+    WPMECCritic,
+    WPMECFrame,
+    WPMECParameters,
+    default_channel,
+    default_weights,
+)
+from env.common import local_search
+from env.common.lambert import log_snr
 from tests import reference
 from tests.conftest import published
 
@@ -254,3 +262,42 @@ def test_the_weights_cannot_be_changed_behind_the_classes() -> None:
 
 def test_scoring_no_decision_at_all() -> None:
     assert WPMECCritic([1.0, 1.5]).score([1e-6, 1e-6], np.empty((0, 2))).shape == (0,)
+
+
+@settings(max_examples=150)
+@given(case=cases(max_devices=25))
+def test_the_compiled_ascent_is_the_reference_ascent(case: tuple[Floats, Floats, Ints]) -> None:
+    gain, weights, decision = case
+    frame = WPMECFrame(WPMECCritic(weights), gain)
+    before = decision.copy()
+    found, reference_found = frame.climb(decision), local_search.climb(frame, decision)
+    assert (decision == before).all()
+    assert found.decision.tolist() == reference_found.decision.tolist()
+    assert (found.reward, found.scored) == (reference_found.reward, reference_found.scored)
+    alone = frame.score(found.decision[None])[0]
+    assert found.reward == pytest.approx(alone, rel=1e-13)
+
+
+def test_an_environment_climbs_as_its_frame() -> None:
+    env = WirelessPoweredMEC(6)
+    with pytest.raises(RuntimeError, match="reset"):
+        env.climb(np.zeros(6))
+    env.reset(seed=1)
+    for _ in range(10):
+        found = env.climb(np.zeros(6))
+        assert (
+            found.decision.tolist()
+            == WPMECFrame(env.critic, env.gain).climb(np.zeros(6)).decision.tolist()
+        )
+        assert env.score(found.decision ^ np.eye(6, dtype=np.int64)).max() <= found.reward
+        env.step(found.decision)
+
+
+def test_bad_starts_of_an_ascent_are_named() -> None:
+    frame = WPMECFrame(WPMECCritic([1.0, 1.5]), [1e-6, 1e-6])
+    with pytest.raises(ValueError, match="decision must hold zeros and ones only, got 2"):
+        frame.climb([0, 2])
+    with pytest.raises(ValueError, match=r"decision must have shape \[2\], got \[3\]"):
+        frame.climb([0, 1, 0])
+    with pytest.raises(ValueError, match="gain must be finite"):
+        frame.critic.climb([1e-6, -1e-6], [0, 1])

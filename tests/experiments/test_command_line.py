@@ -12,6 +12,7 @@ from typing import get_type_hints
 
 import pytest
 
+from agent.networks import POLICIES
 from droo_core import extras
 from experiments import cli, dataset
 from experiments.commands import MENU, STUDIES, Command, Menu, docstring
@@ -44,7 +45,17 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
     return [(name, line) for name, _, line in (at.partition(" ") for at in text.split(" • ")[1:])]
 
 
-def test_help_answers_without_what_is_slow_to_import() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ([], "pretrain"),
+        (["study"], "learning_rate"),
+        (["run", "--help"], "--learning-rate"),
+        (["study", "on_off", "--help"], "--scale"),
+        (["reproduce", "--help"], "--scale"),
+    ],
+)
+def test_help_answers_without_what_is_slow_to_import(arguments: list[str], shown: str) -> None:
     code = """
 import sys
 from experiments import cli
@@ -55,14 +66,14 @@ finally:
     print({"torch", "numba", "scipy", "matplotlib", "gymnasium"} & sys.modules.keys())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, "run", "--help"],
+        [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0
-    assert "--learning-rate" in done.stdout
+    assert shown in done.stdout
     assert done.stdout.endswith("set()\n")
 
 
@@ -77,29 +88,66 @@ def test_the_help_has_a_line_for_each_command(
     assert listed(capsys) == [(name, summary(entry)) for name, entry in STUDIES.items()]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_a_module_that_takes_its_settings(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """The arguments with which a command asks for its settings, and then stops."""
+    asked: list[tuple[object, ...]] = []
 
     def settings(*arguments: object) -> None:
         asked.append(arguments)
         sys.exit()
 
-    config, module = COMMANDS[name]
-    assert get_type_hints(importlib.import_module(module).main)["config"] is config
     monkeypatch.setattr(cli, "_settings", settings)
-    assert droo(monkeypatch, *name.split(), "--seed", "1") == 0
-    monkeypatch.delitem(sys.modules, module)
+    return asked
+
+
+def python_m(monkeypatch: pytest.MonkeyPatch, module: str, *arguments: str) -> None:
+    """Do what `python -m` does, in this process, for a command that stops."""
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(SystemExit):
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-    described = docstring(module)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_a_function_of_its_settings(name: str) -> None:
+    config, module = COMMANDS[name]
+    assert get_type_hints(importlib.import_module(module).main)["config"] is config
+    assert summary(COMMANDS[name])[-1] in ".?"  # a sentence of one line
+
+
+@pytest.mark.parametrize("name", [name for name in MENU.entries if name in COMMANDS])
+def test_a_command_is_a_module_that_takes_its_settings(
+    name: str, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[object, ...]]
+) -> None:
+    config, module = COMMANDS[name]
+    assert droo(monkeypatch, name, "--seed", "1") == 0
+    python_m(monkeypatch, module, "--seed", "1")
     assert asked == [
-        (config, f"droo {name}", ["--seed", "1"], described),
-        (config, f"python -m {module}", [*name.split(), "--seed", "1"], described),
+        (config, f"droo {name}", ["--seed", "1"], docstring(module)),
+        (config, f"python -m {module}", ["--seed", "1"], docstring(module)),
     ]
-    assert described.splitlines()[0][-1] in ".?"  # a sentence of one line
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_a_command_of_the_module_of_studies(
+    name: str, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[object, ...]]
+) -> None:
+    entry = STUDIES[name]
+    assert droo(monkeypatch, "study", name, "--seed", "1") == 0
+    python_m(monkeypatch, "experiments.study", name, "--seed", "1")
+    assert asked == [
+        (entry.config, f"droo study {name}", ["--seed", "1"], entry.help),
+        (entry.config, f"python -m experiments.study {name}", ["--seed", "1"], entry.help),
+    ]
+
+
+def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:
+    modules = {entry.module for entry in COMMANDS.values()}
+    machinery = {"__init__", "__main__", "cli", "commands", "simulation"}
+    for file in (ROOT / "experiments").glob("*.py"):
+        if file.stem not in machinery | {"study"}:
+            assert f"experiments.{file.stem}" in modules
 
 
 @pytest.mark.parametrize("name", ["run", "study learning_rate", "bench"])
@@ -160,6 +208,8 @@ def test_what_is_not_understood_exits_with_2(
     ("arguments", "message"),
     [
         (["run", "--frames", "0"], "frames must be at least 1, got 0"),
+        (["run", "--policy", "mpl"], f"policy must be one of {', '.join(POLICIES)}, got 'mpl'"),
+        (["reproduce", "speed"], f"only must be of {', '.join(STUDIES)}, got 'speed'"),
         (["plot"], "runs must name at least one run folder"),
         (["check", "absent.mat"], "[Errno 2] No such file or directory: 'absent.mat'"),
     ],

@@ -75,11 +75,11 @@ def check_files(studies: Mapping[str, Path]) -> None:
         assert (folder / f"{picture}.png").stat().st_size > 20_000
 
 
-def test_every_study_is_a_command_that_the_readme_names() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_study_is_a_command_that_the_page_on_studies_names() -> None:
+    page = (ROOT / "docs/studies.md").read_text()
     for name in REPRODUCED:
         assert STUDIES[name].help
-        assert f"`{name}`" in readme
+        assert f"`{name}`" in page
 
 
 def test_a_study_saves_every_run_and_curve(reproduced: Mapping[str, Path]) -> None:

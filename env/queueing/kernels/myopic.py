@@ -1,13 +1,13 @@
-"""Kernels of multi-slot MEC with energy budgets: the most that this frame alone can compute.
+"""Kernels of multi-slot MEC with energy budgets: the most data that one frame can compute.
 
 The myopic problem (LyDROO, Section V) maximises sum w r of one frame, where a device may spend a
-budget B of energy. A price of time mu separates the devices. With the symbols of
-`queueing_kernels`, one that offloads first takes the time B / P_max at full power, if that earns
-w eps t_max > mu a second, and then more time at less power, p = B / time, as long as
+budget B of energy. A price of time mu separates the devices. With the symbols of `devices`, an
+offloading device first takes the time B / P_max at full power, if its value w eps t_max a second
+exceeds mu, and then more time at less power, p = B / time, as long as
 
     t + e^-t - 1 > mu / (w eps)
 
-but no more than its queue takes. The load falls with mu, and jumps where w eps t_max = mu.
+but no more than its queue needs. The load falls with mu, and jumps where w eps t_max = mu.
 """
 
 import math
@@ -16,32 +16,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from env.common.lambert import log_snr
 from env.queueing.kernels import kernel
-from env.queueing.kernels.allocation import (
-    NOT_BINARY,
-    SOLVED,
-    Constants,
-    Floats,
-    Ints,
-    is_binary,
-    snr_per_watt,
-)
-from env.wpmec.kernels.solver import log_snr
+from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, is_binary
+from env.queueing.kernels.devices import Constants, Floats, Ints, snr_per_watt
 
 PRECISION = 1e-15  # of the price, relative
-LEAST_PRICE = 1e-290  # over the largest
+LEAST_PRICE = 1e-290  # relative to the largest
 
 
 class MyopicDevices(NamedTuple):
-    """What a frame is to each device, whatever is decided, `[N]` each.
+    """Per-device quantities of a frame that do not depend on the decision, `[N]` each.
 
     Attributes:
-        frequency: the most for computing locally, cycles/s.
-        snr: g, signal-to-noise ratio a watt.
-        limit: the price of time up to which it offloads.
-        least_nats: t where the queue is empty.
+        frequency: largest frequency for computing locally, cycles/s.
+        snr: g, signal-to-noise ratio per watt.
+        limit: price of time up to which the device offloads.
+        least_nats: t at which the whole queue is served.
         max_nats: t_max.
-        scale: the time that it takes is `scale / (e^t - 1)`.
+        scale: offloading time times (e^t - 1), s.
         worth: w eps.
     """
 
@@ -71,7 +64,7 @@ def nats_of_share(share: float) -> float:
 
 @kernel
 def describe(frame: Floats, weights: Floats, constants: Constants) -> MyopicDevices:
-    """Return what a frame is to each device; the arguments are those of `score`."""
+    """Return the per-device quantities of a frame; the arguments are those of `score`."""
     gain, data, budget = frame
     frequency, snr, limit, least_nats, max_nats, scale, worth = np.zeros((7, len(gain)))
     eps = constants.rate_per_nat
@@ -96,7 +89,7 @@ def describe(frame: Floats, weights: Floats, constants: Constants) -> MyopicDevi
 
 @kernel
 def nats_at(devices: MyopicDevices, i: int, price: float) -> float:
-    """Return the nats a second at which a device would offload at this price of time."""
+    """Return the nats a second at which a device offloads at a price of time."""
     most: float = devices.max_nats[i]
     best: float = max(log_snr(price / devices.worth[i]), devices.least_nats[i])
     return min(best, most)
@@ -104,7 +97,7 @@ def nats_at(devices: MyopicDevices, i: int, price: float) -> float:
 
 @kernel
 def load_at(devices: MyopicDevices, decision: Ints | NDArray[np.int8], price: float) -> float:
-    """Return how much of the frame those that offload take at a price of time."""
+    """Return the sum of the offloading times, s, at a price of time."""
     load = 0.0
     for i in range(len(decision)):
         if decision[i] == 1 and price < devices.limit[i]:
@@ -141,14 +134,14 @@ def score(
     decisions: Ints | NDArray[np.int8],
     values: Floats,
 ) -> int:
-    """Write the most that each decision `[K, N]` can compute, weighted, into `values` [K], Mbit.
+    """Write the largest weighted sum of computed data, Mbit, of each decision into `values`.
 
     Args:
         frame: gains h, data queues Q (Mbit) and budgets B (J) of the devices `[3, N]`.
         weights: w `[N]`.
         constants: of the problem.
-        decisions: zeros and ones.
-        values: out.
+        decisions: zeros and ones `[K, N]`.
+        values: out, `[K]`.
 
     Returns:
         SOLVED, or NOT_BINARY.
@@ -177,9 +170,9 @@ def allocate(
     decision: Ints,
     allocation: Floats,
 ) -> tuple[float, float, int]:
-    """Write the best allocation of one decision; arguments as in `queueing_kernels.allocate`.
+    """Write the best allocation of one decision; arguments as in `allocation.allocate`.
 
-    Returns the weighted sum, Mbit, the price of time, and what `score` returns.
+    Returns the weighted sum, Mbit, the price of time, and the outcome as `score` returns it.
     """
     values = np.empty(1)
     outcome = score(frame, weights, constants, decision.reshape(1, -1), values)
@@ -197,7 +190,7 @@ def allocate(
             rate[i] = f * constants.bits_per_cycle
             energy[i] = constants.energy_coefficient * f * f * f
         elif price * (1.0 - 1e-12) < devices.limit[i]:  # bisection ends a little above a limit
-            t = devices.max_nats[i]  # of one at its limit, which gets what time is left
+            t = devices.max_nats[i]  # of a device at its limit, which gets the remaining time
             time[i] = min(left, devices.scale[i] / math.expm1(t))
             if price < devices.limit[i]:
                 t = nats_at(devices, i, price)

@@ -1,13 +1,13 @@
 """Kernels of multi-slot MEC with queues: the optimal decision, by branch and bound; local search.
 
-At a price of time mu every device is left to itself, which bounds all decisions. One that may do
-either is worth, with L for computing locally and the other symbols of `queueing_kernels`,
+A price of time mu separates the devices, which bounds all decisions. With L for the value of
+computing locally and the other symbols of `devices`, the value of an undecided device is
 
     max(L, (a - c(mu)) Q) = L + max(0, (a - L / Q) - c(mu)) Q:
 
-the gain over computing locally is that of a device which must offload, its bits being worth less.
-So the bound is the allocation of one decision, and the devices that it serves decide by themselves;
-only one that it serves in part does not. There the search branches.
+its gain over computing locally is that of an offloading device whose bits are worth less. So the
+bound is the allocation of one decision. The devices that it serves in full decide by themselves;
+the search branches on the device that it serves in part.
 """
 
 from typing import NamedTuple
@@ -15,31 +15,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.ascent import improves
 from env.queueing.kernels import kernel
-from env.queueing.kernels.allocation import (
-    NOT_BINARY,
-    SOLVED,
-    UNSOLVED,
-    Constants,
-    Devices,
-    Floats,
-    Offers,
-    describe,
-    fill,
-    is_binary,
-    offers_of,
-    value_of,
-)
+from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, UNSOLVED, is_binary, value_of
+from env.queueing.kernels.devices import Constants, Devices, Floats, Offers, describe, offers_of
+from env.queueing.kernels.knapsack import fill
 
 LOCAL, OFFLOAD, FREE = 0, 1, 2
 
-LEAST_GAIN = 1e-12  # of a step of `climb`, relative: more than rounding
-GAP = 1e-11  # relative: a bound that is no further above the best decision is not pursued
+GAP = 1e-11  # relative distance to the best value within which a bound is discarded
 
 
 @kernel
 def with_worth(devices: Devices, worth: Floats) -> Devices:
-    """Return the same devices whose Mbits have another worth `[N]`."""
+    """Return the same devices with another worth `[N]` of their Mbits."""
     return Devices(
         worth,
         devices.energy_price,
@@ -54,7 +43,7 @@ def with_worth(devices: Devices, worth: Floats) -> Devices:
 
 @kernel
 def gain_of(devices: Devices) -> Floats:
-    """Return what a Mbit gains by being offloaded instead of computed locally, at no cost `[N]`."""
+    """Return the value of a free offloaded Mbit over one computed locally `[N]`."""
     gain = devices.worth.copy()
     for i in range(len(gain)):
         if devices.data[i] > 0.0:
@@ -63,16 +52,16 @@ def gain_of(devices: Devices) -> Floats:
 
 
 class Sides(NamedTuple):
-    """A frame's devices as the search sees them: those that must offload, and those that may.
+    """The devices of a frame, each both as forced to offload and as free to choose.
 
-    A device with Q = 2 and a = 10 must not let its queue of worth 20 wait. If it may compute
-    locally, for L = 14, there is only 6 to gain: it acts as if a were 3.
+    Example: the queue of a device with Q = 2 and a = 10 is worth 20 if it is forced to offload. If
+    it may compute locally instead, for L = 14, the gain is only 6, as if a were 3.
 
     Attributes:
         devices: of the frame.
-        forced: up to which price of time each offloads if it must.
-        gain: what a Mbit of each gains by that `[N]`.
-        free: up to which price of time it offloads of itself.
+        forced: offers of the devices if forced to offload.
+        gain: value of an offloaded Mbit over one computed locally `[N]`.
+        free: offers of the devices if free to choose.
     """
 
     devices: Devices
@@ -88,14 +77,14 @@ def bound(
     """Bound all decisions that agree with some choices.
 
     Args:
-        choices: of each device LOCAL, OFFLOAD or FREE `[N]`.
+        choices: LOCAL, OFFLOAD or FREE for each device `[N]`.
         sides: of the frame.
         rate_per_nat: eps.
 
     Returns:
         The bound; the decision `[N]` that it suggests, in which a free device served in part
-        computes locally; that device, -1 if there is none, and then the decision is as good as the
-        bound; and whether the price was found.
+        computes locally; that device, or -1 if there is none, in which case the decision attains
+        the bound; and whether the price was found.
     """
     n = len(choices)
     worth, limits, times = sides.gain.copy(), sides.free.limits.copy(), sides.free.times.copy()
@@ -118,15 +107,15 @@ def bound(
         decision[i] = 1
     part = done.part
     if part >= 0 and choices[part] == OFFLOAD:
-        part = -1  # to serve it in part is allowed
+        part = -1  # a forced device may be served in part
     return total + done.value, decision, part, done.found
 
 
 @kernel
 def fix_twins(choices: NDArray[np.int8], device: int, frame: Floats, weights: Floats) -> None:
-    """Let those free devices compute locally that are like one that does.
+    """Fix free devices identical to a local one to compute locally.
 
-    To let one of them offload in its place is the same decision but for their names.
+    A decision in which one of them offloads instead is the same up to a permutation.
     """
     for i in range(len(choices)):
         alike = weights[i] == weights[device]
@@ -144,10 +133,11 @@ def branch_and_bound(
     max_nodes: int,
     decision: NDArray[np.int64],
 ) -> tuple[float, float, int, int]:
-    """Write the optimal decision `[N]`; the other arguments are those of `score`.
+    """Write the optimal decision `[N]`.
 
-    Returns its objective, an upper bound on all, how many nodes that took, at most `max_nodes`, and
-    SOLVED or UNSOLVED.
+    The other arguments are those of `allocation.score`. Returns the objective of the decision, an
+    upper bound on all objectives, the number of nodes searched, at most `max_nodes`, and SOLVED or
+    UNSOLVED.
     """
     n, eps = len(weights), constants.rate_per_nat
     devices = describe(frame, weights, constants)
@@ -155,7 +145,7 @@ def branch_and_bound(
     sides = Sides(
         devices, offers_of(devices, devices.worth, eps), gain, offers_of(devices, gain, eps)
     )
-    # Depth first: a node on the stack has its choices and the bound of its parent.
+    # Depth first: the stack holds the choices of each node and the bound of its parent.
     stack, bounds = np.full((n + 1, n), FREE, np.int8), np.full(n + 1, np.inf)
     depth, nodes, best, left = 1, 0, -1.0, 0.0
     outcome = SOLVED
@@ -177,9 +167,9 @@ def branch_and_bound(
             best = value
             decision[:] = suggested
             continue
-        for choice in (LOCAL, OFFLOAD):  # the last is looked at first
+        for choice in (LOCAL, OFFLOAD):  # the last is popped first
             suggested[part] = choice
-            reached, _, _, _ = bound(suggested, sides, eps)  # of one decision: what it earns
+            reached, _, _, _ = bound(suggested, sides, eps)  # the value of one decision
             if reached > best:
                 best = reached
                 decision[:] = suggested
@@ -196,10 +186,10 @@ def branch_and_bound(
 def climb(
     frame: Floats, weights: Floats, constants: Constants, decision: NDArray[np.int64]
 ) -> tuple[float, int, int]:
-    """Change the one device whose change earns most, again and again, until none earns more.
+    """Change the one device whose change gains most, again and again, until none gains.
 
-    The decision `[N]` is changed in place; the other arguments are those of `score`. Returns its
-    objective, how many decisions were scored, and what `score` returns.
+    Updates the decision `[N]`; the other arguments are those of `allocation.score`. Returns its
+    objective, the number of decisions scored, and the outcome as `allocation.score` returns it.
     """
     if not is_binary(decision):
         return 0.0, 0, NOT_BINARY
@@ -210,7 +200,7 @@ def climb(
     value, found = value_of(decision, devices, offers, order, offloading, constants)
     scored, all_found = 1, found
     while True:
-        best, changed = value + LEAST_GAIN * abs(value), -1
+        best, changed = -np.inf, -1
         for i in range(len(decision)):
             decision[i] = 1 - decision[i]
             tried, found = value_of(decision, devices, offers, order, offloading, constants)
@@ -219,7 +209,7 @@ def climb(
             if tried > best:
                 best, changed = tried, i
         scored += len(decision)
-        if changed < 0:
+        if not improves(best, value):
             return value, scored, SOLVED if all_found else UNSOLVED
         value = best
         decision[changed] = 1 - decision[changed]
@@ -227,11 +217,12 @@ def climb(
 
 @kernel
 def outlook(frame: Floats, weights: Floats, constants: Constants) -> Floats:
-    """Return what the price of time means to each device that decides by itself `[3, N]`.
+    """Return each device's offer if free to choose, and the airtime ahead of it `[3, N]`.
 
-    Up to which price it offloads; the time that it takes at that price, s; and that of all devices
-    that offload at a higher one. The optimal decision is about to let those offload for whom the
-    last is below 1. The arguments are those of `score`, and not checked.
+    The rows are: the largest price of time at which the device offloads; its airtime at that price,
+    s; and the sum of the airtimes of the devices with a higher price, s. In an optimal decision,
+    roughly the devices with a third row below 1 offload. The arguments are those of
+    `allocation.score`, and not checked.
     """
     devices = describe(frame, weights, constants)
     limits, times = offers_of(devices, gain_of(devices), constants.rate_per_nat)

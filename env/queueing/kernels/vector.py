@@ -1,13 +1,14 @@
-"""Kernels of the vector environment: those of single ones, in one environment after another.
+"""Kernels of the vector environment: those of a single one in one environment after another.
 
-Where decisions are solved the first environment is returned in which that failed, or -1.
+Kernels that solve return the index of the first environment in which the solution failed, or -1.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from env.queueing.kernels import allocation, kernel, myopic, search
-from env.queueing.kernels.allocation import SOLVED, Constants
+from env.queueing.kernels.allocation import SOLVED
+from env.queueing.kernels.devices import Constants
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,11 +28,11 @@ def allocate(
     """Carry out a decision in each of some environments.
 
     Args:
-        frames: `[B, 3, N]`.
-        weights: as for `allocation.score`.
-        constants: likewise.
+        frames: arguments `frame` of `allocation.score` `[B, 3, N]`.
+        weights: w `[N]`.
+        constants: of the problem.
         decisions: zeros and ones `[B, N]`.
-        environments: in which to carry them out `[E]`.
+        environments: indices `[E]`.
         rewards: out, `[B]`.
         allocations: out, `[B, 5, N]`: see `allocation.allocate`.
     """
@@ -48,7 +49,7 @@ def allocate(
 def score(
     frames: Floats, weights: Floats, constants: Constants, decisions: Ints, values: Floats
 ) -> int:
-    """Write what decisions `[B, K, N]` would earn into `values` `[B, K]`."""
+    """Write the scores of decisions `[B, K, N]` into `values` `[B, K]`."""
     for b in range(len(frames)):
         if allocation.score(frames[b], weights, constants, decisions[b], values[b]) != SOLVED:
             return b
@@ -62,7 +63,7 @@ def outlook(frames: Floats, weights: Floats, constants: Constants) -> Floats:
     for b in range(len(frames)):
         of_one = search.outlook(frames[b], weights, constants)
         for row in range(3):
-            for i in range(len(weights)):  # an assignment of arrays takes seconds to compile
+            for i in range(len(weights)):  # numba takes seconds to compile the same with slices
                 seen[row, b, i] = of_one[row, i]
     return seen
 
@@ -77,7 +78,7 @@ def allocate_myopic(
     rewards: Floats,
     allocations: Floats,
 ) -> int:
-    """Do what `allocate_queueing` does, where the allocation is myopic."""
+    """Carry out a decision in each of some environments, as `allocate`, with `myopic`."""
     for b in environments:
         rewards[b], _, outcome = myopic.allocate(
             frames[b], weights, constants, decisions[b], allocations[b]
@@ -91,7 +92,7 @@ def allocate_myopic(
 def score_myopic(
     frames: Floats, weights: Floats, constants: Constants, decisions: Ints, values: Floats
 ) -> int:
-    """Do what `score_queueing` does, where the allocation is myopic."""
+    """Write the myopic scores of decisions `[B, K, N]` into `values` `[B, K]`."""
     for b in range(len(frames)):
         if myopic.score(frames[b], weights, constants, decisions[b], values[b]) != SOLVED:
             return b

@@ -1,7 +1,12 @@
-"""Compiled code of this problem; each kernel is held to its reference by a test."""
+"""Compiled code of wireless powered MEC; tests hold each kernel to a reference."""
 
 from pathlib import Path
 
+from droo_core import ascent
 from droo_core.jit import kernel_of
+from env.common import lambert
 
-kernel = kernel_of(Path(__file__).parent)
+SOURCES = (Path(__file__).parent, lambert.__file__, ascent.__file__)
+"""Arguments of `kernel_of` for kernels elsewhere that call these."""
+
+kernel = kernel_of(*SOURCES)

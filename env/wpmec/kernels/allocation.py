@@ -1,7 +1,7 @@
-"""Kernels of wireless powered MEC: what decisions are worth, and how to carry one out.
+"""Kernels of wireless powered MEC: scores and allocations of decisions.
 
-A decision is worth what its best allocation earns, and that follows from sums over its devices; the
-symbols are those of `wpmec_solver_kernels`, which finds it.
+The score of a decision is the value of its best allocation, which `solver` computes from sums over
+the devices; symbols are those of `solver`.
 """
 
 import math
@@ -17,15 +17,15 @@ Ints = NDArray[np.int64]
 Decision = NDArray[np.int8]  # [N]
 Decisions = NDArray[np.int8]  # [K, N]
 
-ACCEPTED = 1e-9  # as an error; what is further off was not solved
-NOT_BINARY, BAD_GAIN = -1.0, -2.0  # in place of an error, which is never negative
+ACCEPTED = 1e-9  # largest error of a solution
+NOT_BINARY, BAD_GAIN = -1.0, -2.0  # returned instead of an error, which is never negative
 
 
 @kernel
 def add(total: Floats, term: float) -> None:
-    """Add a term to a sum `[2]`, whose second entry keeps what rounding takes from the first.
+    """Add a term to a compensated sum `[2]`: the sum and its rounding error (Neumaier, 1974).
 
-    So a term can be taken out again, though it be by far the largest (Neumaier, 1974).
+    Subtracting a term restores the sum, even if the term is by far the largest.
     """
     rounded = total[0] + term
     if abs(total[0]) >= abs(term):
@@ -45,15 +45,15 @@ def terms(
 
 
 class Sums(NamedTuple):
-    """A decision by the sums over its devices, from which its value follows, and its solution.
+    """A decision, the sums over its devices that determine its value, and its solution.
 
     Attributes:
         decision: zeros and ones `[N]`.
-        offloading: how many devices of each class offload `[C]`.
-        snr: sum of s_j over the offloading devices of each weight class `[C, 2]`, as `add` has it.
-        local: sum of c_i over the local devices `[2]`.
-        price: v `[1]`, 0 where not known.
-        classes: of each class t, what `solve` needs room for, and the sum of s_j `[4, C]`.
+        offloading: number of offloading devices of each class `[C]`.
+        snr: compensated sum of s_j over the offloading devices of each weight class `[C, 2]`.
+        local: compensated sum of c_i over the local devices `[2]`.
+        price: v `[1]`, 0 if not known.
+        classes: `[4, C]`: the three rows of the argument `classes` of `solve`, and the sum of s_j.
     """
 
     decision: Decision
@@ -66,7 +66,7 @@ class Sums(NamedTuple):
 
 @kernel
 def gains_are_valid(gain: Floats) -> bool:
-    """Whether all are finite and none is negative."""
+    """Return whether all gains `[N]` are finite and none is negative."""
     for g in gain:  # noqa: SIM110 (numba has no generators)
         if not 0.0 <= g < math.inf:
             return False
@@ -75,7 +75,7 @@ def gains_are_valid(gain: Floats) -> bool:
 
 @kernel
 def all_local(local: Floats, num_classes: int) -> Sums:
-    """Return the decision to compute everything locally; `local` holds c_i of each device `[N]`."""
+    """Return the all-local decision; `local` holds c_i of each device `[N]`."""
     sums = Sums(
         np.zeros(len(local), np.int8),
         np.zeros(num_classes, np.int64),
@@ -91,7 +91,7 @@ def all_local(local: Floats, num_classes: int) -> Sums:
 
 @kernel
 def distance(sums: Sums, decision: Ints | Decision) -> int:
-    """Return in how many devices a decision `[N]` differs."""
+    """Return the number of devices in which a decision `[N]` differs."""
     devices = 0
     for i in range(len(decision)):
         devices += decision[i] != sums.decision[i]
@@ -102,9 +102,9 @@ def distance(sums: Sums, decision: Ints | Decision) -> int:
 def change(
     sums: Sums, decision: Ints | Decision, snr: Floats, local: Floats, class_of: Ints
 ) -> bool:
-    """Make `sums` those of another decision `[N]`: device by device, where the two differ.
+    """Update `sums` to another decision `[N]`, device by device, where the two differ.
 
-    `snr` and `local` are `terms`. Returns False if the decision is not binary.
+    `snr` and `local` are the results of `terms`. Returns False if the decision is not binary.
     """
     for i in range(len(decision)):
         if decision[i] != sums.decision[i]:
@@ -120,11 +120,11 @@ def change(
 
 @kernel
 def solve_sums(sums: Sums, weights: Floats, eps: float) -> tuple[float, float, float]:
-    """Solve the equations for a decision; the value, a and the error are as `solve` has them."""
+    """Solve the equations for a decision; return value, a and error as `solve` does."""
     snr, devices = sums.classes[3], len(sums.decision)
     for c in range(len(snr)):
         devices -= sums.offloading[c]
-        # Exactly 0 where nobody is left: the rest of rounding must not count as a device.
+        # Exactly 0 without offloading devices: a rounding residue must not count as a device.
         snr[c] = sums.snr[c, 0] + sums.snr[c, 1] if sums.offloading[c] > 0 else 0.0
     local = sums.local[0] + sums.local[1] if devices > 0 else 0.0
     value, a, error, sums.price[0] = solve(
@@ -144,22 +144,20 @@ def score(
 ) -> float:
     """Write the best weighted sum computation rate of each decision `[K, N]` into `values` [K].
 
-    A decision is scored as a change to one of two that came before, whichever is nearer. The
-    candidates of the order-preserving quantizer are two chains, each of which differs from the one
-    before in one device: so a candidate costs as much for a thousand devices as for ten, but for
-    the search for that device.
+    Each decision is scored as an update of the nearer one of two earlier decisions. The candidates
+    of the order-preserving quantizer form two chains in which successive candidates differ in one
+    device: so the cost of a candidate, except for the search for that device, does not grow with N.
 
     Args:
         gain: channel gains `[N]`.
-        class_of: the weight class of each device `[N]`.
-        class_weights: the weight of each class `[C]`.
+        class_of: weight class of each device `[N]`.
+        class_weights: weight of each class `[C]`.
         constants: mu P / N0, (mu P / k)^(1/3) / phi and B / (v_u ln 2).
         decisions: zeros and ones `[K, N]`.
         values: out, `[K]`.
 
     Returns:
-        The worst bound on the relative error of a multiplier, or NOT_BINARY for the decisions, or
-        BAD_GAIN.
+        The largest bound on the relative error of a multiplier, or NOT_BINARY, or BAD_GAIN.
     """
     if not gains_are_valid(gain):
         return BAD_GAIN
@@ -187,10 +185,10 @@ def allocate(
     offload_time: Floats,
     rate: Floats,
 ) -> tuple[float, float, float]:
-    """Write the best allocation of one decision into `offload_time` and `rate` `[N]`, unweighted.
+    """Write the best allocation of one decision `[N]` into `offload_time` and `rate` `[N]`.
 
-    The other arguments are those of `score`. Returns the value, a, and the bound on the relative
-    error of the multiplier, or what `score` returns instead.
+    The rates are unweighted, bit/s; the other arguments are those of `score`. Returns the value, a,
+    and the error as `score` does.
     """
     if not gains_are_valid(gain):
         return 0.0, 0.0, BAD_GAIN

@@ -1,6 +1,6 @@
-"""Kernels of wireless powered MEC: a bound on every decision, by a price of time.
+"""Kernels of wireless powered MEC: an upper bound on every decision, by a price of time.
 
-Symbols are those of `wpmec_solver_kernels`, which solves the allocation behind one decision.
+Symbols are those of `solver`.
 """
 
 import math
@@ -9,27 +9,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.allocation import Ints
-from env.wpmec.kernels.solver import Floats, log_snr
+from env.wpmec.kernels.solver import Floats
 
 Decision = NDArray[np.int8]  # [N]: 0, 1 or UNDECIDED
 
 UNDECIDED = -1
-RELAXATION_STEPS = 60  # prices to try at most
+RELAXATION_STEPS = 60  # largest number of prices tried
 
 
 class Devices(NamedTuple):
-    """The devices of a frame, and what `dual` writes of them.
+    """The devices of a frame; `dual` writes the last two arrays.
 
     Attributes:
         snr: s `[N]`.
         local: c `[N]`.
-        class_of: the weight class of each device `[N]`.
-        class_weights: the weight of each class `[C]`.
+        class_of: weight class of each device `[N]`.
+        class_weights: weight of each class `[C]`.
         eps: B / (v_u ln 2).
-        offload: out, g `[N]`: what offloading earns per energy time, the price of its time paid.
-        breakpoints: out, the energy time `[N]` from which each device offloads.
+        offload: out, g `[N]`: value of offloading per energy time, less the price of its time.
+        breakpoints: out, energy time `[N]` from which each device offloads.
     """
 
     snr: Floats
@@ -45,7 +46,7 @@ class Devices(NamedTuple):
 def describe(
     gain: Floats, class_of: Ints, class_weights: Floats, constants: tuple[float, float, float]
 ) -> Devices:
-    """Return the devices of a frame; the arguments are those of `wpmec_kernels.score`."""
+    """Return the devices of a frame; the arguments are those of `allocation.score`."""
     snr_factor, local_factor, eps = constants
     return Devices(
         snr_factor * gain * gain,
@@ -68,7 +69,7 @@ def dual(
 ) -> tuple[float, float, float, int]:
     """Bound the rate of every decision and allocation whose energy time lies in [low, high].
 
-    A price v on the time constraint leaves each device to itself, which for any v is a bound:
+    A price v on the time constraint separates the devices, which gives a bound for any v:
 
         D(v) = max_a  v (1 - a) + sum_i max(c_i a^(1/3), a g_i),     g_i = w_i eps s_i e^-t_i
 
@@ -77,13 +78,13 @@ def dual(
 
     Args:
         price: v.
-        low: the smallest energy time.
-        high: the largest.
-        fixed: `[N]`, 0 or 1 where the decision is given, else `UNDECIDED`.
+        low: smallest energy time.
+        high: largest energy time.
+        fixed: partial decision `[N]`, 0, 1 or `UNDECIDED`.
         devices: of the frame.
 
     Returns:
-        D(v), its slope in v, the best energy time, and how many undecided devices have their
+        D(v), its slope in v, the best energy time, and the number of undecided devices with their
         breakpoint inside the interval.
     """
     snr, local, class_of, class_weights, eps, offload, breakpoints = devices
@@ -94,7 +95,7 @@ def dual(
         per_snr[1, c] = 1.0 / math.expm1(t)
 
     local_sum, offload_sum, time = 0.0, 0.0, 0.0
-    inside = np.empty(len(snr), np.int64)  # sorted as they come: mostly they are a handful
+    inside = np.empty(len(snr), np.int64)  # sorted by insertion: usually a handful
     num_inside = 0
     for i in range(len(snr)):
         c = class_of[i]
@@ -108,11 +109,11 @@ def dual(
             time += snr[i] * per_snr[1, c]
         else:
             local_sum += local[i]
-            place = num_inside
-            while place > 0 and breakpoints[inside[place - 1]] > breakpoints[i]:
-                inside[place] = inside[place - 1]
-                place -= 1
-            inside[place] = i
+            at = num_inside
+            while at > 0 and breakpoints[inside[at - 1]] > breakpoints[i]:
+                inside[at] = inside[at - 1]
+                at -= 1
+            inside[at] = i
             num_inside += 1
 
     best, best_a, slope = -math.inf, low, 0.0
@@ -145,13 +146,13 @@ def lowest_dual(
     enough: float,
     max_steps: int,
 ) -> tuple[float, float]:
-    """Lower the bound over the price, in which it is convex, from a first one.
+    """Minimise the bound over the price, in which it is convex.
 
-    After the first `price`, up to `max_steps` more are tried, until a bound is no more than
-    `enough`. The other arguments are those of `dual`. Returns the lowest bound, and its price.
+    From the initial `price` on, up to `max_steps` more are tried, until a bound is at most
+    `enough`. The other arguments are those of `dual`. Returns the lowest bound and its price.
     """
     x, step = math.log(price), 0.1
-    left, right = -math.inf, math.inf  # where the slope is known to be negative and positive
+    left, right = -math.inf, math.inf  # log prices of negative and positive slope
     left_slope = right_slope = 0.0
     best, slope, _, _ = dual(price, low, high, fixed, devices)
     if not best > 0.0:
@@ -167,12 +168,12 @@ def lowest_dual(
         if left == -math.inf or right == math.inf:
             x += math.copysign(step, -slope)
             step *= 3.0
-        else:  # regula falsi, kept off the ends, as the slope may jump
+        else:  # regula falsi, kept away from the ends, as the slope may jump
             part = left_slope / (left_slope - right_slope)
             x = left + min(max(part, 0.15), 0.85) * (right - left)
         price = math.exp(x)
         value, slope, _, _ = dual(price, low, high, fixed, devices)
-        if 0.0 < value < best:  # what overflowed is no bound
+        if 0.0 < value < best:  # an overflow is not a bound
             best, best_price = value, price
     return best, best_price
 
@@ -190,11 +191,11 @@ def relaxation(
 
     Args:
         gain: channel gains `[N]`.
-        class_of: the weight class of each device `[N]`.
-        class_weights: the weight of each class `[C]`.
-        constants: as in `wpmec_kernels.score`.
+        class_of: weight class of each device `[N]`.
+        class_weights: weight of each class `[C]`.
+        constants: as in `allocation.score`.
         energy_time: a.
-        price: a first guess of the price of time.
+        price: initial guess of the price of time.
 
     Returns:
         The weighted sum computation rate and the price of time.

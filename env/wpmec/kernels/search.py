@@ -1,6 +1,6 @@
-"""Kernels of wireless powered MEC: the best decision, with a proof, by bound and branch.
+"""Kernels of wireless powered MEC: the optimal decision, with a certificate, by branch and bound.
 
-Symbols are those of `wpmec_solver_kernels`; the bound is that of `wpmec_bound_kernels`.
+Symbols are those of `solver`, bounds those of `bound`.
 """
 
 import heapq
@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.allocation import (
     ACCEPTED,
@@ -26,36 +27,36 @@ from env.wpmec.kernels.bound import (
     dual,
     lowest_dual,
 )
-from env.wpmec.kernels.solver import Floats, log_snr
+from env.wpmec.kernels.solver import Floats
 
 LOW, HIGH, PRICE, BOUND = range(4)  # the columns of a node
 MIN_WIDTH, MIN_INSIDE = 0.2, 3  # relative width and breakpoints of an interval that is split
-ROOT_STEPS, NODE_STEPS = 30, 8  # prices to try at most
+ROOT_STEPS, NODE_STEPS = 30, 8  # largest numbers of prices tried
 
 
 @kernel
 def exchange_rule(gain: Floats, devices: Devices, value_bound: float, links: Ints) -> None:
-    """Write for each device which others may be taken to do what it does, at an optimum.
+    """Write for each device the devices that may be assumed to decide alike at an optimum.
 
     Let device i offload at SNR y while device j, of the same weight and with a gain r >= 1 times
-    as large, computes locally. If they change places and the offloading time stays, the rate of
-    the offloading one grows by the factor ln(1 + y r^2) / ln(1 + y), that of the local one falls by
-    r^(1/3) - 1 times what i would earn locally; and that is no more than what i earns by
-    offloading, or i would not offload. So nothing is lost by the exchange if
+    as large, computes locally. If they exchange decisions and the offloading time stays, the rate
+    of the offloading device grows by the factor ln(1 + y r^2) / ln(1 + y), and that of the local
+    device falls by r^(1/3) - 1 times the local rate of i, which is at most the rate of i by
+    offloading, or i would not offload. So the exchange loses nothing if
 
         ln(1 + y r^2) >= r^(1/3) ln(1 + y).
 
     The left side over the right falls as y grows. y grows with the multiplier v, and at an optimum
-    v is the value less two thirds of the local rates, so no more than any bound on the value: with
-    the y of that bound, the condition is a proof. It is tried on neighbours in the order of gains,
-    from which pairs further apart follow.
+    v is the value less two thirds of the local rates, so at most any bound on the value: with the y
+    of that bound, the condition is a proof. It is tested on neighbours in the order of gains, which
+    implies it for pairs further apart.
 
     Args:
         gain: channel gains `[N]`.
         devices: of the frame.
         value_bound: an upper bound on the value of every decision.
         links: out, `[2, N]`: the device that computes locally if this one does, and the device that
-            offloads if this one does; -1 where the condition fails or there is none.
+            offloads if this one does; -1 if the condition fails or there is none.
     """
     links[:] = -1
     previous = np.full(len(devices.class_weights), -1)
@@ -72,7 +73,7 @@ def exchange_rule(gain: Floats, devices: Devices, value_bound: float, links: Int
 
 @kernel
 def fix(device: int, choice: int, links: Ints, fixed: Decision) -> None:
-    """Fix a device's choice in `fixed` `[N]`, and that of the devices linked to it."""
+    """Fix the choice of a device and of the devices linked to it in `fixed` `[N]`."""
     while device >= 0:
         fixed[device] = choice
         device = links[choice, device]
@@ -89,14 +90,14 @@ def fix_proven(
 ) -> None:
     """Fix each device whose other choice would lower the bound by `slack` or more.
 
-    `slack` is by how much the bound exceeds what is of interest; `low`, `high` and `devices` are
-    as `dual` left them.
+    `slack` is the distance of the bound to the value below which nodes are discarded; `low`, `high`
+    and `devices` are the arguments of the last call of `dual`.
     """
     _, local, _, _, _, offload, breakpoints = devices
     for i in range(len(fixed)):
         if fixed[i] == UNDECIDED:
-            # What the device earns more by computing locally is concave in the energy time, zero at
-            # the breakpoint and falling from there on: over the interval it is least at an end.
+            # The advantage of computing locally is concave in the energy time, zero at the
+            # breakpoint and decreasing from there on: its minimum over the interval is at an end.
             at_low = local[i] * np.cbrt(low) - offload[i] * low
             at_high = local[i] * np.cbrt(high) - offload[i] * high
             if breakpoints[i] >= high and min(at_low, at_high) >= slack:
@@ -117,7 +118,7 @@ def value_of(sums: Sums, decision: Decision, devices: Devices) -> float:
 def bound_node(
     node: Floats, fixed: Decision, devices: Devices, enough: float, max_steps: int
 ) -> None:
-    """Write the price and the bound of a node that has those of its parent."""
+    """Update price and bound of a node, initially those of its parent."""
     bound, node[PRICE] = lowest_dual(
         node[PRICE], node[LOW], node[HIGH], fixed, devices, enough, max_steps
     )
@@ -126,9 +127,9 @@ def bound_node(
 
 @kernel
 def choose(fixed: Decision, breakpoints: Floats, energy_time: float, decision: Decision) -> int:
-    """Write the devices' own choice at an energy time into `decision` `[N]`.
+    """Write each device's best choice at an energy time into `decision` `[N]`.
 
-    Returns the undecided device whose breakpoint is next to that time, or -1 if none is undecided.
+    Returns the undecided device whose breakpoint is nearest to that time, or -1 if all are decided.
     """
     found, nearest = -1, math.inf
     for i in range(len(fixed)):
@@ -143,14 +144,14 @@ def choose(fixed: Decision, breakpoints: Floats, energy_time: float, decision: D
 
 @kernel
 def copy(source: Floats | Decision, target: Floats | Decision) -> None:
-    """Copy a vector; numba takes a second to compile `target[:] = source`."""
+    """Copy a vector; numba would take a second to compile `target[:] = source`."""
     for i in range(len(source)):
         target[i] = source[i]
 
 
 @kernel
 def with_room_for_two(nodes: Floats, fixed: Decisions, used: int) -> tuple[Floats, Decisions]:
-    """Return the nodes and partial decisions, twice as many if fewer than two rows are unused."""
+    """Return nodes and partial decisions with at least two unused rows, if need be copied."""
     if used + 2 > len(nodes):
         more_nodes = np.empty((2 * used + 2, nodes.shape[1]))
         more_fixed = np.empty((2 * used + 2, fixed.shape[1]), np.int8)
@@ -173,24 +174,25 @@ def branch_and_bound(
     fixed: Decisions,
     nodes: Floats,
 ) -> tuple[float, Decisions, Floats]:
-    """Search the open nodes for the best decision, the one with the largest bound first.
+    """Search the open nodes for the best decision, in the order of their bounds, largest first.
 
-    A node is an interval of energy times and a partial decision; its bound is that of `dual`. What
-    the devices choose at its price is tried as the best decision. Devices are fixed where that can
-    be proven; a node with devices left is split, in the middle of its interval if that is wide and
-    holds several breakpoints, else at the device whose breakpoint is next to the best energy time.
+    A node is an interval of energy times and a partial decision; its bound is that of `dual`. The
+    devices' choices at its price are a candidate for the best decision. Devices are fixed where
+    this is proven right. A node with undecided devices is split: in the middle of its interval if
+    this is wide and holds several breakpoints, else at the device whose breakpoint is nearest to
+    the best energy time.
 
     Args:
         gain: channel gains `[N]`, not all zero.
-        class_of: the weight class of each device `[N]`.
-        class_weights: the weight of each class `[C]`.
-        constants: as in `wpmec_kernels.score`.
-        gap: bounds of no more than `(1 + gap)` times the best value are not pursued.
-        max_nodes: how many nodes to split at most.
-        decision: in and out, the best decision `[N]` so far.
-        fixed: the open nodes' partial decisions `[M, N]`, 0, 1 or `UNDECIDED`.
-        nodes: the open nodes' lowest and highest energy time, price and bound `[M, 4]`; a search
-            begins with one node 0, 1, 0, inf.
+        class_of: weight class of each device `[N]`.
+        class_weights: weight of each class `[C]`.
+        constants: as in `allocation.score`.
+        gap: nodes with a bound of at most `(1 + gap)` times the best value are discarded.
+        max_nodes: largest number of nodes to split.
+        decision: in and out, best decision `[N]` so far.
+        fixed: partial decisions of the open nodes `[M, N]`, 0, 1 or `UNDECIDED`.
+        nodes: lowest and highest energy time, price and bound of the open nodes `[M, 4]`; the first
+            call takes one node 0, 1, 0, inf.
 
     Returns:
         The best value, or NaN if numbers overflowed, and the nodes still open, as `fixed` and
@@ -236,10 +238,8 @@ def branch_and_bound(
             copy(nodes[k], nodes[used])
             if num_inside < MIN_INSIDE or high - low <= MIN_WIDTH * high:
                 fix(device, half, links, fixed[used])
-            elif half == 0:
-                nodes[used, HIGH] = 0.5 * (low + high)
             else:
-                nodes[used, LOW] = 0.5 * (low + high)
+                nodes[used, LOW if half else HIGH] = 0.5 * (low + high)
             bound_node(nodes[used], fixed[used], devices, best * (1.0 + gap), NODE_STEPS)
             if nodes[used, BOUND] > best * (1.0 + gap):
                 heapq.heappush(heap, (-nodes[used, BOUND], used))

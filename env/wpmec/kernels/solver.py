@@ -10,7 +10,7 @@ of an offloading device, which depends on the device through its weight alone. W
     p = sum_j s_j / (e^t_j - 1) = (1 - a) / a            (all the time is used)
     v = a^(-2/3) / 3 sum_local c_i + eps sum_j w_j s_j e^-t_j          (the best a, given v)
 
-Newton's method solves all of them at once: a step moves v, and the t of each weight class along.
+Newton's method solves all of them at once: a step moves v and, with it, the t of each weight class.
 Let v_c be the v that the t of class c belongs to, and V the right-hand side of the last line. V
 falls as any t grows, so the root lies between the least and the largest of V and all v_c: that is
 a bracket, which every step narrows, and in the end the bound on the error of v.
@@ -22,29 +22,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 
 Floats = NDArray[np.float64]
 
-TOLERANCE = 1e-9  # of v, relative; the value errs by the square of it
+TOLERANCE = 1e-9  # of v, relative; the error of the value is of the order of its square
 MAX_ITERATIONS = 200  # 3 to 6 are needed; bisection alone would take about 60
-
-
-@kernel
-def log_snr(u: float) -> float:
-    """Solve t + e^-t - 1 = u for t >= 0, to machine precision."""
-    if u < 1e-4:
-        # The power series of t in sqrt(2 u): below, 1 + u would swallow u's digits.
-        s = math.sqrt(2.0 * u)
-        return s * (1 + s * (1 / 6 + s * (1 / 36 + s * (1 / 270 + s * (1 / 4320 - s / 17010)))))
-    # Start: the series of Lambert's W about its branch point, exact in both limits of u.
-    p = math.sqrt(-2.0 * math.expm1(-u))
-    t = u + p * (1 - p * (1 / 3 - p * (11 / 72 - p * 43 / 540)))
-    for _ in range(2):  # Halley: three times the digits at each step
-        q = -math.expm1(-t)
-        residual = t - q - u
-        t -= residual / (q - 0.5 * residual * (1 - q) / q)
-    return t
 
 
 @kernel
@@ -67,10 +51,10 @@ class ClassSums(NamedTuple):
     Attributes:
         p: sum of s / SNR.
         dp: -dp/dv.
-        p_behind: the terms of p, each times v_c - v.
-        dp_behind: the terms of dp, likewise.
+        p_behind: sum of the terms of p, each times v_c - v.
+        dp_behind: sum of the terms of dp, each times v_c - v.
         offload: eps sum of w s e^-t, the last sum of V.
-        earned: by offloading, over a.
+        earned: value of offloading, over a.
         least: the least v_c.
         largest: the largest v_c.
     """
@@ -89,7 +73,7 @@ class ClassSums(NamedTuple):
 def sum_over_classes(
     v: float, snr: Floats, weights: Floats, eps: float, classes: Floats
 ) -> ClassSums:
-    """Return the sums; `classes` is that of `solve`, whose last two rows are filled in."""
+    """Return the sums; fills in the last two rows of `classes`, the argument of `solve`."""
     log_snrs, complements, prices = classes
     p, dp, p_behind, dp_behind, offload, earned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     least, largest = math.inf, 0.0
@@ -128,12 +112,12 @@ def move_classes(v: float, snr: Floats, weights: Floats, eps: float, classes: Fl
 def starting_point(
     local: float, snr: Floats, weights: Floats, eps: float, start: float, log_snrs: Floats
 ) -> float:
-    """Return the v to start from, and write t where not known.
+    """Return the initial v, and write t where it is not known.
 
-    v is 0 if nothing is offloaded, and NaN if it underflows.
+    v is 0 if no device offloads, and NaN if it underflows.
     """
     v, offloading = start, False
-    if start == 0.0:  # half of the frame offloaded, or v of an all-local frame if that is larger
+    if start == 0.0:  # v of a frame offloaded for half its time, or all-local, if larger
         v = local / 3.0
         for c in range(len(snr)):
             t = math.log1p(snr[c])
@@ -159,16 +143,16 @@ def solve(
     Args:
         local: sum of c_i over the local devices.
         snr: sum of s_j over the offloading devices of each weight class `[C]`.
-        weights: the weight of each class `[C]`.
+        weights: weight of each class `[C]`.
         eps: B / (v_u ln 2).
         start: v of a similar decision, or 0 if none is known.
-        classes: `[3, C]`, of each class t, 1 - e^-t and v_c. In: t of the similar decision, or 0;
-            out: t of this one, or 0 where the class offloads nothing.
+        classes: t, 1 - e^-t and v_c of each class `[3, C]`. In: t of the similar decision, or 0;
+            out: t of this decision, or 0 if no device of the class offloads.
 
     Returns:
         The value, the energy time a, the bound on the relative error of the multiplier, and the
-        multiplier v, 0 if nothing is offloaded. The value belongs to a feasible allocation whatever
-        that error is.
+        multiplier v, 0 if no device offloads. The value is that of a feasible allocation, whatever
+        the error.
     """
     v = starting_point(local, snr, weights, eps, start, classes[0])
     if v == 0.0:
@@ -193,15 +177,15 @@ def solve(
         falls = slope * sums.dp + sums.p  # V, by v
         if abs(total - v) < 0.1 * v:
             moved = v + (total - v) / (1.0 + falls)
-        else:  # from afar in logarithms, which are more nearly linear
+        else:  # far from the root, in logarithms, which are more nearly linear
             moved = v * math.exp(math.log(total / v) / (1.0 + v * falls / total))
         wide = iteration % 3 == 2 and high > 2.0 * low
         if wide or moved == 0.0 or not low <= moved <= high:
-            # Newton left the bracket, or jumps about in it; its low end is 0 where e^-t underflows.
+            # Newton left or does not narrow the bracket, whose low end is 0 where e^-t underflows.
             moved = math.sqrt(max(low, 1e-6 * high) * high)
         v = moved
         move_classes(v, snr, weights, eps, classes)
 
     if math.isnan(error) or math.isnan(value):
-        error = math.inf  # which no maximum over errors hides
+        error = math.inf  # NaN would be lost in a maximum over errors
     return value, a, error, v

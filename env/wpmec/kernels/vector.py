@@ -1,6 +1,6 @@
-"""Kernels of the vector environment: those of single ones, in one environment after another.
+"""Kernels of the vector environment: those of `allocation` in one environment after another.
 
-Where decisions are solved the first environment is returned in which that failed, or -1.
+Each returns the index of the first environment in which the solution failed, or -1.
 """
 
 import numpy as np
@@ -30,16 +30,16 @@ def allocate(
     """Carry out a decision in each of some environments.
 
     Args:
-        gains: `[B, N]`.
+        gains: channel gains `[B, N]`.
         class_of: as for `allocation.score`.
-        class_weights: likewise.
-        constants: likewise.
+        class_weights: as for `allocation.score`.
+        constants: as for `allocation.score`.
         decisions: zeros and ones `[B, N]`.
-        environments: in which to carry them out `[E]`.
-        rewards: out, `[B]`.
-        energy_times: out, `[B]`.
-        offload_times: out, `[B, N]`.
-        rates: out, `[B, N]`.
+        environments: indices `[E]`.
+        rewards: out, `[B]`, bit/s.
+        energy_times: out, `[B]`, fractions of the frame.
+        offload_times: out, `[B, N]`, fractions of the frame.
+        rates: out, `[B, N]`, bit/s.
     """
     for b in environments:
         rewards[b], energy_times[b], error = allocation.allocate(
@@ -59,7 +59,7 @@ def score(
     decisions: Ints,
     values: Floats,
 ) -> int:
-    """Write what decisions `[B, K, N]` would earn into `values` `[B, K]`."""
+    """Write the scores of decisions `[B, K, N]` into `values` `[B, K]`."""
     for b in range(len(gains)):
         error = allocation.score(
             gains[b], class_of, class_weights, constants, decisions[b], values[b]

@@ -97,6 +97,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             env.num_devices,
             test_frames=max(1, num_frames // 5),
             options=options,
+            climb=env.climb,
             constants={"weights": env.weights, "parameters": env.parameters},
             facts={"scheme": config.scheme},
         )

@@ -18,7 +18,7 @@ from env import (
     default_queueing_weights,
 )
 from env.datasets import read_recording
-from experiments.configs import LyDROOConfig, QueuesConfig
+from experiments.configs import LyDROOConfig, QueuesConfig, resolve
 from experiments.problems.queueing import stability
 from experiments.problems.weights import device_weights
 
@@ -78,7 +78,8 @@ def make_env(config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Flo
         ValueError: if a constant is out of range, or there is no such feature.
     """
     of_agent = config.scheme == "lydroo"  # which alone looks at the state
-    assert config.features is not None  # the config filled them in
+    config = resolve(config)
+    assert config.features is not None
     return QueueingMEC(
         weights=weights,
         channel=RecordedChannel(gains),

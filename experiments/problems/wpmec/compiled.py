@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent import DROO
+from agent.backends import CompiledMLP
 from agent.droo import Progress
 from agent.validation import vector
 from env import WPMECCritic
-from env.common.features import WPMEC_FEATURES, WPMECView, parse, states
+from env.common.features import parse, states
+from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from experiments.loops.recorder import Block
 from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.kernels import Columns, Rules
@@ -35,7 +37,8 @@ def can_be_compiled(droo: DROO, gains: Floats) -> bool:
         and not droo.learn_later
         and not droo.refine_from_local
         and droo.due == 0
-        and droo.agent.compiled_layers is not None
+        and not droo.explore
+        and isinstance(droo.agent.learner.backend, CompiledMLP)
         and features is not None
         and ("active" not in features or bool((gains > 0).all()))
     )
@@ -80,15 +83,15 @@ def play_compiled(
         ArithmeticError: if training has driven the weights to non-finite values, or an allocation
             could not be solved.
     """
-    agent, rules = droo.agent, rules_of(droo)
+    agent, rules, backend = droo.agent, rules_of(droo), droo.agent.learner.backend
+    assert isinstance(backend, CompiledMLP)
     columns = columns_of(table)
     for begin, end in stretches(weights_from, len(gains)):
         critic = WPMECCritic(weights_in(weights_from, begin))
         of_block = states_of(agent.features or (), gains, weights_from, begin, end)
         t = begin
         while t < end:
-            layers = agent.compiled_layers
-            assert layers is not None
+            layers = backend.layers()
             start, first = time.perf_counter(), t
             t, outcome, progress = kernels.play(
                 t,

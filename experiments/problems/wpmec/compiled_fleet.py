@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
-from agent.backends import hyperparameters
 from agent.droo import Progress
 from env import WPMECCritic
 from experiments.loops.recorder import Block
@@ -133,7 +132,7 @@ class _SharedArrays:
         of_agents = losses[:, : len(batches)].tolist()
         for agent, of_agent in zip(self.agents, of_agents, strict=True):
             for loss in of_agent:
-                agent.record_loss(loss)
+                agent.learner.record_loss(loss)
         us = (time.perf_counter() - start) * 1e6 / len(self.agents) / (ends[-1] - t)
         return [
             Block(t, ends[-1], list(zip(ends, of_agent, strict=False)), us)
@@ -157,7 +156,7 @@ def networks_of(fleet: Fleet) -> Networks:
         fleet.first_moments.numpy(),
         fleet.second_moments.numpy(),
         np.array(fleet.steps),
-        np.array([hyperparameters(droo.agent.optimizer, droo.agent.lr) for droo in fleet.agents]),
+        np.array([droo.agent.learner.hyperparameters for droo in fleet.agents]),
     )
 
 
@@ -179,7 +178,7 @@ def draw_batches(agents: Sequence[MemoryDNN], frames: Sequence[int]) -> NDArray[
     for played in frames:
         for agent in agents:
             agent.replay.counter = counter + played
-        if agents[0].training_is_due:
+        if agents[0].replay.ends_interval(agents[0].training_interval):
             batches.append([agent.replay.draw(agent.batch_size) for agent in agents])
     shape = (len(batches), len(agents), agents[0].batch_size)
     return np.array(batches, dtype=np.int64).reshape(shape)

@@ -1,7 +1,7 @@
 """The frame loop as one compiled kernel: agent and wireless powered MEC, from frame to frame.
 
-It does what `DROO.decide` and the environment do, and never comes back to Python until a training
-step is due. Quantizer, critic and progress are the same code; only refinement is written again.
+It does what `DROO.decide` and the environment do, and returns to Python only when a training step
+is due. Quantizer, critic, refinement and progress are the same code.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from agent import droo
 from agent.droo import Progress
 from agent.kernels import mlp as mlp_kernels
 from agent.kernels import quantization as quantization_kernels
-from agent.scoring import LEAST_GAIN
 from droo_core.jit import kernel_of
+from env.wpmec.kernels import SOURCES
 from env.wpmec.kernels import allocation as wpmec_kernels
+from env.wpmec.kernels.climb import climb
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _AGENT = Path(agent.__file__).parent
-_KERNELS = (_AGENT / "kernels", Path(wpmec_kernels.__file__).parent)
-_SOURCES = (Path(__file__), _AGENT / "droo.py", _AGENT / "scoring.py", *_KERNELS)
+_SOURCES = (__file__, _AGENT / "droo.py", _AGENT / "kernels", *SOURCES)
 kernel = kernel_of(*_SOURCES)
 fleet_kernel = kernel_of(*_SOURCES, parallel=True)
 
@@ -35,8 +35,8 @@ refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due)
 
 DONE, TRAIN, FAILED = range(3)
 
-# WPMECCritic.kernel_arguments: class of each device, weight of each class, constants.
-Problem: TypeAlias = tuple[Ints, Floats, tuple[float, float, float]]
+Critic: TypeAlias = tuple[Ints, Floats, tuple[float, float, float]]
+"""`WPMECCritic.kernel_arguments`: class of each device, weight of each class, constants."""
 
 
 class Rules(NamedTuple):
@@ -60,7 +60,7 @@ class Networks(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Where to write what each frame came to; `experiments.runs.results.History` explains them."""
+    """The columns of a run that a frame writes, those of the schema by the same names."""
 
     rate: Floats
     own_rate: Floats
@@ -73,7 +73,7 @@ class Columns(NamedTuple):
 @kernel
 def layers_of(
     row: NDArray[np.float32], widths: Ints
-) -> tuple[mlp_kernels.Several, mlp_kernels.Several]:
+) -> tuple[mlp_kernels.Arrays, mlp_kernels.Arrays]:
     """Return the weights and the biases of each layer, which one row `[P]` holds as torch does."""
     weights, biases, end = [], [], 0
     for layer in range(len(widths) - 1):
@@ -86,52 +86,13 @@ def layers_of(
 
 
 @kernel
-def refine(
-    gain: Floats,
-    problem: Problem,
-    decision: NDArray[np.int8],
-    reward: float,
-    neighbours: NDArray[np.int8],
-    rewards: Floats,
-) -> tuple[float, int, int, float]:
-    """Do what `agent.scoring.refine` does, with the kernel that scores.
-
-    Args:
-        gain: channel gains `[N]`.
-        problem: to score with.
-        decision: in and out `[N]`.
-        reward: of the decision.
-        neighbours: room for `[N, N]`.
-        rewards: room for `[N]`.
-
-    Returns:
-        The reward, how many decisions were scored, which of them was best, -1 if none, and the
-        largest error.
-    """
-    scored, found, worst = 0, -1, 0.0
-    while True:
-        for i in range(len(decision)):
-            for j in range(len(decision)):  # numba would take a second to compile this as slices
-                neighbours[i, j] = decision[j]
-            neighbours[i, i] = 1 - decision[i]
-        error = wpmec_kernels.score(gain, *problem, neighbours, rewards)
-        worst = max(worst, error)
-        best = int(rewards.argmax())
-        scored += len(decision)
-        if not rewards[best] - reward > LEAST_GAIN * abs(reward):
-            return reward, scored, found, worst
-        reward, found = rewards[best], scored - len(decision) + best
-        decision[best] = 1 - decision[best]
-
-
-@kernel
 def play(
     first: int,
     end: int,
-    layers: tuple[mlp_kernels.Several, mlp_kernels.Several],
+    layers: tuple[mlp_kernels.Arrays, mlp_kernels.Arrays],
     states: NDArray[np.float32],
     gains: Floats,
-    problem: Problem,
+    critic: Critic,
     memory: NDArray[np.float32],
     counter: int,
     rules: Rules,
@@ -146,7 +107,7 @@ def play(
         layers: weights and biases of the policy.
         states: of the frames from the first on `[end - first, inputs]`.
         gains: channel gains of all frames `[T, N]`.
-        problem: to score with.
+        critic: kernel arguments of the critic.
         memory: rows of the replay memory.
         counter: how many rows were ever written to it.
         rules: how to play.
@@ -160,21 +121,21 @@ def play(
     num_devices = gains.shape[1]
     inputs = states.shape[1]
     decisions = np.empty((num_devices + 1, num_devices), np.int8)
-    places = np.empty(num_devices + 1, np.int64)
+    ranks = np.empty(num_devices + 1, np.int64)
     rewards = np.empty(num_devices + 1)
     for t in range(first, end):
         logits = mlp_kernels.forward(*layers, states[t - first]).astype(np.float64)
         if not np.isfinite(logits.sum()):
             return t, FAILED, progress
-        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, places)
+        count = quantization_kernels.order_preserving(logits, 0.0, progress.k, decisions, ranks)
         gain = gains[t]
-        error = wpmec_kernels.score(gain, *problem, decisions[:count], rewards)
+        error = wpmec_kernels.score(gain, *critic, decisions[:count], rewards)
         best = int(rewards[:count].argmax())
         own_rate, reward, candidate = rewards[0], rewards[best], best
         decision, scored, refined = decisions[best].copy(), count, False
         if error >= 0.0 and refinement_is_due(progress, rules.refine_every):
-            reward, more, found, error_too = refine(
-                gain, problem, decision, reward, decisions[:num_devices], rewards[:num_devices]
+            reward, more, found, error_too = climb(
+                gain, *critic, decision, reward, decisions[:num_devices], rewards[:num_devices]
             )
             error = max(error, error_too)
             if found >= 0:
@@ -191,10 +152,73 @@ def play(
         for i in range(num_devices):
             columns.decision[t, i] = row[inputs + i] = decision[i]
         counter += 1
-        progress = advance(progress, int(places[best]), refined, rules.adapt_every, num_devices)
+        progress = advance(progress, int(ranks[best]), refined, rules.adapt_every, num_devices)
         if counter % rules.training_interval == 0 or (rules.learn_when_wrong and candidate > 0):
             return t + 1, TRAIN, progress
     return end, DONE, progress
+
+
+@kernel
+def play_rounds(
+    first: int,
+    ends: Ints,
+    widths: Ints,
+    parameters: NDArray[np.float32],
+    first_moments: NDArray[np.float32],
+    second_moments: NDArray[np.float32],
+    steps: Floats,
+    hyperparameters: Floats,
+    states: NDArray[np.float32],
+    gains: Floats,
+    critic: Critic,
+    memory: NDArray[np.float32],
+    counter: int,
+    rules: Rules,
+    progress: Ints,
+    columns: Columns,
+    batches: Ints,
+    losses: Floats,
+) -> None:
+    """Play frames with one agent of a fleet, in rounds with a training step at the end of each.
+
+    The arguments are the agent's part of those of `play_fleet`.
+    """
+    settings = hyperparameters
+    weights, biases = layers_of(parameters, widths)
+    weights1, biases1 = layers_of(first_moments, widths)
+    weights2, biases2 = layers_of(second_moments, widths)
+    so_far = Progress(progress[0], progress[1], progress[2], progress[3])
+    begin = first
+    for r in range(len(ends)):
+        _, outcome, so_far = play(
+            begin,
+            ends[r],
+            (weights, biases),
+            states[begin - first :],
+            gains,
+            critic,
+            memory,
+            counter + begin - first,
+            rules,
+            so_far,
+            columns,
+        )
+        begin = ends[r]
+        if outcome == FAILED:
+            losses[r:] = np.inf
+            break
+        if r < len(batches):
+            rows = memory[batches[r]]
+            steps[0] += 1
+            losses[r] = mlp_kernels.train(
+                (weights, weights1, weights2),
+                (biases, biases1, biases2),
+                steps[0],
+                (settings[0], settings[1], settings[2], settings[3], settings[4]),
+                rows[:, : widths[0]],
+                rows[:, widths[0] :],
+            )
+    progress[0], progress[1], progress[2], progress[3] = so_far
 
 
 @fleet_kernel
@@ -204,7 +228,7 @@ def play_fleet(
     networks: Networks,
     states: NDArray[np.float32],
     gains: Floats,
-    problem: Problem,
+    critic: Critic,
     memory: NDArray[np.float32],
     counter: int,
     rules: Rules,
@@ -220,9 +244,9 @@ def play_fleet(
         networks: of the agents.
         states: of the frames from the first on `[B, ends[-1] - first, inputs]`.
         gains: channel gains `[B, T, N]`.
-        problem: to score with.
+        critic: kernel arguments of the critic.
         memory: rows of the replay memories `[B, M, inputs + N]`.
-        counter: how many rows were ever written to each.
+        counter: number of rows ever written to each.
         rules: as for `play`; training falls on the ends of rounds alone.
         progress: of each agent, in and out `[B, 4]`.
         columns: out, each `[B, T]`, decisions `[B, T, N]`.
@@ -231,48 +255,31 @@ def play_fleet(
     Returns:
         The losses `[B, R]`; NaN of rounds without training, infinity from a failed frame on.
     """
-    # numba's parallel loops take no tuples in, so they are taken apart here and put together there.
+    # A parallel loop of numba takes no tuples, so they are unpacked here and packed again there.
     widths, parameters, first_moments, second_moments, steps, settings = networks
-    class_of, class_weights, (snr_factor, local_factor, eps) = problem
+    class_of, class_weights, (snr_factor, local_factor, eps) = critic
     training_interval, adapt_every, refine_every, learn_when_wrong = rules
     rate, own_rate, k, best_candidate, scored, decision = columns
     losses = np.full((len(parameters), len(ends)), np.nan)
     for b in numba.prange(len(parameters)):
-        own = settings[b]
-        weights, biases = layers_of(parameters[b], widths)
-        weights1, biases1 = layers_of(first_moments[b], widths)
-        weights2, biases2 = layers_of(second_moments[b], widths)
-        so_far = Progress(progress[b, 0], progress[b, 1], progress[b, 2], progress[b, 3])
-        begin = first
-        for r in range(len(ends)):
-            _, outcome, so_far = play(
-                begin,
-                ends[r],
-                (weights, biases),
-                states[b, begin - first :],
-                gains[b],
-                (class_of, class_weights, (snr_factor, local_factor, eps)),
-                memory[b],
-                counter + begin - first,
-                Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
-                so_far,
-                Columns(rate[b], own_rate[b], k[b], best_candidate[b], scored[b], decision[b]),
-            )
-            begin = ends[r]
-            if outcome == FAILED:
-                losses[b, r:] = np.inf
-                break
-            if r < len(batches):
-                rows = memory[b][batches[r, b]]
-                steps[b] += 1
-                losses[b, r] = mlp_kernels.train(
-                    (weights, weights1, weights2),
-                    (biases, biases1, biases2),
-                    steps[b],
-                    (own[0], own[1], own[2], own[3], own[4]),
-                    rows[:, : widths[0]],
-                    rows[:, widths[0] :],
-                )
-        progress[b, 0], progress[b, 1] = so_far.k, so_far.frames
-        progress[b, 2], progress[b, 3] = so_far.place, so_far.idle
+        play_rounds(
+            first,
+            ends,
+            widths,
+            parameters[b],
+            first_moments[b],
+            second_moments[b],
+            steps[b : b + 1],
+            settings[b],
+            states[b],
+            gains[b],
+            (class_of, class_weights, (snr_factor, local_factor, eps)),
+            memory[b],
+            counter,
+            Rules(training_interval, adapt_every, refine_every, learn_when_wrong),
+            progress[b],
+            Columns(rate[b], own_rate[b], k[b], best_candidate[b], scored[b], decision[b]),
+            batches[:, b],
+            losses[b],
+        )
     return losses

@@ -1,51 +1,15 @@
-"""Policies by name: networks from states [B, inputs] to logits [B, N], the sigmoid outside.
-
-A state is a list of features, each of all N devices: [feature 1 of device 1 ... N, feature 2 of
-device 1 ... N, ...]. With more than two places a device has P logits, and all have [B, N, P].
-"""
+"""The policies; see `agent.networks`."""
 
 import itertools
-import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ACTIVE = "active"
-"""The feature that tells which devices are there: 1 or 0. Those that are not get logit SILENT."""
-
-SILENT = -40.0
-
-
-class Layout(NamedTuple):
-    """What a policy is to be built for.
-
-    Attributes:
-        num_devices: N.
-        features: names of the features in a state; empty if nothing is known of it.
-        num_places: 2, or how many places a device chooses from.
-    """
-
-    num_devices: int
-    features: tuple[str, ...] = ()
-    num_places: int = 2
-
-    @property
-    def logits(self) -> int:
-        """How many logits a device has."""
-        return 1 if self.num_places == 2 else self.num_places
-
-    @property
-    def silent(self) -> list[float]:
-        """The logits of a device that is not active; place 0 is the device itself."""
-        return [SILENT] if self.logits == 1 else [0.0] + [SILENT] * (self.num_places - 1)
-
-    def by_device(self, logits: Tensor) -> Tensor:
-        """Return logits `[B, N * P]` or `[B, N, P]` as `[B, N, P]`, or `[B, N]` if P is 1."""
-        logits = logits.reshape(logits.shape[0], -1, self.logits)
-        return logits.squeeze(-1) if self.logits == 1 else logits
+from agent.networks.layout import ACTIVE, SILENT, Layout
+from agent.networks.registry import Policy, Reads, register
 
 
 def dense(widths: Sequence[int]) -> list[nn.Module]:
@@ -56,16 +20,18 @@ def dense(widths: Sequence[int]) -> list[nn.Module]:
     return layers[:-1]
 
 
-class MLP(nn.Sequential):
+@register
+class MLP(nn.Sequential, Policy):
     """The paper's fully connected network, ReLU between its layers (DROO).
 
-    It takes any state, and has a place for every device: it is for this N alone.
+    It takes any state, but only of this N: every device has inputs and outputs of its own.
     """
 
-    reads: ClassVar[str] = "vector"
+    name: ClassVar[str] = "mlp"
+    reads: ClassVar[Reads] = "vector"
     hidden: ClassVar[tuple[int, ...]] = (120, 80)
-    any_n: ClassVar[bool] = False
-    batchable: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = False
+    needs_hidden: ClassVar[bool] = False
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(*dense([*net[:-1], net[-1] * layout.logits]))
@@ -78,17 +44,19 @@ class MLP(nn.Sequential):
         return self.layout.by_device(states)
 
 
-class PerDevice(nn.Module):
-    """Base of the policies that look at the features of one device at a time, whatever N is.
+class PerDevice(Policy):
+    """Base of the policies that read the features device by device.
 
     Args:
-        layout: its feature `ACTIVE`, if it has it, is the mask and no input.
+        layout: the feature `ACTIVE`, if there is one, is the mask and no input.
 
     Attributes:
         layout: the argument.
-        mask: which feature is the mask; None if none is.
-        inputs: which features are inputs.
+        mask: index of the feature that is the mask; None if there is no mask.
+        inputs: indices of the features that are inputs.
     """
+
+    reads: ClassVar[Reads] = "devices"
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
@@ -125,23 +93,24 @@ def mean_over(values: Tensor, active: Tensor | None) -> Tensor:
     return (values * there).sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True).clamp(min=1)
 
 
+@register
 class Equivariant(PerDevice):
-    """One network for all devices, and the mean of what it sees of all of them as context.
+    """A network shared by all devices, with the mean of their encodings as context.
 
-    Exchange two devices and their decisions are exchanged (deep sets: Zaheer et al., 2017). The
-    hidden widths are the encoder's; the head has the last of them once more.
+    The policy is equivariant: permuting the devices permutes their decisions (deep sets: Zaheer et
+    al., 2017). The hidden widths are the encoder's; the head has the last of them once more. The
+    logits of a device are `out(relu(own(e) + context(mean of e)))`, e its encoding.
 
     Attributes:
-        encoder: of each device, layers with ReLU.
-        own: of what the encoder sees of a device; added up and then ReLU with
-        context: of the mean of that over the devices.
-        out: to the logits.
+        encoder: dense layers with ReLU, from a device's features to its encoding.
+        own: the head's layer on a device's encoding.
+        context: the head's layer on the mean of the encodings.
+        out: the layer to the logits.
     """
 
-    reads: ClassVar[str] = "devices"
-    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    name: ClassVar[str] = "equivariant"
     any_n: ClassVar[bool] = True
-    batchable: ClassVar[bool] = True
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
@@ -160,17 +129,17 @@ class Equivariant(PerDevice):
         return logits
 
 
+@register
 class Attention(PerDevice):
     """Devices attend to one another (Vaswani et al., 2017), in as many blocks as hidden widths.
 
-    Each block adds to every device what it gathers from the others, and then a dense layer of it.
-    The widths must be equal.
+    A block adds to each device's encoding its attention over all devices, and then two dense
+    layers of the sum. The widths must be equal.
     """
 
-    reads: ClassVar[str] = "devices"
-    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    name: ClassVar[str] = "attention"
     any_n: ClassVar[bool] = True
-    batchable: ClassVar[bool] = True
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
@@ -187,7 +156,7 @@ class Attention(PerDevice):
         """Return the logits `[B, N, P]`."""
         seen = self.encoder(features)
         mask = None
-        if active is not None:  # where nobody is, all are attended to: over nothing it is NaN
+        if active is not None:  # softmax over no device would be NaN: then attend to all
             mask = (active | ~active.any(dim=1, keepdim=True))[:, None]
         for projection, layer in zip(self.projections, self.dense, strict=True):
             q, k, v = projection(seen).chunk(3, dim=-1)
@@ -197,16 +166,15 @@ class Attention(PerDevice):
         return logits
 
 
+@register
 class Conv(PerDevice):
     """Convolutions along the devices, then a dense layer: LyDROO's variant, for this N alone.
 
     The hidden widths are the channels of the convolutions, each three devices wide.
     """
 
-    reads: ClassVar[str] = "devices"
+    name: ClassVar[str] = "conv"
     hidden: ClassVar[tuple[int, ...]] = (32, 64)
-    any_n: ClassVar[bool] = False
-    batchable: ClassVar[bool] = True
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
         super().__init__(layout)
@@ -225,16 +193,17 @@ class Conv(PerDevice):
         return logits
 
 
-class FrameGRU(nn.Module):
+@register
+class FrameGRU(Policy):
     """A GRU that reads the features as time steps, oldest first; for this N alone.
 
     For channels that are correlated in time: the features are the gains of the last frames. The
-    first hidden width is the GRU's, whose last state goes through dense layers of the others.
+    first hidden width is the GRU's, the others are those of dense layers on its last state.
     """
 
-    reads: ClassVar[str] = "history"
+    name: ClassVar[str] = "gru"
+    reads: ClassVar[Reads] = "history"
     hidden: ClassVar[tuple[int, ...]] = (64, 64)
-    any_n: ClassVar[bool] = False
     batchable: ClassVar[bool] = False
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
@@ -251,16 +220,17 @@ class FrameGRU(nn.Module):
         return self.layout.by_device(self.head(last[0]))
 
 
+@register
 class BiGRUAttention(PerDevice):
-    """A GRU along the devices and back, and attention over what it saw as context.
+    """A bidirectional GRU along the devices, with attention over its outputs as context.
 
     The first hidden width is the GRU's in each direction, the others are the head's. It takes any
-    N, but the order of the devices matters to it.
+    N, but depends on the order of the devices.
     """
 
-    reads: ClassVar[str] = "devices"
-    hidden: ClassVar[tuple[int, ...]] = (32, 32)
+    name: ClassVar[str] = "bigru_attention"
     any_n: ClassVar[bool] = True
+    hidden: ClassVar[tuple[int, ...]] = (32, 32)
     batchable: ClassVar[bool] = False
 
     def __init__(self, net: Sequence[int], layout: Layout) -> None:
@@ -280,105 +250,3 @@ class BiGRUAttention(PerDevice):
         context = (attention.softmax(dim=1) * seen).sum(dim=1, keepdim=True).expand_as(seen)
         logits: Tensor = self.head(torch.cat((seen, context), dim=-1))
         return logits
-
-
-class PolicyClass(Protocol):
-    """A class of policies, which is called with `net` and a layout.
-
-    Attributes:
-        reads: its input: "vector", any state; "devices", features of each device in this frame; or
-            "history", the same feature in several frames, oldest first.
-        hidden: widths of the hidden layers that suit it.
-        any_n: whether its parameters do not depend on N.
-        batchable: whether torch can compute several networks of this class at once.
-    """
-
-    reads: str
-    hidden: tuple[int, ...]
-    any_n: bool
-    batchable: bool
-
-    def __call__(self, net: Sequence[int], layout: Layout) -> nn.Module:
-        """Return a policy of this class."""
-
-
-POLICIES: dict[str, PolicyClass] = {
-    "mlp": MLP,
-    "equivariant": Equivariant,
-    "attention": Attention,
-    "conv": Conv,
-    "gru": FrameGRU,
-    "bigru_attention": BiGRUAttention,
-}
-
-
-def build(name: str, net: Sequence[int], layout: Layout, generator: torch.Generator) -> nn.Module:
-    """Return a policy by its name.
-
-    Args:
-        name: of `POLICIES`.
-        net: widths `[inputs, hidden..., N]`.
-        layout: what it is for; without features for an "mlp" alone.
-        generator: where its initial parameters come from.
-
-    Raises:
-        ValueError: if there is no such policy, or `net` or the features do not fit it.
-    """
-    if name not in POLICIES:
-        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {name!r}")
-    if name != "mlp" and not layout.features:
-        raise ValueError(f"features must name those of the state for the policy {name}, got None")
-    if name != "mlp" and len(net) < 3:
-        raise ValueError(f"net must have a hidden width for the policy {name}, got {list(net)}")
-    with torch.device("meta"):  # so that nothing is drawn from torch's global generator
-        policy = POLICIES[name](net, layout)
-    policy.to(torch.float32)  # as the memory is, whatever torch's default is
-    policy.to_empty(device="cpu")
-    initialize(policy, generator)
-    return policy
-
-
-def check(policy: nn.Module, inputs: int, layout: Layout) -> None:
-    """Try a policy, which may be one for another number of devices.
-
-    Raises:
-        ValueError: if it does not take such states, or return such logits.
-    """
-    wanted = layout.by_device(torch.zeros(1, layout.num_devices * layout.logits)).shape
-    try:
-        with torch.no_grad():
-            shape = policy(torch.zeros(1, inputs, dtype=torch.float32)).shape
-    except RuntimeError as error:
-        raise ValueError(
-            f"policy must take float32 states [B, {inputs}] of {layout.num_devices} devices: "
-            f"{error}"
-        ) from error
-    if shape != wanted:
-        raise ValueError(
-            f"policy must return logits {list(wanted)} for a state [1, {inputs}], got {list(shape)}"
-        )
-
-
-def with_probabilities(policy: nn.Module, num_places: int) -> nn.Sequential:
-    """Return a policy with the sigmoid after it, or the softmax where places are more than two."""
-    if num_places > 2:
-        return nn.Sequential(policy, nn.Softmax(dim=-1))
-    layers = policy if type(policy) is MLP else (policy,)  # the published model was a list
-    return nn.Sequential(*layers, nn.Sigmoid())
-
-
-def initialize(policy: nn.Module, generator: torch.Generator) -> None:
-    """Draw a policy's initial parameters, uniform in +-1 / sqrt(inputs), from a generator.
-
-    For linear layers, convolutions and GRUs (there the inputs are the hidden states) that is how
-    torch draws them from its global generator.
-    """
-    for module in policy.modules():
-        own = list(module.parameters(recurse=False))
-        if not own:
-            continue
-        inputs = module.hidden_size if isinstance(module, nn.GRU) else own[0][0].numel()
-        bound = 1 / math.sqrt(inputs)
-        with torch.no_grad():
-            for parameter in own:
-                parameter.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,32 @@
+"""Solving many frames, in one process or several."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from joblib import Parallel, delayed, effective_n_jobs
+from tqdm import tqdm
+
+MAX_BATCH = 250  # frames handed to a process at a time
+
+F = TypeVar("F")
+R = TypeVar("R")
+
+
+def solve_frames(
+    solve: Callable[[F], R], frames: Sequence[F], *, jobs: int = 1, description: str | None = None
+) -> list[R]:
+    """Return the results of a function for each of many frames.
+
+    Args:
+        solve: called with one frame; must be picklable if there are several jobs.
+        frames: its arguments.
+        jobs: number of joblib processes; -1 takes all cores.
+        description: of a progress bar, shown on terminals only; None shows none.
+    """
+    results: Iterable[R] = map(solve, frames)
+    if effective_n_jobs(jobs) > 1:
+        size = max(1, min(MAX_BATCH, len(frames) // (4 * effective_n_jobs(jobs))))
+        parallel = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")
+        results = parallel(delayed(solve)(frame) for frame in frames)
+    disable = True if description is None else None  # None: shown on terminals only
+    return list(tqdm(results, description, len(frames), unit="frame", leave=False, disable=disable))

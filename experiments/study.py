@@ -1,0 +1,11 @@
+"""One study: several settings, several seeds, a table and a figure.
+
+`python -m experiments.study` lists the studies, `python -m experiments.study NAME --help` the
+settings of one.
+"""
+
+from experiments.cli import run_menu
+from experiments.commands import MENU
+
+if __name__ == "__main__":
+    run_menu(MENU.entries["study"])
