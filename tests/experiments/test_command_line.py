@@ -16,6 +16,7 @@ from agent.networks import POLICIES
 from droo_core import extras
 from experiments import cli, dataset
 from experiments.commands import MENU, STUDIES, Command, Menu, docstring
+from experiments.studies import tables
 from tests.conftest import ROOT, command
 
 COMMANDS = {
@@ -164,12 +165,14 @@ def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "study learning_rate", "bench"])
-def test_the_help_of_a_command_is_the_docstring_of_its_module(
+def test_the_help_of_a_command_is_the_docstring_of_its_module_or_study(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert droo(monkeypatch, *name.split(), "--help") == 0
     help_text = capsys.readouterr().out
-    described = importlib.import_module(COMMANDS[name].module).__doc__ or ""
+    entry = COMMANDS[name]
+    written = tables.STUDIES[entry.study] if entry.study else importlib.import_module(entry.module)
+    described = getattr(written, "help", written.__doc__) or ""
     assert described.splitlines()[0] in help_text
     assert "`python -m" not in help_text
     assert help_text.startswith(f"usage: droo {name} ")

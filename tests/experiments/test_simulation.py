@@ -40,7 +40,8 @@ def test_an_agent_plays_as_in_a_loop_by_hand(new: Callable[[], Any]) -> None:
     droo, other = agent_for(problem), agent_for(by_hand)
     by_hand.reset(seed=3)
     losses = []
-    for number, step in enumerate(simulate(droo, problem, 40, seed=3), start=1):
+    steps = simulate(droo, problem, 40, seed=3, climb=getattr(problem, "climb", None))
+    for number, step in enumerate(steps, start=1):
         k, updates = other.k, other.agent.updates
         climb = getattr(by_hand, "climb", None)
         choice = other.decide(by_hand.state, by_hand.score, climb)
@@ -49,6 +50,7 @@ def test_an_agent_plays_as_in_a_loop_by_hand(new: Callable[[], Any]) -> None:
         assert step.decision.tolist() == choice.decision.tolist()
         assert step.choice is not None
         assert step.choice.own_reward == choice.own_reward
+        assert step.choice.num_candidates == choice.num_candidates
         assert (step.cost is None) == (other.agent.updates == updates)
         losses += [step.cost] if step.cost is not None else []
         assert step.decision_us > 0
