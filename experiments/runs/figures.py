@@ -138,13 +138,13 @@ def draw_reference(runs: Runs, panel: Panel, ax: Axes) -> None:
         lowest = float(ax.dataLim.y0)
         ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
         ax.set_ylim(lowest - 0.02 * (1 - lowest), 1 + 0.05 * (1 - lowest) + 1e-6)
-    if panel.bottom is not None:
-        ax.set_ylim(bottom=panel.bottom)
     if panel.reference is not None:
         values = {run.settings.get(panel.reference) for run in runs.values()}
         value = values.pop() if len(values) == 1 else None
         if value is not None:
             ax.axhline(value, color="0.3", linewidth=0.9, linestyle="--")
+    if panel.bottom is not None:  # last, or the axis would not extend to the setting
+        ax.set_ylim(bottom=panel.bottom)
 
 
 def finish(ax: Axes, runs: Mapping[str, object], panel: Panel, title: str) -> Axes:

@@ -10,12 +10,13 @@ from torch import nn
 
 from agent import DROO, Fleet, MemoryDNN
 from env import WirelessPoweredMEC
-from experiments.configs import DROOConfig, resolve
+from experiments.configs import DROOConfig, LyDROOConfig, resolve
 from experiments.problems.wpmec import compiled_fleet
 from experiments.problems.wpmec.experiment import build, play, play_together
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.many import run_all
+from experiments.runs.run import load
 from experiments.runs.run import run as run_experiment
 from experiments.runs.table import Table
 
@@ -352,3 +353,25 @@ def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_pa
         np.testing.assert_allclose(cost, expected, rtol=tolerance)
         network, other = (DROO.load(run / "checkpoint.safetensors") for run in (ours, theirs))
         assert_equal_networks(network, other, atol=tolerance)
+
+
+@pytest.mark.parametrize("preset", ["published", "best"])
+def test_seeds_of_lydroo_that_run_together_decide_what_they_decide_alone(
+    preset: Any, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"preset": preset, "num_devices": N, "frames": 120}
+    configs = [LyDROOConfig(**settings, seed=seed, results=tmp_path / "alone") for seed in range(3)]
+    alone = [load(run_experiment(each, progress=False, draw=False)) for each in configs]
+    configs = [replace(each, results=tmp_path / "together") for each in configs]
+    folders = run_all(configs, jobs=1, device="cpu", draw=False)
+    assert len({tuple(table["decision"].ravel()) for table in alone}) == 3
+    for folder, theirs in zip(folders, alone, strict=True):
+        ours = load(folder)
+        # A fleet refines by score alone, which finds the same decision but scores more of them.
+        for column in ("decision", "k", "gain", "arrival"):
+            assert (ours[column] == theirs[column]).all(), column
+        for column in ("rate", "energy", "data_queue", "energy_queue", "optimal_objective"):
+            np.testing.assert_allclose(ours[column], theirs[column], rtol=1e-9, atol=1e-9)
+        assert ours.cost_frame.tolist() == theirs.cost_frame.tolist()
+        np.testing.assert_allclose(ours.cost, theirs.cost, rtol=1e-3)
+        assert DROO.load(folder / "checkpoint.safetensors").agent.memory_counter == 120

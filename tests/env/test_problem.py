@@ -329,6 +329,7 @@ def test_simulate_plays_any_problem() -> None:
     frames = list(simulate(DROO(agent), problem, 5, seed=3))
     problem.reset(seed=3)
     for frame in frames:
+        assert frame.choice is not None
         assert frame.reward == problem.score(frame.choice.decision[None])[0]
         problem.step(frame.choice.decision)
 

@@ -111,16 +111,18 @@ def python_m(monkeypatch: pytest.MonkeyPatch, module: str, *arguments: str) -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_a_function_of_its_settings(name: str) -> None:
-    config, module = COMMANDS[name]
-    assert get_type_hints(importlib.import_module(module).main)["config"] is config
+    entry = COMMANDS[name]
+    module = importlib.import_module(entry.module)
+    function = module.main if entry.study is None else module.carry_out
+    assert issubclass(entry.config, get_type_hints(function)["config"])
     assert summary(COMMANDS[name])[-1] in ".?"  # a sentence of one line
 
 
-@pytest.mark.parametrize("name", [name for name in MENU.entries if name in COMMANDS])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].study is None])
 def test_a_command_is_a_module_that_takes_its_settings(
     name: str, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[object, ...]]
 ) -> None:
-    config, module = COMMANDS[name]
+    config, module, _ = COMMANDS[name]
     assert droo(monkeypatch, name, "--seed", "1") == 0
     python_m(monkeypatch, module, "--seed", "1")
     assert asked == [
@@ -140,6 +142,17 @@ def test_a_study_is_a_command_of_the_module_of_studies(
         (entry.config, f"droo study {name}", ["--seed", "1"], entry.help),
         (entry.config, f"python -m experiments.study {name}", ["--seed", "1"], entry.help),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "study"), [("compare", "comparison"), ("baselines", "rl_baselines")]
+)
+def test_two_studies_are_commands_of_their_own(
+    name: str, study: str, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[object, ...]]
+) -> None:
+    entry = STUDIES[study]
+    assert droo(monkeypatch, name, "--seed", "1") == 0
+    assert asked == [(entry.config, f"droo {name}", ["--seed", "1"], entry.help)]
 
 
 def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:

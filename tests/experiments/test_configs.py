@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.networks import POLICIES
-from experiments import configs, droo, lydroo, pretrain, sweep
+from experiments import configs, pretrain
 from experiments.configs import (
     Config,
     DROOConfig,
@@ -24,7 +24,9 @@ from experiments.configs import (
     SweepConfig,
     resolve,
 )
+from experiments.runs.many import run_all
 from experiments.runs.provenance import provenance
+from experiments.runs.run import run as run_experiment
 from experiments.studies.tables import STUDIES
 from tests.conftest import ROOT
 
@@ -203,10 +205,10 @@ def test_a_policy_that_does_not_exist_is_refused_before_anything_is_run(tmp_path
     unknown: dict[str, Any] = {"policy": "mpl", "results": results}
     configs_of_runs = [DROOConfig(results=results), DROOConfig(**unknown)]
     for start in (
-        lambda: droo.run(DROOConfig(**unknown), progress=False),
-        lambda: lydroo.run(LyDROOConfig(**unknown), progress=False),
+        lambda: run_experiment(DROOConfig(**unknown), progress=False),
+        lambda: run_experiment(LyDROOConfig(**unknown), progress=False),
         lambda: pretrain.run(PretrainConfig(**unknown, data=tmp_path / "absent.mat")),
-        lambda: sweep.run_all(configs_of_runs, jobs=1),
+        lambda: run_all(configs_of_runs, jobs=1),
     ):
         with pytest.raises(ValueError, match="policy must be one of"):
             start()

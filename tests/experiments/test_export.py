@@ -28,7 +28,7 @@ from experiments.configs import (
     StudyConfig,
     resolve,
 )
-from experiments.problems import named
+from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask
 from experiments.runs.folder import load_config, load_summary
 from experiments.runs.matlab import write_mat
 from experiments.runs.run import load
@@ -48,6 +48,10 @@ def small(tmp_path: Path, **settings: Any) -> DROOConfig:
 
 def played(config: RunConfig) -> Path:
     return run_experiment(config, progress=False, draw=False)
+
+
+def task_of(config: DROOConfig) -> WPMECTask:
+    return WPMECExperiment().prepare(resolve(config), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,7 @@ def test_a_mat_file_holds_the_run_exactly(run: Path, config: DROOConfig, tmp_pat
     assert (mat["decision"] == history["decision"]).all()
     assert (mat["cost_frame"][:, 0] == history.cost_frame).all()
     assert (mat["cost"][:, 0] == history.cost).all()
-    task = named("droo").prepare(resolve(config), progress=False)
+    task = task_of(config)
     assert (mat["input_h"] == task.gains).all()
     for first, weights in task.weights_from.items():
         assert (mat["frame_weights"][first] == weights).all()
@@ -177,7 +181,7 @@ def test_a_csv_file_has_numbers_of_one_kind_in_every_column(run: Path, tmp_path:
         assert (table[f"decision_{device + 1}"] == history["decision"][:, device]).all()
     assert {table[name].dtype.kind for name in table.dtype.names or ()} == {"i", "f"}
     gains = np.stack([table[f"gain_{device + 1}"] for device in range(DEVICES)], axis=1)
-    assert (gains == named("droo").prepare(resolve(small(tmp_path)), progress=False).gains).all()
+    assert (gains == task_of(small(tmp_path)).gains).all()
     steps = np.genfromtxt(cost, delimiter=",", names=True, dtype=None)
     assert (steps["frame"] == history.cost_frame).all()
     assert (steps["cost"] == history.cost).all()

@@ -5,10 +5,9 @@ import pytest
 
 from agent import DROO
 from experiments.configs import DROOConfig, resolve
-from experiments.problems import named
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled import can_be_compiled
-from experiments.problems.wpmec.experiment import build, play, play_one_by_one
+from experiments.problems.wpmec.experiment import WPMECExperiment, build, play, play_one_by_one
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.run import warm_up
@@ -64,9 +63,11 @@ def test_compiled_frames_are_those_played_one_by_one(
 
 def test_compiling_changes_nothing() -> None:
     config = resolve(DROOConfig(preset="published", num_devices=5, frames=50))
-    experiment = named("droo")
+    experiment = WPMECExperiment()
     task = experiment.prepare(config, progress=False)
     droo, untouched = task.decider, experiment.prepare(config, progress=False).decider
+    assert isinstance(droo, DROO)
+    assert isinstance(untouched, DROO)
     before = [parameter.detach().clone() for parameter in droo.agent.model.parameters()]
     warm_up(experiment, task)
     assert droo.agent.memory_counter == droo.agent.updates == 0

@@ -17,7 +17,7 @@ from env.schemes import full_enumeration
 from experiments import plot
 from experiments.configs import LyDROOConfig, PlotConfig, SchemeName, resolve
 from experiments.problems.queueing.schema import SCHEMA
-from experiments.runs import provenance
+from experiments.runs import figures, provenance
 from experiments.runs.folder import find, load_summary
 from experiments.runs.run import load
 from experiments.runs.run import run as run_experiment
@@ -232,6 +232,15 @@ def test_runs_are_drawn_over_one_another(run: Path, tmp_path: Path) -> None:
     files = plot.draw(PlotConfig((run, exact), labels=("a", "b")), tmp_path / "figures")
     assert [file.name for file in files] == ["queues.png", "queues.pdf"]
     assert files[0].stat().st_size > 50_000
+
+
+def test_the_energy_budget_is_in_view_beside_little_energy(run: Path) -> None:
+    figure = figures.draw_figure({"a": load(run)}, SCHEMA, "queues")
+    (ax,) = (ax for ax in figure.axes if "dashed" in ax.get_title(loc="left"))
+    budget = next(line for line in ax.lines if line.get_linestyle() == "--")
+    assert list(budget.get_ydata()) == [0.08, 0.08]  # type: ignore[arg-type]
+    low, high = ax.get_ylim()
+    assert (low, high > 0.08) == (0, True)
 
 
 def test_the_largest_stable_rate_lies_between_a_stable_and_an_unstable_one(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_both_play_the_same_frames(name: str, tmp_path: Path) -> None:
     for quantity, values in quantities(saved).items():
         np.testing.assert_allclose(again[quantity], values, rtol=1e-9)
 
+    env: Any
     env, options = named(name).environment(resolve(config))
     trained = train(Learning("a2c"), env, 60, 0, options)
     left = env.state

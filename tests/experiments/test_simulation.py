@@ -92,7 +92,7 @@ class Counting:
         return np.full(2, self.count / 1000)
 
     def score(self, decisions: NDArray[np.int64]) -> NDArray[np.float64]:
-        return decisions.sum(axis=1) + self.count
+        return np.asarray(decisions.sum(axis=1) + self.count, np.float64)
 
     def step(self, decision: NDArray[np.int64]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         reward = float(self.score(decision[None])[0])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.runs import provenance, statistics
 from experiments.runs.run import load
 from experiments.runs.run import run as run_experiment
-from experiments.studies import comparison, transfer
+from experiments.studies import comparison, tables, transfer
 from experiments.studies import figures as study_figures
 from experiments.studies.tables import CURVES, REPRODUCED, CurveStudy
 from tests.conftest import ROOT, command
@@ -153,9 +154,11 @@ def test_runs_are_shared_between_studies(
     monkeypatch.setattr(provenance, "_commit", lambda: "abc")
     config = StudyConfig(scale="smoke", frames=20, seeds=(0,), jobs=1, results=tmp_path)
     faster = {"learning_rate": 0.1}
-    for name, settings in {"one": {"a": {}, "b": faster}, "two": {"c": faster}}.items():
-        monkeypatch.setitem(studies.STUDIES, name, CurveStudy("", name, settings))  # type: ignore[arg-type]
-        monkeypatch.setitem(studies.CURVES, name, studies.STUDIES[name])  # type: ignore[arg-type]
+    ones: dict[str, dict[str, Any]] = {"one": {"a": {}, "b": faster}, "two": {"c": faster}}
+    for name, settings in ones.items():
+        entry = CurveStudy("", name, settings)
+        for table in (CURVES, tables.STUDIES):
+            monkeypatch.setitem(table, name, entry)
         studies.carry_out(name, config)
     assert len(list((tmp_path / "droo").iterdir())) == 2
     assert "c  " in capsys.readouterr().out

@@ -163,7 +163,7 @@ def test_a_column_added_to_the_schema_is_everywhere(
         figures={"more": (panel,)},
     )
     kind: Any = type("More", (type(experiment),), {"schema": schema, "title": "More"})
-    monkeypatch.setattr(problems, "EXPERIMENTS", [kind()])
+    monkeypatch.setattr(problems, "experiments", lambda: [kind()])
     folder = run_experiment(CONFIGS[name](results=tmp_path, tensorboard=True), progress=False)
 
     table = load(folder)
