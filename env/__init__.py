@@ -1,10 +1,11 @@
 """The problems: they simulate and score, and know nothing of learning.
 
-Importing this package registers their environments with Gymnasium. A problem is its folder and a
-line at the end of this file.
+Importing this package registers their environments with Gymnasium. A problem is its folder and its
+name in `PROBLEMS`.
 """
 
-from env import queueing, wpmec
+import importlib
+
 from env.arrivals import ArrivalModel, ExponentialArrivals, PoissonBatches, RecordedArrivals
 from env.channel import (
     BlockFading,
@@ -85,5 +86,11 @@ __all__ = [
     "rician",
 ]
 
-for problem in (wpmec.PROBLEM, queueing.PROBLEM):
-    register(problem)
+PROBLEMS = (
+    "wpmec",
+    "queueing",
+)
+"""The folders of the problems, each of which describes itself as `PROBLEM`."""
+
+for name in PROBLEMS:
+    register(importlib.import_module(f"env.{name}").PROBLEM)

@@ -164,7 +164,8 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
         }
         metrics = {name: METRICS[name] for name in names}
         return figures.save_curves(grid, metrics, output / described["name"])
-    metric = f"normalized_{described.get('quantity', 'rate')}_test"
+    quantity = described.get("quantity", "rate")
+    metric = f"normalized_{quantity}_test"
     runs = read_csv(study / "runs.csv", ("setting", metric))
     ends = np.array(runs[metric], np.float64)
     return figures.save_study(
@@ -173,4 +174,5 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
         {label: 1 - ends[np.array(runs["setting"]) == label] for (label,) in found},
         described["events"],
         output,
+        quantity,
     )

@@ -24,7 +24,7 @@ MOST = 1e-2  # of what a policy lacks at another N, for the colours
 
 
 def draw_learning_curves(
-    curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes
+    curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes, quantity: str
 ) -> Axes:
     """Draw the shortfall of mean curves from the optimum, in the band of their intervals.
 
@@ -32,6 +32,7 @@ def draw_learning_curves(
         curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
         events: frames to mark: what happens there changes the problem.
         ax: where to draw.
+        quantity: that is normalized.
     """
     ends = np.concatenate([shortfall(curve).ravel() for _, curve in curves.values()])
     for number, (label, (frames, curve)) in enumerate(curves.items()):
@@ -42,19 +43,20 @@ def draw_learning_curves(
         ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
     # The limits first: matplotlib finds none by itself where all is the same.
     ax.set(ylim=(0.7 * ends.min(), 1.4 * ends.max()), yscale="log")
-    ax.set(xlabel="Time frame", ylabel="1 - normalized rate")
+    ax.set(xlabel="Time frame", ylabel=f"1 - normalized {quantity}")
     ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")
     return ax
 
 
-def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
+def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes, quantity: str) -> Axes:
     """Draw for each setting its runs and their mean, with interval, on a logarithmic scale.
 
     Args:
         shortfalls: label -> what each run lacks to the optimum, relative.
         ax: where to draw.
+        quantity: that is normalized.
     """
     for number, values in enumerate(shortfalls.values()):
         mean, low, high = np.maximum(mean_and_interval(values), LEAST)
@@ -65,7 +67,7 @@ def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes) -> Axes:
         ax.errorbar(
             mean, number, xerr=[[mean - low], [high - mean]], fmt="o", color=color, capsize=3
         )
-    ax.set(xscale="log", xlabel="1 - normalized rate, test frames")
+    ax.set(xscale="log", xlabel=f"1 - normalized {quantity}, test frames")
     everything = np.maximum(np.concatenate(list(shortfalls.values())), LEAST)
     if everything.max() > 30 * everything.min():  # with room for powers of ten alone
         ax.xaxis.set_major_locator(LogLocator(numticks=6))
@@ -86,13 +88,14 @@ def save_study(
     shortfalls: Mapping[str, Floats],
     events: Sequence[int],
     folder: Path,
+    quantity: str = "rate",
 ) -> list[Path]:
     """Draw a study's learning curves and where they end, side by side, as PNG and PDF."""
     with mpl.rc_context(STYLE):
         figure = Figure((2 * SIZE[0], SIZE[1]), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        draw_learning_curves(curves, events, left)
-        draw_shortfalls(shortfalls, right)
+        draw_learning_curves(curves, events, left, quantity)
+        draw_shortfalls(shortfalls, right, quantity)
         ncols = 3 if max(map(len, curves)) > 20 else 5
         figure.legend(loc="outside lower center", ncols=min(len(curves), ncols))
         figure.suptitle(title)
