@@ -1,3 +1,5 @@
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ from experiments.problems.wpmec.compiled import can_be_compiled
 from experiments.problems.wpmec.experiment import WPMECExperiment, build, play, play_one_by_one
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs.run import warm_up
+from experiments.runs.many import run_all
+from experiments.runs.run import load, warm_up
+from experiments.runs.run import run as run_experiment
 from experiments.runs.table import Table
 
 
@@ -74,6 +78,36 @@ def test_compiling_changes_nothing() -> None:
     assert droo.progress.frames == 0
     assert all((p == q).all() for p, q in zip(before, droo.agent.model.parameters(), strict=True))
     assert droo.agent.replay.rng.random() == untouched.agent.replay.rng.random()
+
+
+@pytest.mark.parametrize("frames", [2, 48, 60])
+def test_frames_before_a_change_are_played_without_it(frames: int) -> None:
+    config = DROOConfig(preset="published", num_devices=5, frames=80)
+    gains, weights = make_frames(config)
+    weights_from = {0: weights, 48: 2.5 - weights, 64: weights}
+    decisions = []
+    for end in (frames, 80):
+        droo = build(resolve(config), 5, np.random.SeedSequence(0))
+        table = Table.empty(SCHEMA, end, 5)
+        *_, last = play(droo, gains[:end], weights_from, table)
+        assert last.end == droo.agent.memory_counter == end
+        decisions.append(table["decision"])
+    assert (decisions[0] == decisions[1][:frames]).all()
+
+
+@pytest.mark.parametrize("policy", ["mlp", "equivariant"])
+def test_a_run_whose_weights_change_is_warmed_up_and_played(policy: Any, tmp_path: Path) -> None:
+    config = DROOConfig(
+        preset="published",
+        policy=policy,
+        num_devices=5,
+        frames=40,
+        scenario="alternating-weights",
+        results=tmp_path,
+    )
+    assert len(load(run_experiment(config, progress=False, draw=False))) == 40
+    seeds = [replace(config, seed=seed) for seed in (1, 2)]
+    assert [len(load(folder)) for folder in run_all(seeds, device="cpu", draw=False)] == [40, 40]
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def rules_of(droo: DROO) -> Rules:
 
 def stretches(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:
     """Return begin and end of stretches of frames, none too long, that share their weights."""
-    ends = {*weights_from, *range(0, num_frames, BLOCK), num_frames}
-    return itertools.pairwise(sorted(ends))
+    begins = {at for at in weights_from if at < num_frames} | {*range(0, num_frames, BLOCK)}
+    return itertools.pairwise([*sorted(begins), num_frames])
 
 
 def weights_in(weights_from: Mapping[int, Floats], frames: ArrayLike) -> Floats:
