@@ -236,9 +236,11 @@ def test_intervals_cover_the_mean_they_are_for() -> None:
 def test_study_figures_draw_on_the_axes_handed_in() -> None:
     ax = Figure().subplots()
     curve = np.arange(1.0, 4.0), np.full((3, 3), 0.9)
-    assert study_figures.draw_learning_curves({"a": curve}, [2], ax) is ax
+    assert study_figures.draw_learning_curves({"a": curve}, [2], ax, "rate") is ax
     assert (
-        study_figures.draw_shortfalls({"a": np.array([0.1, 0.2])}, Figure().subplots()).get_xscale()
+        study_figures.draw_shortfalls(
+            {"a": np.array([0.1, 0.2])}, Figure().subplots(), "rate"
+        ).get_xscale()
         == "log"
     )
     assert study_figures.draw_against({"a": {5: [1.0, 2.0], 10: [3.0]}}, ax) is ax
