@@ -81,6 +81,9 @@ class AgentConfig(PolicyConfig):
     learn_when_wrong: bool | None = None
     """Train also in every frame in which the policy's own decision was not the best candidate. By
     default True, or False with the preset published."""
+    explore: bool | None = None
+    """Score one more decision in every frame, the policy's own with one random device changed. By
+    default only if learn_when_wrong is set and nothing is refined."""
 
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
 
