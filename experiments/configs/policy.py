@@ -71,7 +71,7 @@ class AgentConfig(PolicyConfig):
     """Frames between updates of K. None keeps K constant."""
     refine_every: int | None = None
     """Period R of refinement, frames: the best candidate is improved by changing single devices, in
-    every frame if that helped in one of the last R attempts, else in every R-th frame. 0 never
+    every frame if that helped in one of the last R frames, else in every R-th frame. 0 never
     refines. By default that of the preset."""
     refine_from_local: bool | None = None
     """Refine the decision in which all devices compute locally, too, and take the better of the
