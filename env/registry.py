@@ -1,4 +1,8 @@
-"""The registry of problems: a problem is its folder and one call of `register`."""
+"""The registry of problems.
+
+A problem of this package is its folder and its name in `env.PROBLEMS`; one from elsewhere calls
+`register`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

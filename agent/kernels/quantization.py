@@ -31,6 +31,7 @@ def order_preserving(
     nearest = np.argsort(distances, kind="mergesort")  # stable
     count = 1
     ranks[0] = 0
+    # Equation 8: the first candidate rounds at the center.
     for i in range(len(values)):
         decisions[0, i] = values[i] > center
     for rank in range(1, min(k, len(values) + 1)):

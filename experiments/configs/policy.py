@@ -71,7 +71,7 @@ class AgentConfig(PolicyConfig):
     """Frames between updates of K. None keeps K constant."""
     refine_every: int | None = None
     """Period R of refinement, frames: the best candidate is improved by changing single devices, in
-    every frame if that helped in one of the last R attempts, else in every R-th frame. 0 never
+    every frame if that helped in one of the last R frames, else in every R-th frame. 0 never
     refines. By default that of the preset."""
     refine_from_local: bool | None = None
     """Refine the decision in which all devices compute locally, too, and take the better of the
@@ -81,6 +81,9 @@ class AgentConfig(PolicyConfig):
     learn_when_wrong: bool | None = None
     """Train also in every frame in which the policy's own decision was not the best candidate. By
     default True, or False with the preset published."""
+    explore: bool | None = None
+    """Score one more decision in every frame, the policy's own with one random device changed. By
+    default only if learn_when_wrong is set and nothing is refined."""
 
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {}
 

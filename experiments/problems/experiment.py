@@ -202,4 +202,5 @@ def build_droo(config: AgentConfig, agent: MemoryDNN) -> DROO:
         refine_every=config.refine_every or None,
         refine_from_local=bool(config.refine_from_local),
         learn_when_wrong=bool(config.learn_when_wrong),
+        explore=config.explore,
     )

@@ -54,8 +54,9 @@ OPTIMUM = "Certified optimum, from the model"
 USED = {"smoke": 30, "full": 300}  # frames that are measured, with another seed than the run's
 SEED_OFFSET = 1000
 SLOW = 1e-3  # s a score, of the critic whose frames are measured
-SLOW_FRAMES = {"smoke": 2, "full": 10}
+SLOW_FRAMES = {"smoke": (2, 2), "full": (64, 10)}  # of an agent, of a search
 COSTS = np.geomspace(1e-6, 1e-2, 41)  # s a score
+SCORED = 1, 1000  # limits of the axis
 METRICS = ("normalized_rate", "scored", "decision_us", "slow_us")
 
 
@@ -135,7 +136,10 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
         deciders |= SCHEMES
     frames = frames_measured(config, USED[scale])
     rows = [
-        {"decides": label, **measure(decider, *frames, features, SLOW_FRAMES[scale])}
+        {
+            "decides": label,
+            **measure(decider, *frames, features, SLOW_FRAMES[scale][label in SCHEMES]),
+        }
         for label, decider in deciders.items()
     ]
     if name == "DROO":
@@ -257,6 +261,8 @@ def draw_times(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) 
             ax.plot(COSTS * 1e3, times, color=f"C{number}", label=label)
             ax.plot(SLOW * 1e3, np.mean(values["slow_us"]) / 1e3, "x", color=f"C{number}")
     ax.set(xlabel="Cost of one score (ms)", xscale="log", yscale="log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def draw_quality(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> None:
@@ -270,3 +276,5 @@ def draw_quality(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes
             scored, mean, [[mean - low], [high - mean]], fmt="o", color=f"C{number}", capsize=2
         )
     ax.set(xlabel="Decisions scored a frame", xscale="log", yscale="log", ylim=(LEAST / 2, 1))
+    ax.set_xlim(*SCORED)
+    ax.xaxis.set_major_formatter("{x:g}")

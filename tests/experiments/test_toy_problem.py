@@ -5,6 +5,7 @@ registration in `experiments.problems.REGISTERED`; a study of it is an entry in 
 """
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,14 @@ STUDY = CurveStudy(
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(problems.REGISTERED, "toy", REGISTRATION)
     for table in (tables.CURVES, tables.STUDIES):
         monkeypatch.setitem(table, "toy_rates", STUDY)
-    if "toy" not in env.registered_problems():
-        env.register(toy.PROBLEM)
+    env.register(toy.PROBLEM)
+    yield
+    env.registry._registered.pop("toy")
+    gymnasium.registry.pop("ToyMEC-v0")
 
 
 def config(tmp_path: Path, **settings: Any) -> ToyConfig:
