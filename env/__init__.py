@@ -1,8 +1,8 @@
 """The problems: they simulate and score, and know nothing of learning.
 
 Importing this package registers their environments with Gymnasium. A problem is its folder and its
-name in `PROBLEMS`: `wpmec` is wireless powered MEC, the problem of DROO; `queueing` is MEC with data
-and energy queues, the problem of LyDROO.
+name in `PROBLEMS`. `wpmec`, wireless powered MEC, is the problem of DROO; `queueing`, MEC with data
+and energy queues, is the problem of LyDROO.
 """
 
 import importlib
