@@ -30,7 +30,6 @@ class Task(Generic[Config]):
         decider: an agent, or a scheme.
         problem: where it decides.
         num_frames: T.
-        num_devices: N.
         test_frames: number of frames at the end that are the test.
         options: of the problem's reset.
         climb: the problem's own refinement, for `DROO.decide`; None refines by its score.
@@ -43,13 +42,17 @@ class Task(Generic[Config]):
     decider: Decider
     problem: PlayableProblem
     num_frames: int
-    num_devices: int
     test_frames: int
     options: dict[str, Any] | None = None
     climb: Climb | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_devices(self) -> int:
+        """N, the number of devices."""
+        return self.problem.num_devices
 
     def simulate(self) -> Iterator[Step]:
         """Play its frames."""

@@ -1,6 +1,6 @@
 """Means over runs, and how sure they are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,12 +72,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def print_rows(rows: Mapping[str, object]) -> None:
-    """Print a summary, a name and its value on each line."""
-    for name, value in rows.items():
-        print(f"{name:41}{value}")
 
 
 def number(value: float | None) -> str:

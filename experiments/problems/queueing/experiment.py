@@ -94,7 +94,6 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             decider,
             env,
             num_frames,
-            env.num_devices,
             test_frames=max(1, num_frames // 5),
             options=options,
             climb=env.climb,

@@ -84,7 +84,6 @@ class WPMECExperiment(Experiment[DROOConfig]):
             droo,
             replay(gains, weights_from[0], config.features),
             num_frames=len(gains),
-            num_devices=gains.shape[1],
             test_frames=test_frames,
             constants={"weights": weights_from[0]},
             known={"optimal_rate": optimal_rate},

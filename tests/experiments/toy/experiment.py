@@ -43,7 +43,6 @@ class ToyExperiment(Experiment[ToyConfig]):
             build_droo(config, agent),
             env,
             config.frames,
-            env.num_devices,
             test_frames=config.frames // 5,
         )
 
