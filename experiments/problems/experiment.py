@@ -103,10 +103,6 @@ class Experiment(ABC, Generic[Config]):
     def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
         """Return the lines of a run's summary on a terminal: name -> value."""
 
-    @abstractmethod
-    def environment(self, config: Config) -> tuple[PlayableProblem, dict[str, Any] | None]:
-        """Return an environment that plays the frames of a run, and the options of its reset."""
-
     def learns(self, config: Config) -> bool:  # noqa: ARG002 (of subclasses)
         """Whether an agent decides in a run, not a scheme."""
         return True
@@ -132,12 +128,17 @@ class Experiment(ABC, Generic[Config]):
         finally:
             fleet.release()
 
+    def changes(self, config: Config, num_frames: int) -> list[int]:  # noqa: ARG002 (of subclasses)
+        """Return the numbers of frames after which the problem changes in a run of this length."""
+        return []
+
     def complete(self, task: Task[Config], table: Table) -> None:
         """Set the columns that are known only after the last frame, such as the optimum."""
 
     def summarize(self, task: Task[Config], table: Table) -> dict[str, Any]:
         """Return the entries of summary.json that the frames give."""
-        return summary.summarize(table, task.test_frames)
+        changes = self.changes(task.config, task.num_frames)
+        return summary.summarize(table, task.test_frames, changes)
 
     def warning(self, summary: Mapping[str, Any]) -> str | None:  # noqa: ARG002 (of subclasses)
         """Return a warning about a run, if there is one."""

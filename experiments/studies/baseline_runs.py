@@ -13,7 +13,7 @@ from agent import DROO
 from env import PlayableProblem
 from experiments.configs import RunConfig, resolve
 from experiments.problems import experiment_of
-from experiments.problems.experiment import agent_seed
+from experiments.problems.experiment import Task, agent_seed
 from experiments.runs.folder import load_summary
 from experiments.runs.run import load, play
 from experiments.runs.table import Table
@@ -58,12 +58,11 @@ def run_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> Ou
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
     """
-    config = resolve(config)
-    env, options = experiment_of(config).environment(config)
+    task = task_of(config)
     seed = int(agent_seed(config.seed).generate_state(1)[0])
-    trained = train(learning, env, config.frames or 0, seed, options)
-    learned = played_by(Replay(trained.decisions), config)
-    return Outcome(trained.seconds, learned, played_by(trained.decide, test), None)
+    trained = train(learning, task.problem, task.num_frames, seed, task.options)
+    learned = played_by(Replay(trained.decisions), task)
+    return Outcome(trained.seconds, learned, played_by(trained.decide, task_of(test)), None)
 
 
 def run_droo(folder: Path, test: RunConfig) -> Outcome:
@@ -86,17 +85,20 @@ def run_droo(folder: Path, test: RunConfig) -> Outcome:
     return Outcome(
         float(load_summary(folder)["seconds"]),
         quantities(load(folder)),
-        played_by(alone, test),
-        played_by(with_critic, test),
+        played_by(alone, task_of(test)),
+        played_by(with_critic, task_of(test)),
     )
 
 
-def played_by(scheme: Scheme, config: RunConfig) -> Quantities:
-    """Play the frames of a run with a scheme, and return their quantities."""
+def task_of(config: RunConfig) -> Task[Any]:
+    """Return a run that is ready to be played."""
     config = resolve(config)
-    experiment = experiment_of(config)
-    task = replace(experiment.prepare(config, progress=False), decider=scheme)
-    table, _ = play(experiment, task)
+    return experiment_of(config).prepare(config, progress=False)
+
+
+def played_by(scheme: Scheme, task: Task[Any]) -> Quantities:
+    """Play the frames of a run with a scheme, and return their quantities."""
+    table, _ = play(experiment_of(task.config), replace(task, decider=scheme))
     return quantities(table)
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from experiments.configs import RunConfig, ScaledConfig
 from experiments.problems import named
-from experiments.problems.wpmec.frames import EVENTS
 from experiments.runs.cells import table_of
 from experiments.runs.figures import COST, rolling
 from experiments.runs.files import read_csv
@@ -76,7 +75,9 @@ def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
             "title": study.title,
             "quantity": named(study.experiment).schema.quantity,
             "curves": list(study.curves),
-            "events": events_of(study, num_frames),
+            "events": sorted(
+                {at for _, run in runs for at in named(study.experiment).changes(run, num_frames)}
+            ),
         },
         write_more=lambda folder: write_curves(
             folder / "curves.csv", curves, label_columns(study.curves), NUMBERS
@@ -94,12 +95,6 @@ def run_config(
         settings["num_devices"] = num_devices
     of_run: RunConfig = named(study.experiment).config(**settings, results=config.results)
     return of_run
-
-
-def events_of(study: CurveStudy, num_frames: int) -> list[int]:
-    """Return the frames at which the problem of some run changes."""
-    scenarios = {setting.get("scenario", "steady") for setting in study.settings.values()}
-    return sorted({at * num_frames // 100 for name in scenarios for at in EVENTS[name]})
 
 
 def label_columns(names: Sequence[str]) -> tuple[str, ...]:

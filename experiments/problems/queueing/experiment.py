@@ -29,7 +29,6 @@ from experiments.problems.experiment import (
 from experiments.problems.queueing import stability
 from experiments.problems.queueing.frames import make_env, make_frames
 from experiments.problems.queueing.schema import SCHEMA
-from experiments.runs import summary as key_figures
 from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
 from experiments.runs.table import Table
 from experiments.simulation import Scheme
@@ -80,7 +79,6 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """Return a run's environment and its decider."""
         torch.set_num_threads(1)  # on networks of this size a second thread only costs
         frames = make_frames(config)
-        num_frames = len(frames[0])
         env, options = replay(config, *frames)
         decider: DROO | Scheme
         if self.learns(config):
@@ -93,21 +91,13 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             config,
             decider,
             env,
-            num_frames,
-            test_frames=max(1, num_frames // 5),
+            len(frames[0]),
+            test_frames=max(1, len(frames[0]) // 5),
             options=options,
             climb=env.climb,
             constants={"weights": env.weights, "parameters": env.parameters},
             facts={"scheme": config.scheme},
         )
-
-    def environment(self, config: LyDROOConfig) -> tuple[QueueingMEC, dict[str, Any]]:
-        """Return an environment that plays the frames of a run, and the queues that it starts with.
-
-        Raises:
-            ValueError: if a setting is out of range, or the data file damaged.
-        """
-        return replay(config, *make_frames(config))
 
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
         """Set the optimum of each frame, in the state that the run had brought about."""
@@ -125,7 +115,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
         steady, weights = slice(len(table) // 2, None), table.constants["weights"]
         queue = table["data_queue"].mean(axis=1)
-        found = key_figures.summarize(table, task.test_frames)
+        found = super().summarize(task, table)
         found["normalized_objective"] = float(table.normalized.mean())
         if not lyapunov:
             of_objective = [name for name in found if "objective" in name or "frames_to" in name]

@@ -24,10 +24,9 @@ from experiments.problems.experiment import (
 )
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled_fleet import can_be_compiled_together, play_compiled_fleet
-from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_frames, replay
+from experiments.problems.wpmec.frames import EVENTS, frames_of_run, replay
 from experiments.problems.wpmec.replay import replayed_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs import summary as key_figures
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
 from experiments.simulation import Decider, simulate, simulate_fleet
@@ -92,10 +91,6 @@ class WPMECExperiment(Experiment[DROOConfig]):
             weights_from=weights_from,
         )
 
-    def environment(self, config: DROOConfig) -> tuple[WirelessPoweredMEC, None]:
-        """Return an environment that plays the frames of a run; its reset takes no options."""
-        return replay(*make_frames(config), config.features), None
-
     def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
         """Play frames, in compiled code if that is possible."""
         assert isinstance(task, WPMECTask)
@@ -111,11 +106,9 @@ class WPMECExperiment(Experiment[DROOConfig]):
         gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
         return play_together(droos, gains, of_tasks[0].weights_from, tables, device)
 
-    def summarize(self, task: Task[DROOConfig], table: Table) -> dict[str, Any]:
-        """Return the key figures of the rates."""
-        percents = EVENTS[task.config.scenario]
-        changes = [at * task.num_frames // 100 for at in percents]
-        return key_figures.summarize(table, task.test_frames, changes)
+    def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
+        """Return the numbers of frames after which weights or devices change."""
+        return [at * num_frames // 100 for at in EVENTS[config.scenario]]
 
     def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
         """Return the lines of a run's summary."""
