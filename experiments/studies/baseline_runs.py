@@ -10,14 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from agent import DROO
-from env import PlayableProblem
+from env.schemes import Frame, Scheme
 from experiments.configs import RunConfig, resolve
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Task, agent_seed
 from experiments.runs.folder import load_summary
 from experiments.runs.run import load, play
 from experiments.runs.table import Table
-from experiments.simulation import Scheme
 from experiments.studies.model_free import Learning, train
 
 Floats = NDArray[np.float64]
@@ -119,7 +118,7 @@ class Replay:
         self._decisions = decisions
         self._next = 0
 
-    def __call__(self, _: PlayableProblem) -> Ints:
+    def __call__(self, _: Frame) -> Ints:
         """Return the next decision `[N]`."""
         self._next += 1
         return np.asarray(self._decisions[self._next - 1])

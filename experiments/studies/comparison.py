@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from env import WPMECCritic, WPMECFrame
 from env.schemes import (
@@ -35,6 +33,7 @@ from experiments.studies.folder import (
     read_rows,
     run_missing,
     seeds_of,
+    spread,
 )
 from experiments.studies.metrics import LEAST, Metric, shortfall
 
@@ -83,12 +82,8 @@ def run(config: SizesConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("comparison", config, runs)
-    found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
-    )
-    bar = tqdm(found, "schemes", len(runs), unit="run", disable=None)
-    rows = [row for of_run in bar for row in of_run]
-
+    tasks = list(zip(runs, folders, strict=True))
+    rows = [row for of_run in spread("schemes", compare_run, tasks, config.jobs) for row in of_run]
     return publish("comparison", config, came_from, rows, table(rows), draw)
 
 

@@ -14,11 +14,9 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from joblib import Parallel, delayed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from agent import DROO
 from env import WirelessPoweredMEC, WPMECFrame
@@ -36,6 +34,7 @@ from experiments.studies.folder import (
     read_rows,
     run_missing,
     seeds_of,
+    spread,
 )
 from experiments.studies.metrics import LEAST, shortfall
 
@@ -114,12 +113,8 @@ def run(config: SizesConfig) -> Path:
     ]
     folders = run_missing("critic_calls", config, runs)
     # One at a time: times are measured.
-    found = Parallel(n_jobs=1, return_as="generator")(
-        delayed(measure_run)(of_run, folder, config.scale)
-        for of_run, folder in zip(runs, folders, strict=True)
-    )
-    bar = tqdm(found, "deciders", len(runs), unit="run", disable=None)
-    rows = [row for of_run in bar for row in of_run]
+    tasks = [(of_run, folder, config.scale) for of_run, folder in zip(runs, folders, strict=True)]
+    rows = [row for of_run in spread("deciders", measure_run, tasks, jobs=1) for row in of_run]
     return publish("critic_calls", config, came_from, rows, table(rows), draw)
 
 

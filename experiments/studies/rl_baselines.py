@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from droo_core.extras import require
 from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
@@ -33,6 +31,7 @@ from experiments.studies.folder import (
     read_curves,
     run_missing,
     seeds_of,
+    spread,
     write_curves,
 )
 from experiments.studies.metrics import LEAST, Metric, shortfall
@@ -92,10 +91,8 @@ def run(config: RLBaselinesConfig) -> Path:
     tasks = tasks_of(config)
     of_droo = [task.config for task in tasks if task.algorithm is None]
     folders = dict(zip(of_droo, run_missing("rl_baselines", config, of_droo), strict=True))
-    found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(outcome_of)(task, config, folders[task.config]) for task in tasks
-    )
-    outcomes = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
+    work = [(task, config, folders[task.config]) for task in tasks]
+    outcomes = spread("Stable-Baselines3", outcome_of, work, config.jobs)
     rows = [row(task, of_task) for task, of_task in zip(tasks, outcomes, strict=True)]
     curves = curves_of(tasks, outcomes)
     return publish(

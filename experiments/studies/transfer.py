@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from agent import DROO
@@ -19,7 +18,7 @@ from experiments.problems.wpmec.frames import make_frames, replay
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, lack, lack_text
 from experiments.studies import figures
-from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of
+from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, spread
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -53,11 +52,12 @@ def run(config: SizesConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("transfer", config, runs)
-    used = Parallel(n_jobs=config.jobs)(
-        delayed(use)(of_run, folder, n, USED_FRAMES[config.scale])
+    tasks = [
+        (of_run, folder, n, USED_FRAMES[config.scale])
         for of_run, folder in zip(runs, folders, strict=True)
         for n in USED[config.scale]
-    )
+    ]
+    used = spread("uses", use, tasks, config.jobs)
     return publish("transfer", config, came_from, used, table(used), draw)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from agent import DROO
 from droo_core.validation import in_range
-from env import QueueingCritic, QueueingFrame, QueueingMEC
+from env import Climbable, QueueingCritic, QueueingFrame, QueueingMEC
 from env.schemes import (
+    Scheme,
     all_local,
     all_offloading,
     certified_lyapunov_optimum,
@@ -31,7 +32,6 @@ from experiments.problems.queueing.frames import make_env, make_frames
 from experiments.problems.queueing.schema import SCHEMA
 from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
 from experiments.runs.table import Table
-from experiments.simulation import Scheme
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
 MYOPIC = "myopic"
 SCHEMES: Mapping[str, Scheme] = {
     "exact": lyapunov_optimum,
-    "lycd": lambda env: env.climb(all_local(env)).decision,
+    "lycd": lambda frame: cast(Climbable, frame).climb(all_local(frame))[0],
     MYOPIC: coordinate_descent,
     "all-local": all_local,
     "all-offloading": all_offloading,
