@@ -9,6 +9,14 @@ from scipy.stats import bootstrap
 Floats = NDArray[np.float64]
 
 
+LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
+
+
+def shortfall(normalized: Floats) -> Floats:
+    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
+    return np.maximum(1 - normalized, LEAST)
+
+
 def mean_and_interval(values: ArrayLike) -> Floats:
     """Return the mean over the first axis and its 95 % percentile bootstrap interval.
 

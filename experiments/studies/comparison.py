@@ -24,7 +24,7 @@ from experiments.problems.wpmec.frames import make_frames
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
 from experiments.runs.run import load
-from experiments.runs.statistics import aligned, interval_text, lack_text
+from experiments.runs.statistics import LEAST, aligned, interval_text, lack_text, shortfall
 from experiments.studies.figures import save_against
 from experiments.studies.folder import (
     collect,
@@ -35,7 +35,7 @@ from experiments.studies.folder import (
     seeds_of,
     spread,
 )
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.studies.metrics import Metric
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

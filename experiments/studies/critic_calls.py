@@ -25,7 +25,7 @@ from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_frames, replay
 from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.provenance import provenance
-from experiments.runs.statistics import aligned, lack_text, mean_and_interval
+from experiments.runs.statistics import LEAST, aligned, lack_text, mean_and_interval, shortfall
 from experiments.simulation import Decider, simulate
 from experiments.studies.folder import (
     collect,
@@ -36,7 +36,6 @@ from experiments.studies.folder import (
     seeds_of,
     spread,
 )
-from experiments.studies.metrics import LEAST, shortfall
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

@@ -14,8 +14,8 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.runs.figures import SIZE, STYLE, save_figure
-from experiments.runs.statistics import mean_and_interval
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.runs.statistics import LEAST, mean_and_interval, shortfall
+from experiments.studies.metrics import Metric
 from experiments.studies.tables import DEVICES
 
 Floats = NDArray[np.float64]

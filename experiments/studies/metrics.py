@@ -6,14 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.runs.statistics import LEAST, shortfall
+
 Floats = NDArray[np.float64]
-
-LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
-
-
-def shortfall(normalized: Floats) -> Floats:
-    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
-    return np.maximum(1 - normalized, LEAST)
 
 
 class Metric(NamedTuple):

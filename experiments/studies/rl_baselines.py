@@ -15,11 +15,13 @@ from experiments.runs import summary as key_figures
 from experiments.runs.figures import rolling
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import (
+    LEAST,
     aligned,
     interval_text,
     lack_text,
     mean_and_interval,
     mean_text,
+    shortfall,
 )
 from experiments.studies.baseline_runs import Outcome, Quantities, run_droo, run_model_free
 from experiments.studies.curves import POINTS, WINDOW
@@ -34,7 +36,7 @@ from experiments.studies.folder import (
     spread,
     write_curves,
 )
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.studies.metrics import Metric
 from experiments.studies.model_free import Learning
 
 Floats = NDArray[np.float64]
