@@ -22,7 +22,7 @@ from agent import DROO
 from env import WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima, coordinate_descent, greedy, optimum
 from experiments.configs import DROOConfig, SizesConfig, resolve
-from experiments.problems.wpmec.frames import make_frames, replay
+from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import LEAST, aligned, lack_text, mean_and_interval, shortfall
@@ -149,12 +149,12 @@ def measure(
     decider: Decider, gains: Floats, weights: Floats, features: Sequence[str], slow_frames: int
 ) -> Row:
     """Return the quality of a decider, the decisions that it scores, and its times a frame."""
-    problem = CountingProblem(replay(gains, weights, features))
+    problem = CountingProblem(make_env(gains, weights, features))
     warm_up(decider, problem)
     steps = list(simulate(decider, problem, len(gains)))
     frames = [WPMECFrame(problem.critic, gain) for gain in gains]
     optimal = np.array([found.upper_bound for found in certified_optima(frames)])
-    slow = CountingProblem(replay(gains, weights, features), SLOW)
+    slow = CountingProblem(make_env(gains, weights, features), SLOW)
     slow_us = [step.decision_us for step in simulate(decider, slow, slow_frames)]
     return {
         "normalized_rate": float(np.mean([step.reward for step in steps] / optimal)),
@@ -177,7 +177,7 @@ def warm_up(decider: Decider, problem: Any) -> None:
 
 def measure_optimum(gains: Floats, weights: Floats) -> Row:
     """Return the same of the exact scheme, which asks the model and scores nothing."""
-    problem = CountingProblem(replay(gains, weights, ("gain",)))
+    problem = CountingProblem(make_env(gains, weights, ("gain",)))
     warm_up(optimum, problem)
     times = [step.decision_us for step in simulate(optimum, problem, len(gains))]
     us = float(np.mean(times))

@@ -14,7 +14,7 @@ from agent import DROO
 from env import WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig, SizesConfig, resolve
-from experiments.problems.wpmec.frames import make_frames, replay
+from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, lack, lack_text
 from experiments.studies import figures
@@ -66,7 +66,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
     config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
     gains, weights = make_frames(config)
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
-    env = replay(gains, weights, agent.features)
+    env = make_env(gains, weights, agent.features)
     optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
     env.reset()
     best, own = np.empty(num_frames), np.empty(num_frames)

@@ -1,6 +1,5 @@
 """LyDROO online on MEC with queues, or another scheme on its frames."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -9,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent import DROO
-from droo_core.validation import in_range
-from env import Climbable, QueueingCritic, QueueingFrame, QueueingMEC
+from env import Climbable, QueueingCritic, QueueingFrame
 from env.schemes import (
     Scheme,
     all_local,
@@ -79,7 +77,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """Return a run's environment and its decider."""
         torch.set_num_threads(1)  # on networks of this size a second thread only costs
         frames = make_frames(config)
-        env, options = replay(config, *frames)
+        env, options = make_env(config, *frames)
         decider: DROO | Scheme
         if self.learns(config):
             seed = agent_seed(config.seed)
@@ -170,28 +168,6 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             f"{summary['unstable_data_queues']} of data and {summary['unstable_energy_queues']} "
             "of energy: they are unstable, or the agent has not learned enough yet"
         )
-
-
-def replay(
-    config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
-) -> tuple[QueueingMEC, dict[str, Any]]:
-    """Return an environment that plays these gains and arrivals, and the queues at its reset.
-
-    The energy queues start with nu times the energy reserve.
-
-    Args:
-        config: settings of the run.
-        gains: channel gains `[T, N]`.
-        arrivals: `[T, N]`, Mbit.
-        weights: of the devices `[N]`.
-
-    Raises:
-        ValueError: if a setting is out of range.
-    """
-    env = make_env(config, gains, arrivals, weights)
-    reserve = float(in_range("energy_reserve", config.energy_reserve, 0, math.inf, ()))
-    queue = np.full(env.num_devices, env.parameters.energy_queue_scale * reserve)
-    return env, {"energy_queue": queue}
 
 
 def upper_bound(

@@ -24,8 +24,8 @@ from experiments.problems.experiment import (
 )
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled_fleet import can_be_compiled_together, play_compiled_fleet
-from experiments.problems.wpmec.frames import EVENTS, frames_of_run, replay
-from experiments.problems.wpmec.replay import replayed_frames
+from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_env
+from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
@@ -81,7 +81,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
         return WPMECTask(
             config,
             droo,
-            replay(gains, weights_from[0], config.features),
+            make_env(gains, weights_from[0], config.features),
             num_frames=len(gains),
             test_frames=test_frames,
             constants={"weights": weights_from[0]},
@@ -126,7 +126,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
 
     def restore(self, came_from: Mapping[str, Any], table: Table) -> None:
         """Set the channel gains and the weights of every frame of a saved run."""
-        table.columns["gain"], table.columns["weight"] = replayed_frames(came_from, table)
+        table.columns["gain"], table.columns["weight"] = restored_frames(came_from, table)
         table.constants["weights"] = table["weight"][0]
 
 
@@ -207,7 +207,7 @@ def play_one_by_one(
     """Do what `play` does frame by frame, whatever the decider."""
     if isinstance(decider, DROO):
         features = decider.agent.features
-    problem = replay(gains, weights_from[0], features)
+    problem = make_env(gains, weights_from[0], features)
     blocks = record(simulate(decider, problem, len(gains)), table)
     return with_weights(blocks, [problem], weights_from)
 
@@ -244,7 +244,7 @@ def play_together(
             yield from play_compiled_fleet(fleet, gains, weights_from, tables)
         else:
             problems = [
-                replay(of_agent, weights_from[0], droo.agent.features)
+                make_env(of_agent, weights_from[0], droo.agent.features)
                 for droo, of_agent in zip(droos, gains, strict=True)
             ]
             frames = simulate_fleet(fleet, problems, gains.shape[1])

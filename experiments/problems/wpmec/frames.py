@@ -53,7 +53,7 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
     return channel.sample(np.random.default_rng(stream), config.frames or 30_000), weights
 
 
-def replay(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
+def make_env(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
     """Return an environment that plays these gains `[T, N]`, its state telling these features."""
     channel = RecordedChannel(gains)
     return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())

@@ -32,7 +32,7 @@ SETTINGS = (
 TOLERANCE = 1e-9  # relative, of rates
 
 
-def replayed_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
+def restored_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
     """Return the channel gains and the weights of every frame of a run `[T, N]`.
 
     They are certain: a data file must have the hash that the run recorded, and the decisions of
