@@ -11,7 +11,6 @@ from env.channel import (
     BlockFading,
     ChannelModel,
     RecordedChannel,
-    default_channel,
     jakes_correlation,
     linear_placement,
     path_loss_gain,
@@ -39,6 +38,7 @@ from env.wpmec import (
     WPMECCritic,
     WPMECFrame,
     WPMECParameters,
+    default_channel,
     default_weights,
 )
 from env.wrappers import DiscreteDecisions
