@@ -84,7 +84,7 @@ def compile_frames(droo: DROO, gains: Floats, weights: Floats, player: Player = 
 def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, DROO]:
     """Play a run, learning on; return when, its frames, and the agent afterwards.
 
-    Neither building the agent nor compiling is in the time, as in `experiments.runs.run.play`.
+    Neither building the agent nor compiling is in the time, as in `experiments.running.run.play`.
     """
     gains, weights = frames_of(settings)
     num_frames, num_devices = gains.shape

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from experiments.cli import run_module
 from experiments.configs import ExportConfig
+from experiments.running.run import experiment_of_run, load
 from experiments.runs import store
 from experiments.runs.files import read_csv, write_csv
 from experiments.runs.folder import described_study, load_config, load_summary, new_folder
 from experiments.runs.matlab import write_mat
-from experiments.runs.run import experiment_of_run, load
 from experiments.runs.table import Table
 
 Columns = Mapping[str, NDArray[Any]]

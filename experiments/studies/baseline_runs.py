@@ -14,8 +14,8 @@ from env.schemes import Frame, Scheme
 from experiments.configs import RunConfig, resolve
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Task, agent_seed
+from experiments.running.run import load, play
 from experiments.runs.folder import load_summary
-from experiments.runs.run import load, play
 from experiments.runs.table import Table
 from experiments.studies.model_free import Learning, train
 

@@ -21,9 +21,9 @@ from env.schemes import (
 )
 from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.problems.wpmec.frames import make_frames
+from experiments.running.run import load
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.runs.run import load
 from experiments.runs.statistics import LEAST, aligned, interval_text, lack_text, shortfall
 from experiments.studies.figures import save_against
 from experiments.studies.folder import (

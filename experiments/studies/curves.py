@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from experiments.configs import RunConfig, ScaledConfig
 from experiments.problems import named
+from experiments.running.run import load
 from experiments.runs.cells import table_of
 from experiments.runs.figures import COST, rolling
 from experiments.runs.files import read_csv
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.runs.run import load
 from experiments.runs.statistics import mean_and_interval
 from experiments.runs.table import Table
 from experiments.studies import figures

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from experiments.configs import RunConfig, RunsConfig, ScaledConfig
+from experiments.running.many import run_all
 from experiments.runs.files import read_csv, write_csv, write_json
 from experiments.runs.folder import new_folder, timestamp
-from experiments.runs.many import run_all
 
 Row = Mapping[str, Any]
 Floats = NDArray[np.float64]

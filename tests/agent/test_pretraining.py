@@ -15,8 +15,8 @@ from env.datasets import write_dataset
 from env.labels import label
 from experiments import pretrain as experiment
 from experiments.configs import DROOConfig, PretrainConfig
+from experiments.running.run import run as run_experiment
 from experiments.runs.folder import load_summary
-from experiments.runs.run import run as run_experiment
 
 Floats = NDArray[np.float64]
 

@@ -24,9 +24,9 @@ from experiments.configs import (
     SweepConfig,
     resolve,
 )
-from experiments.runs.many import run_all
+from experiments.running.many import run_all
+from experiments.running.run import run as run_experiment
 from experiments.runs.provenance import provenance
-from experiments.runs.run import run as run_experiment
 from experiments.studies.tables import STUDIES
 from tests.conftest import ROOT
 

@@ -29,10 +29,10 @@ from experiments.configs import (
     resolve,
 )
 from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs.folder import load_config, load_summary
 from experiments.runs.matlab import write_mat
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.studies import against, curves
 from experiments.studies import folder as study_folder
 from experiments.studies.tables import AGAINST, CurveStudy

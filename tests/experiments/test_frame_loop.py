@@ -10,7 +10,7 @@ from experiments.problems.wpmec.compiled import can_be_compiled
 from experiments.problems.wpmec.experiment import WPMECExperiment, build, play, play_one_by_one
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs.run import warm_up
+from experiments.running.run import warm_up
 from experiments.runs.table import Table
 
 

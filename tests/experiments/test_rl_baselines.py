@@ -24,8 +24,8 @@ from experiments.configs import (
     RLBaselinesConfig,
     RunConfig,
 )
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.studies import rl_baselines
 from experiments.studies.baseline_runs import Replay, played_by, quantities, task_of
 from experiments.studies.model_free import Learning, Online, train

@@ -14,9 +14,9 @@ from experiments.configs import RunConfig, resolve
 from experiments.loops.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
+from experiments.running.run import run, save
 from experiments.runs.folder import find
 from experiments.runs.provenance import provenance
-from experiments.runs.run import run, save
 from experiments.runs.table import Table
 
 NO_CURVES = "tensorboard follows runs that play alone, not a fleet: drop --device"
