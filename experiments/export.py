@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.cli import run_module
 from experiments.configs import ExportConfig
+from experiments.problems import experiments
 from experiments.running.run import experiment_of_run, load
 from experiments.runs import store
 from experiments.runs.files import read_csv, write_csv
@@ -55,8 +56,9 @@ def export(config: ExportConfig) -> list[Path]:
         raise FileExistsError(f"{output} is there already: remove it or name another --output")
     study = described_study(config.run) is not None
     if config.format == "txt" and (study or not experiment_of_run(config.run).schema.texts):
+        names = ", ".join(each.name for each in experiments() if each.schema.texts)
         raise ValueError(
-            f"{config.run} is no run of droo run, the only one whose published scripts write text: "
+            f"{config.run} is no run of {names}, whose published scripts write text: "
             "export it as mat or csv"
         )
     write: Callable[[Path], None]

@@ -115,8 +115,7 @@ class Experiment(ABC, Generic[Config]):
         self, tasks: Sequence[Task[Config]], tables: Sequence[Table], device: str
     ) -> Iterator[list[Block]]:
         """Play runs whose agents are a fleet; yield the blocks of each run, `[B]`."""
-        droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
-        fleet = Fleet(droos, device)
+        fleet = Fleet([task.decider for task in tasks if isinstance(task.decider, DROO)], device)
         try:
             frames = simulate_fleet(
                 fleet,

@@ -103,7 +103,7 @@ def played_by(scheme: Scheme, task: Task[Any]) -> Quantities:
 
 def quantities(table: Table) -> Quantities:
     """Return the quantities of a run's frames."""
-    means = {name: table[name].mean(axis=1) for name in AVERAGED if name in table}
+    means = {name: table.per_frame(name) for name in AVERAGED if name in table}
     return {table.schema.quantity: table.normalized, **means}
 
 

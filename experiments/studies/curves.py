@@ -128,8 +128,7 @@ def per_frame(table: Table, name: str) -> Floats:
         cost = np.full(len(table), np.nan)
         cost[table.cost_frame - 1] = table.cost
         return cost
-    values = table[name]
-    return values.mean(axis=1) if values.ndim == 2 else values
+    return table.per_frame(name)
 
 
 def rolling_mean(values: Floats) -> Floats:

@@ -219,7 +219,7 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
-    with pytest.raises(ValueError, match=r"no run of droo run, .*: export it as mat or csv"):
+    with pytest.raises(ValueError, match=r"no run of droo, .*: export it as mat or csv"):
         exported(study, "txt")
 
 

@@ -112,7 +112,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """
         lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
         steady, weights = slice(len(table) // 2, None), table.constants["weights"]
-        queue = table["data_queue"].mean(axis=1)
+        queue = table.per_frame("data_queue")
         found = super().summarize(task, table)
         found["normalized_objective"] = float(table.normalized.mean())
         if not lyapunov:

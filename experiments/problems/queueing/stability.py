@@ -126,7 +126,7 @@ def report(table: Table, parameters: QueueingParameters, *, virtual: bool = True
     tests = 2 * devices if virtual else devices
     data = [verdict(q, a, tests) for q, a in zip(data_queues, arrived, strict=True)]
     energy = [verdict(q, allowed, tests) for q in energy_queues] if virtual else []
-    of_mean = drift(table["data_queue"].mean(axis=1))
+    of_mean = drift(table.per_frame("data_queue"))
     return {
         "stability": min(data + energy, key=VERDICTS.index),
         "unstable_data_queues": data.count("unstable"),
