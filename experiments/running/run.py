@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from agent import DROO
+from experiments import problems
 from experiments.configs import RunConfig, resolve
 from experiments.loops import event_log
 from experiments.loops.event_log import EventLog
 from experiments.loops.progress import with_progress
 from experiments.loops.recorder import Timing, play_to_the_end
-from experiments.problems import experiment_of, experiments
+from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.runs import figures, store
 from experiments.runs.folder import load_config, load_summary, save_run
@@ -168,11 +169,11 @@ def experiment_of_run(folder: Path) -> Experiment[Any]:
         raise FileNotFoundError(f"there is no folder {folder}")
     if not (folder / "frames.csv").is_file():
         raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
-    for experiment in experiments():
+    for experiment in problems.experiments():
         if store.matches(folder, experiment.schema):
             return experiment
     columns = "; or ".join(
         f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"
-        for experiment in experiments()
+        for experiment in problems.experiments()
     )
     raise ValueError(f"{folder / 'frames.csv'} must have the columns {columns}")
