@@ -11,7 +11,6 @@ import torch
 from benchmarks import plain
 from benchmarks.common import (
     RUNS,
-    Floats,
     Run,
     best_us,
     frames_of,
@@ -22,6 +21,7 @@ from benchmarks.common import (
     table,
     timed,
 )
+from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig
 from experiments.problems.wpmec.experiment import play_one_by_one
 from experiments.problems.wpmec.frames import make_env

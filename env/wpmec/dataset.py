@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from droo_core.arrays import Floats
 from env.common.labelled import LabelledFrames, read_labelled, variable, write_labelled
-from env.problem import CertifiedOptimum, Floats
+from env.problem import CertifiedOptimum
 
 if TYPE_CHECKING:
     from env.wpmec.critic import WPMECCritic

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.runs.table import Floats, Table
+from droo_core.arrays import Floats
+from experiments.runs.table import Table
 from experiments.simulation import Step
 
 

@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from experiments.runs.statistics import shortfall
 from experiments.runs.table import Panel, Schema, Table
 
-Floats = NDArray[np.float64]
 Runs = Mapping[str, Table]
 """label -> a run; labels go into the legend if there are several."""
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
 
-Floats = NDArray[np.float64]
-
+from droo_core.arrays import Floats
 
 LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
 

@@ -8,10 +8,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from experiments.simulation import Step
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Nothing: Mapping[str, Any] = MappingProxyType({})
 
 

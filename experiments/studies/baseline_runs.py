@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO
+from droo_core.arrays import Floats, Ints
 from env.schemes import Frame, Scheme
 from experiments.configs import RunConfig, resolve
 from experiments.problems import experiment_of
@@ -18,9 +18,6 @@ from experiments.running.run import load, play
 from experiments.runs.folder import load_summary
 from experiments.runs.table import Table
 from experiments.studies.model_free import Learning, train
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 Quantities = Mapping[str, Floats]
 """Quantities of frames, `[T]` each: the one that decisions maximise, normalized by its optimum; and

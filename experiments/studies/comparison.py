@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import WPMECCritic, WPMECFrame
 from env.schemes import (
     Scheme,
@@ -37,7 +38,6 @@ from experiments.studies.folder import (
 )
 from experiments.studies.metrics import Metric
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 30_000  # of a run of DROO

@@ -16,9 +16,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from agent import DROO
+from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima, coordinate_descent, greedy, optimum
 from experiments.configs import DROOConfig, SizesConfig, resolve
@@ -37,7 +38,6 @@ from experiments.studies.folder import (
     spread,
 )
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 4000  # of a run of DROO, before the frames that are measured

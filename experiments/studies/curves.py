@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from experiments.configs import RunConfig, ScaledConfig
 from experiments.problems import named
 from experiments.running.run import load
@@ -29,8 +30,6 @@ from experiments.studies.folder import (
 )
 from experiments.studies.metrics import METRICS
 from experiments.studies.tables import CurveStudy
-
-Floats = NDArray[np.float64]
 
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve

@@ -9,13 +9,13 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from droo_core.arrays import Floats
 from experiments.configs import RunConfig, RunsConfig, ScaledConfig
 from experiments.running.many import run_all
 from experiments.runs.files import read_csv, write_csv, write_json
 from experiments.runs.folder import new_folder, timestamp
 
 Row = Mapping[str, Any]
-Floats = NDArray[np.float64]
 Curves = dict[tuple[str, ...], Sequence[NDArray[Any]]]
 """label of several parts -> several numbers of a curve's points, `[P]` each"""
 R = TypeVar("R")

@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from experiments.runs.statistics import LEAST, shortfall
-
-Floats = NDArray[np.float64]
 
 
 class Metric(NamedTuple):

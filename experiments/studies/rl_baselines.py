@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from droo_core.extras import require
 from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
@@ -39,7 +38,6 @@ from experiments.studies.folder import (
 from experiments.studies.metrics import Metric
 from experiments.studies.model_free import Learning
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 30_000

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent import DROO
 from env import WPMECFrame
@@ -20,7 +19,6 @@ from experiments.runs.statistics import aligned, lack, lack_text
 from experiments.studies import figures
 from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, spread
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 3000  # of the training

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO
+from droo_core.arrays import Floats
 from env import Climbable, QueueingCritic, QueueingFrame
 from env.schemes import (
     Scheme,
@@ -30,8 +30,6 @@ from experiments.problems.queueing.frames import make_env, make_frames
 from experiments.problems.queueing.schema import SCHEMA
 from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
 MYOPIC = "myopic"

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env import (
     BlockFading,
@@ -22,8 +22,6 @@ from env.datasets import read_recording
 from experiments.configs import LyDROOConfig, QueuesConfig, resolve
 from experiments.problems.queueing import stability
 from experiments.problems.weights import device_weights
-
-Floats = NDArray[np.float64]
 
 FRAMES = 10_000
 

@@ -4,14 +4,13 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import linregress, t
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env import QueueingParameters
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 VERDICTS = ("unstable", "undecided", "stable")  # the worst first
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
+from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig
@@ -30,8 +30,6 @@ from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
 from experiments.simulation import Decider, simulate, simulate_fleet
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(eq=False)

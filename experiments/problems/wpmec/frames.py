@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import (
     BlockFading,
     RecordedChannel,
@@ -16,8 +16,6 @@ from env import (
 from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
 from experiments.problems.weights import device_weights
-
-Floats = NDArray[np.float64]
 
 TEST_FRACTION = 0.2
 

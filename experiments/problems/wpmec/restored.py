@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import WPMECCritic
 from experiments.configs import DROOConfig
 from experiments.problems.wpmec.frames import frames_of_run
 from experiments.runs.provenance import sha256
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 SETTINGS = (
     "num_devices",
