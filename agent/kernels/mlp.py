@@ -13,12 +13,10 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.kernels import kernel
+from droo_core.arrays import Ints, Singles
 
-Singles: TypeAlias = NDArray[np.float32]
-Ints: TypeAlias = NDArray[np.int64]
 Arrays: TypeAlias = tuple[Singles, ...] | list[Singles]
 
 
