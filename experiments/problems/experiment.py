@@ -14,7 +14,7 @@ from env import PlayableProblem
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
 from experiments.loops.recorder import Block, record, record_fleet
 from experiments.runs import summary
-from experiments.runs.cells import Columns
+from experiments.runs.cells import KeyFigures
 from experiments.runs.table import Schema, Table
 from experiments.simulation import Decider, Step, simulate, simulate_fleet
 
@@ -77,14 +77,14 @@ class Experiment(ABC, Generic[Config]):
         title: of its agent, in legends.
         config: the class of its settings.
         schema: of its runs' tables.
-        columns: of tables over several runs.
+        key_figures: of tables over several runs.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     config: type[Config]
     schema: ClassVar[Schema]
-    columns: ClassVar[Columns]
+    key_figures: ClassVar[KeyFigures]
 
     @abstractmethod
     def prepare(self, config: Config, *, progress: bool) -> Task[Config]:

@@ -64,7 +64,7 @@ def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
         came_from,
         rows,
         table_of(
-            named(study.experiment).columns,
+            named(study.experiment).key_figures,
             {(label,): each for label, each in folders.items()},
             ("setting",),
         ),

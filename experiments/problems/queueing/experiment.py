@@ -57,7 +57,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     title = "LyDROO"
     config = LyDROOConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("queue, last half", interval_of("steady_data_queue", "{:.4g}")),
         ("energy queue", mean_of("steady_energy_queue", "{:.0f}")),
         ("energy (largest)", most_of("largest_mean_energy", "{:.4f}")),

@@ -52,7 +52,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
     title = "DROO"
     config = DROOConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("1 - rate, test", shortfall_of("normalized_rate_test")),
         ("worst", worst_of("normalized_rate_test")),
         ("1 - rate, first 200", shortfall_of("normalized_rate_first_200")),

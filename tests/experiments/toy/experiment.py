@@ -28,7 +28,7 @@ class ToyExperiment(Experiment[ToyConfig]):
     title = "Toy"
     config = ToyConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("1 - total", shortfall_of("normalized_total_test")),
         ("scored", mean_of("mean_scored", "{:.1f}")),
     )
