@@ -18,19 +18,19 @@ from agent.kernels import mlp as mlp_kernels
 from agent.kernels.mlp import Arrays
 from agent.losses import Loss, binary_cross_entropy
 from agent.networks import MLP, Equivariant
+from droo_core.arrays import Singles
 
-Floats = NDArray[np.float32]
 Logits = NDArray[np.float32]
 
 
 class Backend(Protocol):
     """The computations of a policy that every frame waits for."""
 
-    def forward(self, state: Floats) -> Logits:
+    def forward(self, state: Singles) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         ...
 
-    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         ...
 
@@ -71,7 +71,7 @@ class Autograd:
         logits: Logits = self._policy(torch.tensor(state)[None])[0].numpy()
         return logits
 
-    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         self._policy.train()
         try:
@@ -112,7 +112,7 @@ class Compiled:
         """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
         return self._parameters.views(self._tensors())
 
-    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         if not is_plain_adam(optimizer):  # replaced or changed by the caller
             return self._autograd.step(optimizer, states, decisions)
@@ -148,7 +148,7 @@ class CompiledMLP(Compiled):
         super().__init__(network, linears, binary_cross_entropy, mlp_kernels.train)
         self._network = network
 
-    def forward(self, state: Floats) -> Logits:
+    def forward(self, state: Singles) -> Logits:
         """Return the logits `[N]` of one state `[inputs]`."""
         return mlp_kernels.forward(*self.layers(), state)
 
@@ -169,12 +169,12 @@ class CompiledEquivariant(Compiled):
         self._policy, self._loss = policy, loss
         self._is_compiled = loss is binary_cross_entropy and policy.layout.num_places == 2
 
-    def forward(self, state: Floats) -> Logits:
+    def forward(self, state: Singles) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         logits = equivariant_kernels.forward(*self.layers(), state, *self._extra)
         return logits[0] if len(logits) == 1 else logits.T
 
-    def step(self, optimizer: Adam, states: Floats, decisions: Floats) -> float:
+    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
         """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
         if not self._is_compiled:
             return self._autograd.step(optimizer, states, decisions)
@@ -209,6 +209,6 @@ class ViewCache:
         return self._views
 
 
-def _view(tensor: Tensor) -> Floats:
-    view: Floats = tensor.detach().numpy()
+def _view(tensor: Tensor) -> Singles:
+    view: Singles = tensor.detach().numpy()
     return view

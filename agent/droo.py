@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from agent import checkpoint
@@ -179,8 +179,7 @@ class DROO:
             The choice, the rank of the best candidate, and whether refinement improved it.
         """
         if self.explore:
-            decoder = self.agent.decoder
-            active = decoder.layout.active(decoder.state(state))
+            decoder, active = self.agent.decoder, self._active(state)
             candidates = with_probe(candidates, decoder.layout.num_places, active, decoder.rng)
         best = choice = best_of(candidates.decisions, score)
         if refinement_is_due(self.progress, self.refine_every or 0):
@@ -194,9 +193,7 @@ class DROO:
         def refined(start: Choice) -> Choice:
             if climb is not None:
                 return refine_by(climb, start)
-            decoder = self.agent.decoder
-            active = decoder.layout.active(decoder.state(state))
-            return refine(start, score, decoder.layout.num_places, active)
+            return refine(start, score, self.agent.num_places, self._active(state))
 
         choice = refined(best)
         if self.refine_from_local:
@@ -204,6 +201,11 @@ class DROO:
             if local.reward > -np.inf:
                 choice = better_of(choice, refined(local))
         return choice
+
+    def _active(self, state: ArrayLike) -> NDArray[np.bool_] | None:
+        """Return the mask `[N]` of active devices in a state `[inputs]`; None for all."""
+        decoder = self.agent.decoder
+        return decoder.layout.active(decoder.state(state))
 
     def settle(self, state: ArrayLike, choice: Choice, rank: int, *, refined: bool) -> None:
         """Remember a choice and advance to the next frame; training steps may then be due.

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agent.adam import Hyperparameters, hyperparameters, is_stale, new_adam
-from agent.backends import Floats, Logits, backend_for
+from agent.backends import Logits, backend_for
 from agent.losses import Loss
+from droo_core.arrays import Singles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ class Learner:
         """Return the logits `[N]` or `[N, P]` of a state `[inputs]`."""
         return self.backend.forward(state)
 
-    def train_on(self, states: Floats, decisions: Floats) -> None:
+    def train_on(self, states: Singles, decisions: Singles) -> None:
         """Take one Adam step on a batch, and record its loss before the step.
 
         Args:

@@ -9,9 +9,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent import DROO
+from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig, resolve
 from experiments.loops.recorder import Block
 from experiments.problems.experiment import agent_seed
@@ -19,8 +19,6 @@ from experiments.problems.wpmec.experiment import build, play
 from experiments.problems.wpmec.frames import make_frames, split_frames
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 Player = Callable[[DROO, Floats, Mapping[int, Floats], Table], Iterator[Block]]
 """`experiments.problems.wpmec.experiment.play`, and those that it chooses from."""
@@ -84,7 +82,7 @@ def compile_frames(droo: DROO, gains: Floats, weights: Floats, player: Player = 
 def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, DROO]:
     """Play a run, learning on; return when, its frames, and the agent afterwards.
 
-    Neither building the agent nor compiling is in the time, as in `experiments.runs.run.play`.
+    Neither building the agent nor compiling is in the time, as in `experiments.running.run.play`.
     """
     gains, weights = frames_of(settings)
     num_frames, num_devices = gains.shape

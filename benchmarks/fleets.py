@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from agent import DROO
-from benchmarks.common import Floats, compile_frames, frames_of, new_agent, new_table, table
+from benchmarks.common import compile_frames, frames_of, new_agent, new_table, table
+from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig, Preset
 from experiments.problems.wpmec.experiment import play, play_together
 

@@ -9,12 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import lambertw
 from torch import nn
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from droo_core.arrays import Floats, Ints
 
 EPS = 2e6 / (1.1 * math.log(2))
 SNR_FACTOR = 2.1 / 1e-10

@@ -7,14 +7,11 @@ linear program for the rates. Only the benchmarks use this.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.special import lambertw
 
 from benchmarks.plain import Agent
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from droo_core.arrays import Floats, Ints
 
 EPS = 2 / (1.1 * math.log(2))  # Mbit/s a nat
 NOISE = 2e6 * 10**-20.4

@@ -14,7 +14,7 @@ from env.schemes import certified_lyapunov_optimum
 from experiments.configs import BenchConfig, LyDROOConfig, resolve
 from experiments.problems import experiment_of
 from experiments.problems.queueing.frames import make_frames
-from experiments.runs.run import warm_up
+from experiments.running.run import warm_up
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {"preset": "published"},

@@ -11,7 +11,6 @@ import torch
 from benchmarks import plain
 from benchmarks.common import (
     RUNS,
-    Floats,
     Run,
     best_us,
     frames_of,
@@ -22,9 +21,10 @@ from benchmarks.common import (
     table,
     timed,
 )
+from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig
 from experiments.problems.wpmec.experiment import play_one_by_one
-from experiments.problems.wpmec.frames import replay
+from experiments.problems.wpmec.frames import make_env
 
 SIZES = (10, 30, 100, 300, 1000)
 Windows = Sequence[tuple[int, int]]
@@ -161,7 +161,7 @@ def decision_us(config: BenchConfig, *, learn_later: bool) -> Floats:
     gains, weights = frames_of(settings)
     droo = new_agent(settings, len(weights))
     droo.learn_later = learn_later
-    env = replay(gains, weights, droo.agent.features)
+    env = make_env(gains, weights, droo.agent.features)
     env.reset()
     us = np.empty(len(gains))
     for t in range(len(gains)):

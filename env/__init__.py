@@ -12,7 +12,6 @@ from env.channel import (
     BlockFading,
     ChannelModel,
     RecordedChannel,
-    default_channel,
     jakes_correlation,
     linear_placement,
     path_loss_gain,
@@ -40,6 +39,7 @@ from env.wpmec import (
     WPMECCritic,
     WPMECFrame,
     WPMECParameters,
+    default_channel,
     default_weights,
 )
 from env.wrappers import DiscreteDecisions

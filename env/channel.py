@@ -19,7 +19,6 @@ __all__ = [
     "ChannelModel",
     "NoiseDriven",
     "RecordedChannel",
-    "default_channel",
     "jakes_correlation",
     "linear_placement",
     "path_loss_gain",
@@ -176,8 +175,3 @@ class RecordedChannel(Recording):
 
     def __init__(self, gains: ArrayLike) -> None:
         super().__init__("gains", gains)
-
-
-def default_channel(num_devices: int) -> BlockFading:
-    """Return the DROO paper's channel: 2.5 m to 5.2 m, Rayleigh fading, independent frames."""
-    return rayleigh(path_loss_gain(linear_placement(num_devices)))

@@ -11,10 +11,11 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env.common.labelled import LabelledFrames
 from env.common.parallel import solve_frames
-from env.problem import CertifiedOptimum, Floats, Frame
+from env.problem import CertifiedOptimum, Frame
 from env.registry import spec_of_critic
 
 L = TypeVar("L", bound=LabelledFrames)

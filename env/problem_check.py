@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range, positive_int, real
-from env.problem import Floats, Ints, PlayableProblem, Problem
+from env.problem import PlayableProblem, Problem
 from env.score_check import agree, check_score, decisions_to_try, text
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import real
-from env.problem import Floats, Frame, Ints
+from env.problem import Frame
 
 ALONE = 8
 """Number of decisions that are scored one by one; scoring may be slow."""

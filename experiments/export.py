@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments import problems
 from experiments.cli import run_module
 from experiments.configs import ExportConfig
-from experiments.problems import experiment_of_run
+from experiments.running.run import experiment_of_run, load
 from experiments.runs import store
 from experiments.runs.files import read_csv, write_csv
 from experiments.runs.folder import described_study, load_config, load_summary, new_folder
 from experiments.runs.matlab import write_mat
-from experiments.runs.run import load
 from experiments.runs.table import Table
 
 Columns = Mapping[str, NDArray[Any]]
@@ -56,8 +56,9 @@ def export(config: ExportConfig) -> list[Path]:
         raise FileExistsError(f"{output} is there already: remove it or name another --output")
     study = described_study(config.run) is not None
     if config.format == "txt" and (study or not experiment_of_run(config.run).schema.texts):
+        names = ", ".join(each.name for each in problems.experiments() if each.schema.texts)
         raise ValueError(
-            f"{config.run} is no run of droo run, the only one whose published scripts write text: "
+            f"{config.run} is no run of {names}, whose published scripts write text: "
             "export it as mat or csv"
         )
     write: Callable[[Path], None]

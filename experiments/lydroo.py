@@ -5,7 +5,7 @@
 
 from experiments.cli import run_module
 from experiments.configs import LyDROOConfig
-from experiments.runs.run import carry_out
+from experiments.running.run import carry_out
 
 main = carry_out
 

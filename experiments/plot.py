@@ -8,9 +8,9 @@ from pathlib import Path
 from experiments import studies
 from experiments.cli import run_module
 from experiments.configs import PlotConfig
+from experiments.running.run import load
 from experiments.runs import figures
 from experiments.runs.folder import described_study
-from experiments.runs.run import load
 
 
 def main(config: PlotConfig) -> None:

@@ -17,7 +17,7 @@ from env.datasets import read_dataset
 from experiments.cli import run_module
 from experiments.configs import PretrainConfig, resolve
 from experiments.problems.experiment import build_agent
-from experiments.problems.wpmec.frames import recorded_weights, replay
+from experiments.problems.wpmec.frames import make_env, recorded_weights
 from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.files import write_csv, write_json
 from experiments.runs.folder import load_summary, new_folder, run_name
@@ -52,7 +52,7 @@ def run(config: PretrainConfig) -> Path:
     for_order, for_agent = np.random.SeedSequence(config.seed).spawn(2)
     agent = build_agent(config, num_devices, for_agent)
     weights = recorded_weights(config.weights, data.weights, num_devices)
-    env = replay(data.gain, weights, agent.features)
+    env = make_env(data.gain, weights, agent.features)
     env.reset()
     states, labelled = np.empty((num_frames, agent.net[0])), np.empty(num_frames)
     for t, decision in enumerate(data.decision):

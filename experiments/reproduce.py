@@ -12,7 +12,14 @@ from experiments.studies.tables import REPRODUCED
 
 
 def main(config: ReproduceConfig) -> None:
-    """Carry the studies out."""
+    """Carry the studies out.
+
+    Raises:
+        ValueError: if there is no study of a name; none is carried out then.
+    """
+    for name in config.only:
+        if name not in STUDIES:
+            raise ValueError(f"only must be of {', '.join(STUDIES)}, got {name!r}")
     for name in config.only or REPRODUCED:
         study = STUDIES[name]
         shared = [field.name for field in fields(study.config) if hasattr(config, field.name)]

@@ -1,7 +1,7 @@
 """The one generator of frames: a decider and a problem take turns, and everybody else watches."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from agent import DROO, Choice, Fleet
 from agent.refinement import Climb
 from env import PlayableProblem
-
-Scheme: TypeAlias = Callable[[Any], NDArray[np.int64]]
-"""From a problem that waits for a decision to that decision `[N]`, as those of `env.schemes`."""
+from env.schemes import Scheme
 
 Decider: TypeAlias = DROO | Scheme
 

@@ -5,14 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 from mpmath import mp, mpf
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, lambertw
 
+from droo_core.arrays import Floats, Ints
 from env import QueueingParameters
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # The constants of the DROO paper.
 MU_P, PHI, K_COEFFICIENT, NOISE, BANDWIDTH, OVERHEAD = 0.7 * 3.0, 100.0, 1e-26, 1e-10, 2e6, 1.1

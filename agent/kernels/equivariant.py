@@ -12,7 +12,6 @@ import numpy as np
 from agent.kernels import kernel
 from agent.kernels.mlp import (
     Arrays,
-    Floats,
     adam,
     add_product,
     aligned_zeros,
@@ -23,10 +22,11 @@ from agent.kernels.mlp import (
     product_with_transpose,
 )
 from agent.networks.layout import SILENT
+from droo_core.arrays import Singles
 
 
 @kernel
-def shares_of(states: Floats, num_features: int, mask: int, rows: int) -> Floats:
+def shares_of(states: Singles, num_features: int, mask: int, rows: int) -> Singles:
     """Return each device's share in the mean `[rows, B]`: one over the number of active ones.
 
     The shares of inactive devices, and of rows beyond the last device, are zero.
@@ -45,7 +45,7 @@ def shares_of(states: Floats, num_features: int, mask: int, rows: int) -> Floats
 
 
 @kernel
-def read(states: Floats, num_features: int, mask: int, shares: Floats) -> Floats:
+def read(states: Singles, num_features: int, mask: int, shares: Singles) -> Singles:
     """Return the inputs of the first layer, a row a feature, rows padded to a multiple of four."""
     num_devices = states.shape[1] // num_features
     features = aligned_zeros(multiple_of_four(num_features - (mask >= 0)), shares.size)
@@ -60,7 +60,7 @@ def read(states: Floats, num_features: int, mask: int, shares: Floats) -> Floats
 
 
 @kernel
-def dense(weight: Floats, bias: Floats, given: Floats) -> Floats:
+def dense(weight: Singles, bias: Singles, given: Singles) -> Singles:
     """Return the outputs of a layer `[outputs, columns]`, rows padded to a multiple of four."""
     outputs = aligned_zeros(multiple_of_four(len(weight)), given.shape[1])
     for o in range(len(weight)):
@@ -72,7 +72,9 @@ def dense(weight: Floats, bias: Floats, given: Floats) -> Floats:
 
 
 @kernel
-def forward(weights: Arrays, biases: Arrays, state: Floats, num_features: int, mask: int) -> Floats:
+def forward(
+    weights: Arrays, biases: Arrays, state: Singles, num_features: int, mask: int
+) -> Singles:
     """Return the logits `[P, N]` of a state.
 
     Args:
@@ -101,7 +103,7 @@ def forward(weights: Arrays, biases: Arrays, state: Floats, num_features: int, m
 
 
 @kernel
-def add_context_of_one(weight: Floats, given: Floats, shares: Floats, sums: Floats) -> None:
+def add_context_of_one(weight: Singles, given: Singles, shares: Singles, sums: Singles) -> None:
     """Add the context of one state to the sums of a layer `[outputs, columns]`.
 
     Args:
@@ -125,7 +127,7 @@ def add_context_of_one(weight: Floats, given: Floats, shares: Floats, sums: Floa
 
 
 @kernel
-def rectify(values: Floats) -> None:
+def rectify(values: Singles) -> None:
     """Apply the ReLU in place; NaN stays NaN."""
     for i in range(values.shape[0]):
         for k in range(values.shape[1]):
@@ -134,7 +136,7 @@ def rectify(values: Floats) -> None:
 
 
 @kernel
-def weighted_sum(values: Floats, shares: Floats) -> Floats:
+def weighted_sum(values: Singles, shares: Singles) -> Singles:
     """Return the sums `[H, B]` over the devices of values `[H, N * B]` times shares `[N, B]`."""
     num_devices, batch_size = shares.shape
     by_device = values.reshape(len(values), num_devices, batch_size)
@@ -147,7 +149,7 @@ def weighted_sum(values: Floats, shares: Floats) -> Floats:
 
 
 @kernel
-def add_context(weight: Floats, mean: Floats, sums: Floats) -> None:
+def add_context(weight: Singles, mean: Singles, sums: Singles) -> None:
     """Add the context to the sums of a layer.
 
     Args:
@@ -165,8 +167,8 @@ def add_context(weight: Floats, mean: Floats, sums: Floats) -> None:
 
 @kernel
 def pass_forward(
-    weights: Arrays, biases: Arrays, features: Floats, shares: Floats
-) -> tuple[list[Floats], Floats]:
+    weights: Arrays, biases: Arrays, features: Singles, shares: Singles
+) -> tuple[list[Singles], Singles]:
     """Return the inputs of each of the weights for a batch `[inputs, N * B]`, and the logits.
 
     Args:
@@ -189,7 +191,7 @@ def pass_forward(
 
 
 @kernel
-def loss_of(logits: Floats, decisions: Floats, shares: Floats) -> tuple[float, Floats]:
+def loss_of(logits: Singles, decisions: Singles, shares: Singles) -> tuple[float, Singles]:
     """Return the mean binary cross-entropy, and its derivative with respect to the logits.
 
     Args:
@@ -213,8 +215,8 @@ def loss_of(logits: Floats, decisions: Floats, shares: Floats) -> tuple[float, F
 
 @kernel
 def pass_all_back(
-    weights: Arrays, given: list[Floats], delta: Floats, shares: Floats
-) -> list[Floats]:
+    weights: Arrays, given: list[Singles], delta: Singles, shares: Singles
+) -> list[Singles]:
     """Return the derivatives of the loss with respect to each layer's sums `[outputs, N * B]`.
 
     Args:
@@ -238,7 +240,7 @@ def pass_all_back(
 
 
 @kernel
-def pass_back_mean(of_mean: Floats, given: Floats, shares: Floats, before: Floats) -> None:
+def pass_back_mean(of_mean: Singles, given: Singles, shares: Singles, before: Singles) -> None:
     """Add the derivative, through the mean, with respect to the encodings before their ReLU.
 
     Args:
@@ -262,8 +264,8 @@ def train(
     biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
-    states: Floats,
-    decisions: Floats,
+    states: Singles,
+    decisions: Singles,
     num_features: int,
     mask: int,
 ) -> float:

@@ -13,17 +13,15 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.kernels import kernel
+from droo_core.arrays import Ints, Singles
 
-Floats: TypeAlias = NDArray[np.float32]
-Ints: TypeAlias = NDArray[np.int64]
-Arrays: TypeAlias = tuple[Floats, ...] | list[Floats]
+Arrays: TypeAlias = tuple[Singles, ...] | list[Singles]
 
 
 @kernel
-def forward(weights: Arrays, biases: Arrays, state: Floats) -> Floats:
+def forward(weights: Arrays, biases: Arrays, state: Singles) -> Singles:
     """Return the logits `[N]` of a state `[inputs]`, ReLU between the layers.
 
     Args:
@@ -51,7 +49,7 @@ def multiple_of_four(size: int) -> int:
 
 
 @kernel
-def aligned_zeros(rows: int, columns: int) -> Floats:
+def aligned_zeros(rows: int, columns: int) -> Singles:
     """Return zeros aligned to a cache line; vectors across two lines take half as long again."""
     line = 16  # numbers of 4 bytes
     memory = np.zeros(rows * columns + line, np.float32)
@@ -60,7 +58,7 @@ def aligned_zeros(rows: int, columns: int) -> Floats:
 
 
 @kernel
-def padded(matrix: Floats) -> Floats:
+def padded(matrix: Singles) -> Singles:
     """Return a matrix padded with zeros, below and to the right, to multiples of four."""
     rows, columns = matrix.shape
     larger = np.zeros((multiple_of_four(rows), multiple_of_four(columns)), np.float32)
@@ -71,7 +69,7 @@ def padded(matrix: Floats) -> Floats:
 
 
 @kernel
-def add_product(a: Floats, b: Floats, out: Floats) -> None:
+def add_product(a: Singles, b: Singles, out: Singles) -> None:
     """Add the product of a `[M, L]` and b `[L, B]` to `out`; M and L must be multiples of 4."""
     # These bounds prove to the compiler that i + 3 and j + 3 are in range, which halves the time.
     for i in range(0, a.shape[0] - a.shape[0] % 4, 4):
@@ -91,7 +89,7 @@ def add_product(a: Floats, b: Floats, out: Floats) -> None:
 
 
 @kernel
-def product_with_transpose(a: Floats, b: Floats) -> Floats:
+def product_with_transpose(a: Singles, b: Singles) -> Singles:
     """Return the product `[M, L]` of a `[M, B]` and b `[L, B]` transposed; M, L multiples of 4."""
     product = np.empty((len(a), len(b)), np.float32)
     zero = np.float32(0)
@@ -119,7 +117,7 @@ def product_with_transpose(a: Floats, b: Floats) -> Floats:
 
 
 @kernel
-def cross_entropy(logits: Floats, decisions: Floats, delta: Floats) -> float:
+def cross_entropy(logits: Singles, decisions: Singles, delta: Singles) -> float:
     """Return the mean binary cross-entropy, and write its derivative with respect to the logits.
 
     Args:
@@ -148,10 +146,10 @@ def cross_entropy(logits: Floats, decisions: Floats, delta: Floats) -> float:
 
 @kernel
 def adam(
-    parameter: Floats,
-    gradient: Floats,
-    first: Floats,
-    second: Floats,
+    parameter: Singles,
+    gradient: Singles,
+    first: Singles,
+    second: Singles,
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
 ) -> None:
@@ -180,7 +178,7 @@ def adam(
 
 
 @kernel
-def pass_forward(weights: Arrays, biases: Arrays, states: Floats) -> tuple[Floats, Ints]:
+def pass_forward(weights: Arrays, biases: Arrays, states: Singles) -> tuple[Singles, Ints]:
     """Return the inputs of every layer for a batch, and the logits.
 
     Args:
@@ -214,7 +212,7 @@ def pass_forward(weights: Arrays, biases: Arrays, states: Floats) -> tuple[Float
 
 
 @kernel
-def pass_back(weight: Floats, delta: Floats, given: Floats) -> Floats:
+def pass_back(weight: Singles, delta: Singles, given: Singles) -> Singles:
     """Return the derivative of the loss with respect to a layer's inputs before their ReLU.
 
     Args:
@@ -236,8 +234,8 @@ def train(
     biases: tuple[Arrays, Arrays, Arrays],
     step: float,
     hyperparameters: tuple[float, float, float, float, float],
-    states: Floats,
-    decisions: Floats,
+    states: Singles,
+    decisions: Singles,
 ) -> float:
     """Take one step of Adam on a batch, and return its mean binary cross-entropy before the step.
 

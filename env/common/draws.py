@@ -6,12 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 from gymnasium.utils import seeding
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Indices
 from env.common.models import FrameModel, NoiseDriven
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
 Models = Sequence[FrameModel]
 
 BLOCK_SIZE = 64  # frames

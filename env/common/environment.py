@@ -8,12 +8,11 @@ import numpy as np
 from gymnasium.spaces import Box, MultiBinary
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env.channel import ChannelModel
 from env.common.draws import Models
 from env.common.features import NO_FRAME, FeatureTable, Observer, View
 from env.common.rendering import Picture, Pixels, draw
-
-Floats = NDArray[np.float64]
 
 NO_PICTURE = 'render needs an environment made with render_mode="rgb_array"'
 

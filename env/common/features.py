@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from droo_core.arrays import Floats
 
 
 class DeviceView(Protocol):

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range, zeros_and_ones
 from env.common.files import read_variables, write_variables
-from env.problem import CertifiedOptimum, Floats
+from env.problem import CertifiedOptimum
 
 
 class Variable(NamedTuple):

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Ints
 from droo_core.ascent import improves
 from droo_core.validation import zeros_and_ones
-from env.problem import Frame, Ints
+from env.problem import Frame
 
 
 class LocalOptimum(NamedTuple):

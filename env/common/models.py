@@ -8,9 +8,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
-
-Floats = NDArray[np.float64]
 
 
 class FrameModel(Protocol):

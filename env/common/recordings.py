@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env.common.files import read_variables
-from env.problem import Floats
 
 GAIN, ARRIVAL, WEIGHTS = "input_h", "data_arrival", "weights"  # names of the variables
 

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from env.problem import Frame, Ints, Scheme
+from droo_core.arrays import Ints
+from env.problem import Frame, Scheme
 
 MAX_ENUMERATED = 20  # devices
 

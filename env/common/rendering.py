@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
+
 if TYPE_CHECKING:  # matplotlib is loaded only for rendering
     from matplotlib.axes import Axes
 
-Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 SIZE, DPI = (6.4, 4.8), 100  # inches and pixels an inch: 640 x 480 pixels

@@ -10,14 +10,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.arrays import Bools, Floats, Indices, Ints
 from droo_core.validation import binary, check_shape, positive_int
-from env.common.draws import Draws, Floats, Indices
+from env.common.draws import Draws
 from env.common.environment import NO_PICTURE, OffloadingEnv
 from env.common.features import NO_FRAME, Observer, View
 from env.common.rendering import Picture, Pixels, draw
-from env.common.vector_arguments import Bools, masked, reset_mask, seeds_of
+from env.common.vector_arguments import masked, reset_mask, seeds_of
 
-Ints = NDArray[np.int64]
 Quantities = dict[str, Floats]
 """The quantities of B frames by name, `[B, N]` each; "channel_gain" is always one of them."""
 

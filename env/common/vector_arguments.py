@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Bools
 from droo_core.validation import check_shape
-
-Bools = NDArray[np.bool_]
 
 
 def reset_mask(mask: Any, num_envs: int) -> Bools:

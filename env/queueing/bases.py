@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import binary, in_range, not_binary, real
 from env.common import local_search
 from env.common.critic import WeightedCritic
 from env.common.display import device_table
 from env.common.local_search import LocalOptimum
-from env.problem import Floats, Ints
 from env.queueing.kernels import allocation
 from env.queueing.parameters import QueueingParameters
 

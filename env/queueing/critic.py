@@ -2,9 +2,9 @@
 
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from droo_core.validation import binary
 from env.common.local_search import LocalOptimum
-from env.problem import Floats
 from env.queueing.bases import CheckedFrame, Critic, QueueingAllocation, check_solved
 from env.queueing.kernels import allocation, search
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from droo_core.validation import agreed_num_devices
 from env.arrivals import ArrivalModel, ExponentialArrivals
 from env.channel import ChannelModel
@@ -13,7 +14,6 @@ from env.common.draws import Models
 from env.common.environment import OffloadingEnv
 from env.common.features import NO_FRAME
 from env.common.local_search import LocalOptimum
-from env.problem import Floats
 from env.queueing.bases import QueueingAllocation
 from env.queueing.critic import QueueingCritic, QueueingFrame
 from env.queueing.features import OUTLOOK, QUEUEING_FEATURES, QueueingView

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from env.common.features import FeatureTable, Floats, active, log_gain
+from droo_core.arrays import Floats
+from env.common.features import FeatureTable, active, log_gain
 
 # Networks like numbers of about 1.
 GAIN_SCALE = 1e10  # devices are hundreds of metres away, gains about 1e-11

@@ -2,7 +2,7 @@
 
 from numpy.typing import ArrayLike
 
-from env.problem import Floats
+from droo_core.arrays import Floats
 from env.queueing.bases import CheckedFrame, Critic, QueueingAllocation
 from env.queueing.kernels import myopic as myopic_kernels
 

@@ -4,8 +4,9 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from droo_core.arrays import Ints
 from droo_core.validation import positive_int
-from env.problem import Frame, Ints
+from env.problem import Frame
 from env.queueing.bases import check_solved
 from env.queueing.critic import QueueingCritic, QueueingFrame
 from env.queueing.environment import QueueingMEC

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range, positive_int
 from env.channel import BlockFading, linear_placement, path_loss_gain, rician
-from env.problem import Floats
 from env.queueing.kernels.devices import Constants
 
 MEAN_ARRIVAL = 3.0  # Mbit a frame

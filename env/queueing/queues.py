@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
-from env.problem import Floats
 from env.queueing.parameters import QueueingParameters
 
 

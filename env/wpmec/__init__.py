@@ -5,7 +5,7 @@ from env.wpmec.critic import Allocation, WPMECCritic, WPMECFrame
 from env.wpmec.environment import WirelessPoweredMEC
 from env.wpmec.optimum import certified_optimum
 from env.wpmec.optimum import optimum as optimal_scheme  # `optimum` is the module
-from env.wpmec.parameters import WPMECParameters, default_weights
+from env.wpmec.parameters import WPMECParameters, default_channel, default_weights
 from env.wpmec.vector import VectorWirelessPoweredMEC
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "WPMECFrame",
     "WPMECParameters",
     "WirelessPoweredMEC",
+    "default_channel",
     "default_weights",
 ]
 

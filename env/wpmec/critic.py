@@ -3,8 +3,9 @@
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import binary, in_range, not_binary, real
 from env.common.critic import WeightedCritic
 from env.common.display import device_table
@@ -13,9 +14,6 @@ from env.wpmec.dataset import Dataset
 from env.wpmec.kernels import allocation as allocation_kernels
 from env.wpmec.kernels import climb as climb_kernels
 from env.wpmec.parameters import WPMECParameters
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Allocation(NamedTuple):

@@ -3,15 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 
+from droo_core.arrays import Floats
 from env.common.labelled import LabelledFrames, read_labelled, variable, write_labelled
-from env.problem import CertifiedOptimum, Floats
-
-if TYPE_CHECKING:
-    from env.wpmec.critic import WPMECCritic
+from env.problem import CertifiedOptimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ class Dataset(LabelledFrames):
         return self.computation_rate
 
     @classmethod
-    def of(cls, critic: "WPMECCritic", gains: Floats, optima: Sequence[CertifiedOptimum]) -> Self:
+    def of(cls, critic: Any, gains: Floats, optima: Sequence[CertifiedOptimum]) -> Self:
         """Return the labelled frames of gains `[T, N]` with these decisions."""
         allocations = [
             critic.allocate(gain, optimum.decision)
@@ -63,7 +61,7 @@ class Dataset(LabelledFrames):
             weights=critic.weights,
         )
 
-    def allocated(self, critic: "WPMECCritic") -> tuple[Floats, Floats]:
+    def allocated(self, critic: Any) -> tuple[Floats, Floats]:
         """Evaluate the labelled decisions with the labelled times.
 
         Returns:

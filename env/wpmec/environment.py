@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from droo_core.validation import agreed_num_devices, check_shape
-from env.channel import ChannelModel, default_channel
+from env.channel import ChannelModel
 from env.common.environment import OffloadingEnv
 from env.common.local_search import LocalOptimum
-from env.problem import Floats
 from env.wpmec.critic import Allocation, WPMECCritic
 from env.wpmec.features import WPMEC_FEATURES, WPMECView
-from env.wpmec.parameters import WPMECParameters, default_weights
+from env.wpmec.parameters import WPMECParameters, default_channel, default_weights
 from env.wpmec.picture import wpmec_picture
 
 

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from env.common.features import FeatureTable, Floats, active, log_gain
+from droo_core.arrays import Floats
+from env.common.features import FeatureTable, active, log_gain
 
 GAIN_SCALE = 1e6  # devices are some metres away, gains about 1e-6; networks like numbers of about 1
 

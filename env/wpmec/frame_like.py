@@ -2,7 +2,8 @@
 
 from typing import Protocol, cast
 
-from env.problem import Floats, Frame
+from droo_core.arrays import Floats
+from env.problem import Frame
 from env.wpmec.critic import WPMECCritic
 
 

@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from droo_core.arrays import Ints
 from droo_core.validation import in_range
 from env.common.local_search import coordinate_descent
 from env.common.parallel import solve_frames
-from env.problem import Frame, Ints
+from env.problem import Frame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
 from env.wpmec.kernels import search as kernels
 from env.wpmec.kernels.bound import UNDECIDED

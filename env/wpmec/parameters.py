@@ -1,12 +1,13 @@
-"""The physical constants and default weights of wireless powered MEC."""
+"""The physical constants, default weights and default channel of wireless powered MEC."""
 
 import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range, positive_int
-from env.problem import Floats
+from env.channel import BlockFading, linear_placement, path_loss_gain, rayleigh
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,8 @@ class WPMECParameters:
 def default_weights(num_devices: int) -> Floats:
     """Return the DROO paper's weights `[N]`: 1, 1.5, 1, 1.5, ..."""
     return np.where(np.arange(positive_int("num_devices", num_devices)) % 2 == 0, 1.0, 1.5)
+
+
+def default_channel(num_devices: int) -> BlockFading:
+    """Return the DROO paper's channel: 2.5 m to 5.2 m, Rayleigh fading, independent frames."""
+    return rayleigh(path_loss_gain(linear_placement(num_devices)))

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from env.common.rendering import Picture
-from env.problem import Floats
 from env.wpmec.critic import Allocation
 
 GAIN_RANGE = (-80.0, -40.0)  # dB, of the colour scale

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
-from env.problem import Floats, Frame, Ints
+from env.problem import Frame
 from env.wpmec.critic import WPMECCritic
 from env.wpmec.frame_like import wpmec_frame
 from env.wpmec.kernels.bound import relaxation

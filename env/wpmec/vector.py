@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from env.common.draws import Floats, Indices
+from droo_core.arrays import Floats, Indices, Ints
 from env.common.rendering import Picture
-from env.common.vector import Ints, Quantities, VectorOffloadingEnv
+from env.common.vector import Quantities, VectorOffloadingEnv
 from env.wpmec.critic import Allocation
 from env.wpmec.environment import WirelessPoweredMEC
 from env.wpmec.features import WPMECView

@@ -4,7 +4,7 @@ A field that is None may be left open; `resolve` fills it in. Nothing heavy is i
 that `droo --help` answers at once.
 """
 
-from experiments.configs.checks import LEAST, Config, check_settings
+from experiments.configs.checks import Config
 from experiments.configs.episode import EpisodeConfig, RunConfig
 from experiments.configs.policy import AgentConfig, PolicyConfig, Preset, QuantizerName
 from experiments.configs.queueing import LyDROOConfig, QueuesConfig, SchemeName
@@ -28,7 +28,6 @@ from experiments.configs.tools import BenchConfig, CheckConfig, PretrainConfig, 
 from experiments.configs.wpmec import DatasetConfig, DROOConfig, FramesConfig, WPMECPolicyConfig
 
 __all__ = [
-    "LEAST",
     "AgentConfig",
     "AlgorithmName",
     "BenchConfig",
@@ -58,6 +57,5 @@ __all__ = [
     "StudyConfig",
     "SweepConfig",
     "WPMECPolicyConfig",
-    "check_settings",
     "resolve",
 ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LEAST = {
+LOWEST = {
     "frames": 1,
     "num_devices": 1,
     "seed": 0,
@@ -27,16 +27,16 @@ class Config:
 
 
 def check_settings(config: object) -> None:
-    """Check the settings that are named in `LEAST`, and the number of jobs.
+    """Check the settings that are named in `LOWEST`, and the number of jobs.
 
     Raises:
         ValueError: if a setting is out of range, or a tuple of several is empty or has duplicates.
     """
     for name, value in vars(config).items():
         several = value if isinstance(value, tuple) else (value,)
-        if name in LEAST and value is not None:
-            if not all(number >= LEAST[name] for number in several):  # NaN fails, too
-                raise ValueError(f"{name} must be at least {LEAST[name]}, got {value}")
+        if name in LOWEST and value is not None:
+            if not all(number >= LOWEST[name] for number in several):  # NaN fails, too
+                raise ValueError(f"{name} must be at least {LOWEST[name]}, got {value}")
             check_distinct(name, several)
         if name == "jobs" and value == 0:
             raise ValueError("jobs must be at least 1, or -1 for all cores, got 0")

@@ -49,16 +49,6 @@ class ReproduceConfig(ScaledConfig, RunsConfig):
     only: tyro.conf.Positional[tuple[str, ...]] = ()
     """Names of studies, as `droo study` lists them. By default all."""
 
-    def __post_init__(self) -> None:
-        """Check the values."""
-        # Imported here, because the table of the studies may import configs.
-        from experiments.studies.tables import STUDIES  # noqa: PLC0415
-
-        super().__post_init__()
-        for name in self.only:
-            if name not in STUDIES:
-                raise ValueError(f"only must be of {', '.join(STUDIES)}, got {name!r}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class RLBaselinesConfig(ScaledConfig):

@@ -11,11 +11,6 @@ from experiments.runs.table import Table
 EVERY = 500  # frames between two updates
 
 
-def no_bar(show: bool) -> bool | None:
-    """Return tqdm's `disable`: None shows a bar where the output is a terminal."""
-    return None if show else True
-
-
 def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Iterator[Block]:
     """Pass blocks on, under a bar with the last frames' watched quantities, K and loss.
 
@@ -24,11 +19,11 @@ def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Itera
         table: that they are written to.
         show: whether to show the bar, on a terminal.
     """
-    if no_bar(show):
+    if not show:
         yield from blocks
         return
     loss = math.nan
-    with tqdm(total=len(table), unit="frame", disable=None) as bar:
+    with tqdm(total=len(table), unit="frame", disable=None) as bar:  # None: on a terminal only
         for block in blocks:
             if block.costs:
                 _, loss = block.costs[-1]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.runs.table import Floats, Table
+from droo_core.arrays import Floats
+from experiments.runs.table import Table
 from experiments.simulation import Step
 
 
@@ -81,14 +82,24 @@ class Timing(NamedTuple):
         }
 
 
-def play_to_the_end(blocks: Iterable[Block], table: Table) -> Timing:
-    """Consume blocks of frames, set the training losses of the table, and return the timing."""
-    costs: list[tuple[int, float]] = []
-    decision_us = np.empty(len(table))
+def play_to_the_end(frames: Iterable[Sequence[Block]], tables: Sequence[Table]) -> Timing:
+    """Consume the blocks of B runs that are played together, and set their training losses.
+
+    Args:
+        frames: successive blocks of the same frames, one a run `[B]`.
+        tables: of each run `[B]`.
+
+    Returns:
+        A run's share of the time.
+    """
+    costs: list[list[tuple[int, float]]] = [[] for _ in tables]
+    decision_us = np.empty(len(tables[0]))
     start = time.perf_counter()
-    for block in blocks:
-        costs += block.costs
-        decision_us[block.begin : block.end] = block.decision_us
-    seconds = time.perf_counter() - start
-    table.set_costs(costs)
+    for blocks in frames:
+        for of_run, block in zip(costs, blocks, strict=True):
+            of_run.extend(block.costs)
+        decision_us[blocks[0].begin : blocks[0].end] = blocks[0].decision_us
+    seconds = (time.perf_counter() - start) / len(tables)
+    for table, of_run in zip(tables, costs, strict=True):
+        table.set_costs(of_run)
     return Timing(seconds, decision_us)

@@ -2,7 +2,6 @@
 
 import importlib
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -80,26 +79,3 @@ def named(name: str) -> "Experiment[Any]":
             return experiment
     names = ", ".join(experiment.name for experiment in experiments())
     raise ValueError(f"experiment must be one of {names}, got {name!r}")
-
-
-def experiment_of_run(folder: Path) -> "Experiment[Any]":
-    """Return the experiment of a run folder, told by the columns of its frames.csv.
-
-    Raises:
-        FileNotFoundError: if it is no run folder.
-        ValueError: if no experiment has these columns.
-    """
-    from experiments.runs import store  # noqa: PLC0415 (heavy)
-
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
-    if not (folder / "frames.csv").is_file():
-        raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
-    for experiment in experiments():
-        if store.matches(folder, experiment.schema):
-            return experiment
-    columns = "; or ".join(
-        f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"
-        for experiment in experiments()
-    )
-    raise ValueError(f"{folder / 'frames.csv'} must have the columns {columns}")

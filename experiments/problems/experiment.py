@@ -14,7 +14,7 @@ from env import PlayableProblem
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
 from experiments.loops.recorder import Block, record, record_fleet
 from experiments.runs import summary
-from experiments.runs.cells import Columns
+from experiments.runs.cells import KeyFigures
 from experiments.runs.table import Schema, Table
 from experiments.simulation import Decider, Step, simulate, simulate_fleet
 
@@ -30,7 +30,6 @@ class Task(Generic[Config]):
         decider: an agent, or a scheme.
         problem: where it decides.
         num_frames: T.
-        num_devices: N.
         test_frames: number of frames at the end that are the test.
         options: of the problem's reset.
         climb: the problem's own refinement, for `DROO.decide`; None refines by its score.
@@ -43,13 +42,17 @@ class Task(Generic[Config]):
     decider: Decider
     problem: PlayableProblem
     num_frames: int
-    num_devices: int
     test_frames: int
     options: dict[str, Any] | None = None
     climb: Climb | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_devices(self) -> int:
+        """N, the number of devices."""
+        return self.problem.num_devices
 
     def simulate(self) -> Iterator[Step]:
         """Play its frames."""
@@ -74,14 +77,14 @@ class Experiment(ABC, Generic[Config]):
         title: of its agent, in legends.
         config: the class of its settings.
         schema: of its runs' tables.
-        columns: of tables over several runs.
+        key_figures: of tables over several runs.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     config: type[Config]
     schema: ClassVar[Schema]
-    columns: ClassVar[Columns]
+    key_figures: ClassVar[KeyFigures]
 
     @abstractmethod
     def prepare(self, config: Config, *, progress: bool) -> Task[Config]:
@@ -100,10 +103,6 @@ class Experiment(ABC, Generic[Config]):
     def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
         """Return the lines of a run's summary on a terminal: name -> value."""
 
-    @abstractmethod
-    def environment(self, config: Config) -> tuple[PlayableProblem, dict[str, Any] | None]:
-        """Return an environment that plays the frames of a run, and the options of its reset."""
-
     def learns(self, config: Config) -> bool:  # noqa: ARG002 (of subclasses)
         """Whether an agent decides in a run, not a scheme."""
         return True
@@ -116,8 +115,7 @@ class Experiment(ABC, Generic[Config]):
         self, tasks: Sequence[Task[Config]], tables: Sequence[Table], device: str
     ) -> Iterator[list[Block]]:
         """Play runs whose agents are a fleet; yield the blocks of each run, `[B]`."""
-        droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
-        fleet = Fleet(droos, device)
+        fleet = Fleet([task.decider for task in tasks if isinstance(task.decider, DROO)], device)
         try:
             frames = simulate_fleet(
                 fleet,
@@ -129,12 +127,17 @@ class Experiment(ABC, Generic[Config]):
         finally:
             fleet.release()
 
+    def changes(self, config: Config, num_frames: int) -> list[int]:  # noqa: ARG002 (of subclasses)
+        """Return the numbers of frames after which the problem changes in a run of this length."""
+        return []
+
     def complete(self, task: Task[Config], table: Table) -> None:
         """Set the columns that are known only after the last frame, such as the optimum."""
 
     def summarize(self, task: Task[Config], table: Table) -> dict[str, Any]:
         """Return the entries of summary.json that the frames give."""
-        return summary.summarize(table, task.test_frames)
+        changes = self.changes(task.config, task.num_frames)
+        return summary.summarize(table, task.test_frames, changes)
 
     def warning(self, summary: Mapping[str, Any]) -> str | None:  # noqa: ARG002 (of subclasses)
         """Return a warning about a run, if there is one."""

@@ -1,9 +1,8 @@
 """The weights of the devices in a run."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from droo_core.arrays import Floats
 
 
 def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:

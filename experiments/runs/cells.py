@@ -9,8 +9,8 @@ from experiments.runs.statistics import aligned, interval_text, lack, lack_text,
 
 Summaries: TypeAlias = Sequence[Mapping[str, Any]]
 Cell: TypeAlias = Callable[[Summaries], str]
-Columns: TypeAlias = Sequence[tuple[str, Cell]]
-"""Titles and cells; a column whose cells are all empty is left out."""
+KeyFigures: TypeAlias = Sequence[tuple[str, Cell]]
+"""Titles and cells of a table; a column whose cells are all empty is left out."""
 
 
 def values_of(summaries: Summaries, name: str) -> list[Any]:
@@ -66,17 +66,17 @@ def most_of(name: str, form: str) -> Cell:
 
 
 def table_of(
-    columns: Columns, runs: Mapping[tuple[str, ...], Sequence[Path]], header: Sequence[str]
+    key_figures: KeyFigures, runs: Mapping[tuple[str, ...], Sequence[Path]], header: Sequence[str]
 ) -> str:
     """Return a table of run folders, a row for each label.
 
     Args:
-        columns: titles and cells.
+        key_figures: titles and cells.
         runs: label, whose parts are the first cells of a row -> run folders.
         header: titles of these first cells.
     """
     summaries = {label: [load_summary(run) for run in each] for label, each in runs.items()}
-    cells = [(title, [cell(each) for each in summaries.values()]) for title, cell in columns]
+    cells = [(title, [cell(each) for each in summaries.values()]) for title, cell in key_figures]
     shown = [(title, column) for title, column in cells if any(column)]
     rows = [[*header, *(title for title, _ in shown)]]
     for number, label in enumerate(summaries):

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
+from experiments.runs.statistics import shortfall
 from experiments.runs.table import Panel, Schema, Table
 
-Floats = NDArray[np.float64]
 Runs = Mapping[str, Table]
 """label -> a run; labels go into the legend if there are several."""
 
@@ -30,7 +30,6 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 SIZE = (5.0, 3.0)  # inches: a column and a half
-LEAST = 1e-7  # shortfalls below it are drawn here
 COST = "cost"  # the training loss, which is no column
 
 
@@ -105,7 +104,7 @@ def draw_column(
     mean = rolling(per_frame, window, np.nanmean)
     shown = slice(None)
     if panel.shortfall:
-        mean = np.maximum(1 - mean, LEAST)
+        mean = shortfall(mean)
         shown = slice(min(window, len(frames)) - 1, None)  # whole windows
         ax.set_yscale("log")
     if panel.band == "range":

@@ -1,12 +1,19 @@
 """Means over runs, and how sure they are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
 
-Floats = NDArray[np.float64]
+from droo_core.arrays import Floats
+
+LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
+
+
+def shortfall(normalized: Floats) -> Floats:
+    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
+    return np.maximum(1 - normalized, LEAST)
 
 
 def mean_and_interval(values: ArrayLike) -> Floats:
@@ -72,12 +79,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def print_rows(rows: Mapping[str, object]) -> None:
-    """Print a summary, a name and its value on each line."""
-    for name, value in rows.items():
-        print(f"{name:41}{value}")
 
 
 def number(value: float | None) -> str:

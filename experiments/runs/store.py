@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
 from env.datasets import read_variables
 from experiments.runs.files import header_of, read_csv, write_csv
-from experiments.runs.table import Column, Floats, Ints, Schema, Table
+from experiments.runs.table import Column, Schema, Table
 
 RESULT_FILE = "result.mat"
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from experiments.runs.table import Floats, Table
+from droo_core.arrays import Floats
+from experiments.runs.table import Table
 
 FIRST = 200  # frames at the start, and after a change, that have figures of their own
 OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only

@@ -8,10 +8,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from experiments.simulation import Step
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Nothing: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -242,6 +241,11 @@ class Table:
     def normalized(self) -> Floats:
         """Achieved over optimal quantity `[T]`; 1 where nothing can be achieved."""
         return self[f"normalized_{self.schema.quantity}"]
+
+    def per_frame(self, name: str) -> NDArray[Any]:
+        """Return a column, averaged over the devices `[T]`; the errors are those of indexing."""
+        values = self[name]
+        return values.mean(axis=1) if values.ndim == 2 else values
 
     def frames(self, frames: slice) -> "Table":
         """Return some of the frames; columns that are computed are computed anew for them."""

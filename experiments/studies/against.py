@@ -41,7 +41,7 @@ def run(name: str, study: AgainstStudy, config: ScaledConfig) -> Path:
     for (label, value, _), folder in zip(tasks, folders, strict=True):
         grouped.setdefault((f"{value:g}", label), []).append(folder)
     header = ("N" if study.varied == DEVICES else plain(study.varied), column)
-    table = table_of(named(study.experiment).columns, grouped, header)
+    table = table_of(named(study.experiment).key_figures, grouped, header)
     return publish(name, config, came_from, rows, table, draw, described={"kind": "against"})
 
 

@@ -7,21 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO
-from env import PlayableProblem
+from droo_core.arrays import Floats, Ints
+from env.schemes import Frame, Scheme
 from experiments.configs import RunConfig, resolve
 from experiments.problems import experiment_of
-from experiments.problems.experiment import agent_seed
+from experiments.problems.experiment import Task, agent_seed
+from experiments.running.run import load, play
 from experiments.runs.folder import load_summary
-from experiments.runs.run import load, play
 from experiments.runs.table import Table
-from experiments.simulation import Scheme
 from experiments.studies.model_free import Learning, train
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 Quantities = Mapping[str, Floats]
 """Quantities of frames, `[T]` each: the one that decisions maximise, normalized by its optimum; and
@@ -58,12 +54,11 @@ def run_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> Ou
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
     """
-    config = resolve(config)
-    env, options = experiment_of(config).environment(config)
+    task = task_of(config)
     seed = int(agent_seed(config.seed).generate_state(1)[0])
-    trained = train(learning, env, config.frames or 0, seed, options)
-    learned = played_by(Replay(trained.decisions), config)
-    return Outcome(trained.seconds, learned, played_by(trained.decide, test), None)
+    trained = train(learning, task.problem, task.num_frames, seed, task.options)
+    learned = played_by(Replay(trained.decisions), task)
+    return Outcome(trained.seconds, learned, played_by(trained.decide, task_of(test)), None)
 
 
 def run_droo(folder: Path, test: RunConfig) -> Outcome:
@@ -86,23 +81,26 @@ def run_droo(folder: Path, test: RunConfig) -> Outcome:
     return Outcome(
         float(load_summary(folder)["seconds"]),
         quantities(load(folder)),
-        played_by(alone, test),
-        played_by(with_critic, test),
+        played_by(alone, task_of(test)),
+        played_by(with_critic, task_of(test)),
     )
 
 
-def played_by(scheme: Scheme, config: RunConfig) -> Quantities:
-    """Play the frames of a run with a scheme, and return their quantities."""
+def task_of(config: RunConfig) -> Task[Any]:
+    """Return a run that is ready to be played."""
     config = resolve(config)
-    experiment = experiment_of(config)
-    task = replace(experiment.prepare(config, progress=False), decider=scheme)
-    table, _ = play(experiment, task)
+    return experiment_of(config).prepare(config, progress=False)
+
+
+def played_by(scheme: Scheme, task: Task[Any]) -> Quantities:
+    """Play the frames of a run with a scheme, and return their quantities."""
+    table, _ = play(experiment_of(task.config), replace(task, decider=scheme))
     return quantities(table)
 
 
 def quantities(table: Table) -> Quantities:
     """Return the quantities of a run's frames."""
-    means = {name: table[name].mean(axis=1) for name in AVERAGED if name in table}
+    means = {name: table.per_frame(name) for name in AVERAGED if name in table}
     return {table.schema.quantity: table.normalized, **means}
 
 
@@ -117,7 +115,7 @@ class Replay:
         self._decisions = decisions
         self._next = 0
 
-    def __call__(self, _: PlayableProblem) -> Ints:
+    def __call__(self, _: Frame) -> Ints:
         """Return the next decision `[N]`."""
         self._next += 1
         return np.asarray(self._decisions[self._next - 1])

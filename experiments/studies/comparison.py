@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from droo_core.arrays import Floats
 from env import WPMECCritic, WPMECFrame
 from env.schemes import (
     Scheme,
@@ -23,10 +22,10 @@ from env.schemes import (
 )
 from experiments.configs import DROOConfig, Preset, SizesConfig
 from experiments.problems.wpmec.frames import make_frames
+from experiments.running.run import load
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.runs.run import load
-from experiments.runs.statistics import aligned, interval_text, lack_text
+from experiments.runs.statistics import LEAST, aligned, interval_text, lack_text, shortfall
 from experiments.studies.figures import save_against
 from experiments.studies.folder import (
     collect,
@@ -35,10 +34,10 @@ from experiments.studies.folder import (
     read_rows,
     run_missing,
     seeds_of,
+    spread,
 )
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.studies.metrics import Metric
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 30_000  # of a run of DROO
@@ -83,12 +82,8 @@ def run(config: SizesConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("comparison", config, runs)
-    found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(compare_run)(run, folder) for run, folder in zip(runs, folders, strict=True)
-    )
-    bar = tqdm(found, "schemes", len(runs), unit="run", disable=None)
-    rows = [row for of_run in bar for row in of_run]
-
+    tasks = list(zip(runs, folders, strict=True))
+    rows = [row for of_run in spread("schemes", compare_run, tasks, config.jobs) for row in of_run]
     return publish("comparison", config, came_from, rows, table(rows), draw)
 
 

@@ -14,20 +14,19 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from joblib import Parallel, delayed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
+from numpy.typing import ArrayLike
 
 from agent import DROO
+from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECFrame
 from env.schemes import certified_optima, coordinate_descent, greedy, optimum
 from experiments.configs import DROOConfig, SizesConfig, resolve
-from experiments.problems.wpmec.frames import make_frames, replay
+from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.provenance import provenance
-from experiments.runs.statistics import aligned, lack_text, mean_and_interval
+from experiments.runs.statistics import LEAST, aligned, lack_text, mean_and_interval, shortfall
 from experiments.simulation import Decider, simulate
 from experiments.studies.folder import (
     collect,
@@ -36,10 +35,9 @@ from experiments.studies.folder import (
     read_rows,
     run_missing,
     seeds_of,
+    spread,
 )
-from experiments.studies.metrics import LEAST, shortfall
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 4000  # of a run of DROO, before the frames that are measured
@@ -115,12 +113,8 @@ def run(config: SizesConfig) -> Path:
     ]
     folders = run_missing("critic_calls", config, runs)
     # One at a time: times are measured.
-    found = Parallel(n_jobs=1, return_as="generator")(
-        delayed(measure_run)(of_run, folder, config.scale)
-        for of_run, folder in zip(runs, folders, strict=True)
-    )
-    bar = tqdm(found, "deciders", len(runs), unit="run", disable=None)
-    rows = [row for of_run in bar for row in of_run]
+    tasks = [(of_run, folder, config.scale) for of_run, folder in zip(runs, folders, strict=True)]
+    rows = [row for of_run in spread("deciders", measure_run, tasks, jobs=1) for row in of_run]
     return publish("critic_calls", config, came_from, rows, table(rows), draw)
 
 
@@ -159,12 +153,12 @@ def measure(
     decider: Decider, gains: Floats, weights: Floats, features: Sequence[str], slow_frames: int
 ) -> Row:
     """Return the quality of a decider, the decisions that it scores, and its times a frame."""
-    problem = CountingProblem(replay(gains, weights, features))
+    problem = CountingProblem(make_env(gains, weights, features))
     warm_up(decider, problem)
     steps = list(simulate(decider, problem, len(gains)))
     frames = [WPMECFrame(problem.critic, gain) for gain in gains]
     optimal = np.array([found.upper_bound for found in certified_optima(frames)])
-    slow = CountingProblem(replay(gains, weights, features), SLOW)
+    slow = CountingProblem(make_env(gains, weights, features), SLOW)
     slow_us = [step.decision_us for step in simulate(decider, slow, slow_frames)]
     return {
         "normalized_rate": float(np.mean([step.reward for step in steps] / optimal)),
@@ -187,7 +181,7 @@ def warm_up(decider: Decider, problem: Any) -> None:
 
 def measure_optimum(gains: Floats, weights: Floats) -> Row:
     """Return the same of the exact scheme, which asks the model and scores nothing."""
-    problem = CountingProblem(replay(gains, weights, ("gain",)))
+    problem = CountingProblem(make_env(gains, weights, ("gain",)))
     warm_up(optimum, problem)
     times = [step.decision_us for step in simulate(optimum, problem, len(gains))]
     us = float(np.mean(times))

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from experiments.configs import RunConfig, ScaledConfig
 from experiments.problems import named
-from experiments.problems.wpmec.frames import EVENTS
+from experiments.running.run import load
 from experiments.runs.cells import table_of
 from experiments.runs.figures import COST, rolling
 from experiments.runs.files import read_csv
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
-from experiments.runs.run import load
 from experiments.runs.statistics import mean_and_interval
 from experiments.runs.table import Table
 from experiments.studies import figures
@@ -30,8 +30,6 @@ from experiments.studies.folder import (
 )
 from experiments.studies.metrics import METRICS
 from experiments.studies.tables import CurveStudy
-
-Floats = NDArray[np.float64]
 
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # of a curve
@@ -66,7 +64,7 @@ def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
         came_from,
         rows,
         table_of(
-            named(study.experiment).columns,
+            named(study.experiment).key_figures,
             {(label,): each for label, each in folders.items()},
             ("setting",),
         ),
@@ -76,7 +74,9 @@ def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
             "title": study.title,
             "quantity": named(study.experiment).schema.quantity,
             "curves": list(study.curves),
-            "events": events_of(study, num_frames),
+            "events": sorted(
+                {at for _, run in runs for at in named(study.experiment).changes(run, num_frames)}
+            ),
         },
         write_more=lambda folder: write_curves(
             folder / "curves.csv", curves, label_columns(study.curves), NUMBERS
@@ -94,12 +94,6 @@ def run_config(
         settings["num_devices"] = num_devices
     of_run: RunConfig = named(study.experiment).config(**settings, results=config.results)
     return of_run
-
-
-def events_of(study: CurveStudy, num_frames: int) -> list[int]:
-    """Return the frames at which the problem of some run changes."""
-    scenarios = {setting.get("scenario", "steady") for setting in study.settings.values()}
-    return sorted({at * num_frames // 100 for name in scenarios for at in EVENTS[name]})
 
 
 def label_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -133,8 +127,7 @@ def per_frame(table: Table, name: str) -> Floats:
         cost = np.full(len(table), np.nan)
         cost[table.cost_frame - 1] = table.cost
         return cost
-    values = table[name]
-    return values.mean(axis=1) if values.ndim == 2 else values
+    return table.per_frame(name)
 
 
 def rolling_mean(values: Floats) -> Floats:

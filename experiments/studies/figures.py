@@ -11,14 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats
 from experiments.runs.figures import SIZE, STYLE, save_figure
-from experiments.runs.statistics import mean_and_interval
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.runs.statistics import LEAST, mean_and_interval, shortfall
+from experiments.studies.metrics import Metric
 from experiments.studies.tables import DEVICES
-
-Floats = NDArray[np.float64]
 
 MOST = 1e-2  # of what a policy lacks at another N, for the colours
 

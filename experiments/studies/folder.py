@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from droo_core.arrays import Floats
 from experiments.configs import RunConfig, RunsConfig, ScaledConfig
+from experiments.running.many import run_all
 from experiments.runs.files import read_csv, write_csv, write_json
 from experiments.runs.folder import new_folder, timestamp
-from experiments.runs.many import run_all
 
 Row = Mapping[str, Any]
-Floats = NDArray[np.float64]
 Curves = dict[tuple[str, ...], Sequence[NDArray[Any]]]
 """label of several parts -> several numbers of a curve's points, `[P]` each"""
+R = TypeVar("R")
 
 SMOKE_SEEDS, SMOKE_FRAMES = (0, 1), 400
 
@@ -35,6 +38,21 @@ def run_missing(name: str, config: ScaledConfig, runs: Sequence[RunConfig]) -> l
     print(f"{name}: {len(runs)} runs of {runs[0].frames or 0:,} frames")
     device = config.device if isinstance(config, RunsConfig) else None
     return run_all(runs, config.jobs, device=device, draw=False)
+
+
+def spread(
+    title: str, work: Callable[..., R], tasks: Sequence[tuple[Any, ...]], jobs: int
+) -> list[R]:
+    """Return the results of a function for the arguments of each task, under a progress bar.
+
+    Args:
+        title: of the bar.
+        work: called with the arguments of a task.
+        tasks: arguments.
+        jobs: processes; -1 takes all cores.
+    """
+    found = Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*task) for task in tasks)
+    return list(tqdm(found, title, len(tasks), unit="run", disable=None))
 
 
 def publish(

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from experiments.configs import LyDROOConfig, ScaledConfig, resolve
 from experiments.problems import experiment_of
@@ -19,7 +17,7 @@ from experiments.problems.queueing import stability
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, interval_text
 from experiments.studies.figures import save_bars
-from experiments.studies.folder import frames_of, publish, read_rows, seeds_of
+from experiments.studies.folder import frames_of, publish, read_rows, seeds_of, spread
 from experiments.studies.metrics import Metric
 from experiments.studies.tables import SCHEMES
 
@@ -40,10 +38,8 @@ def run(config: ScaledConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     print(f"largest_rate: {len(tasks)} searches by runs of {frames:,} frames")
-    found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(largest_rate)(settings, precision=PRECISION[config.scale]) for _, settings in tasks
-    )
-    rates = tqdm(found, total=len(tasks), unit="search", disable=None)
+    searches = [(settings, LOW, HIGH, PRECISION[config.scale]) for _, settings in tasks]
+    rates = spread("searches", largest_rate, searches, config.jobs)
     rows = [
         {"decides": label, "seed": settings.seed, "largest_rate": rate}
         for (label, settings), rate in zip(tasks, rates, strict=True)

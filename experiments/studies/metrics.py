@@ -4,16 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-
-LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
-
-
-def shortfall(normalized: Floats) -> Floats:
-    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
-    return np.maximum(1 - normalized, LEAST)
+from droo_core.arrays import Floats
+from experiments.runs.statistics import LEAST, shortfall
 
 
 class Metric(NamedTuple):

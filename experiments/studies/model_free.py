@@ -11,14 +11,13 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats, Ints
 from droo_core.extras import require
 from env import DiscreteDecisions, QueueingMEC
 from experiments.configs import AlgorithmName
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Environment: TypeAlias = Any  # one of Gymnasium with a state and a score
 
 SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {

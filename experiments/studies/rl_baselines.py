@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from droo_core.extras import require
 from experiments.configs import AlgorithmName, RLBaselinesConfig, RunConfig
 from experiments.problems import named
-from experiments.runs import summary as key_figures
 from experiments.runs.figures import rolling
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import (
+    LEAST,
     aligned,
     interval_text,
     lack_text,
     mean_and_interval,
     mean_text,
+    shortfall,
 )
+from experiments.runs.summary import FIRST, frames_to
 from experiments.studies.baseline_runs import Outcome, Quantities, run_droo, run_model_free
 from experiments.studies.curves import POINTS, WINDOW
 from experiments.studies.figures import save_curves
@@ -33,12 +32,12 @@ from experiments.studies.folder import (
     read_curves,
     run_missing,
     seeds_of,
+    spread,
     write_curves,
 )
-from experiments.studies.metrics import LEAST, Metric, shortfall
+from experiments.studies.metrics import Metric
 from experiments.studies.model_free import Learning
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 30_000
@@ -60,7 +59,7 @@ AGAINST = {"frame": "Time frame", "second": "Time (s)"}
 COLUMNS = ("decides", "curve"), ("frame", "second", "mean", "low", "high")  # of curves.csv
 
 
-class Task(NamedTuple):
+class Trial(NamedTuple):
     """One run.
 
     Attributes:
@@ -89,15 +88,13 @@ def run(config: RLBaselinesConfig) -> Path:
     """
     library = require("stable_baselines3", "sb3")  # before anything takes its time
     came_from = provenance(config)
-    tasks = tasks_of(config)
-    of_droo = [task.config for task in tasks if task.algorithm is None]
+    trials = trials_of(config)
+    of_droo = [trial.config for trial in trials if trial.algorithm is None]
     folders = dict(zip(of_droo, run_missing("rl_baselines", config, of_droo), strict=True))
-    found = Parallel(n_jobs=config.jobs, return_as="generator")(
-        delayed(outcome_of)(task, config, folders[task.config]) for task in tasks
-    )
-    outcomes = list(tqdm(found, "Stable-Baselines3", len(tasks), unit="run", disable=None))
-    rows = [row(task, of_task) for task, of_task in zip(tasks, outcomes, strict=True)]
-    curves = curves_of(tasks, outcomes)
+    work = [(trial, config, folders[trial.config]) for trial in trials]
+    outcomes = spread("Stable-Baselines3", outcome_of, work, config.jobs)
+    rows = [row(trial, of_trial) for trial, of_trial in zip(trials, outcomes, strict=True)]
+    curves = curves_of(trials, outcomes)
     return publish(
         "rl_baselines",
         config,
@@ -110,10 +107,10 @@ def run(config: RLBaselinesConfig) -> Path:
     )
 
 
-def tasks_of(config: RLBaselinesConfig) -> list[Task]:
+def trials_of(config: RLBaselinesConfig) -> list[Trial]:
     """Return the runs, DROO's first for each problem."""
     return [
-        Task(problem, settings, algorithm)
+        Trial(problem, settings, algorithm)
         for problem in config.problems
         for algorithm in (None, *config.algorithms)
         for settings in (
@@ -128,31 +125,31 @@ def tasks_of(config: RLBaselinesConfig) -> list[Task]:
     ]
 
 
-def outcome_of(task: Task, config: RLBaselinesConfig, folder: Path) -> Outcome:
-    """Carry out a task; `folder` is that of the run of DROO on the same frames."""
-    seed = task.config.seed + TEST_SEED_OFFSET
-    test = replace(task.config, seed=seed, frames=TEST_FRAMES[config.scale])
-    if task.algorithm is None:
+def outcome_of(trial: Trial, config: RLBaselinesConfig, folder: Path) -> Outcome:
+    """Carry out a trial; `folder` is that of the run of DROO on the same frames."""
+    seed = trial.config.seed + TEST_SEED_OFFSET
+    test = replace(trial.config, seed=seed, frames=TEST_FRAMES[config.scale])
+    if trial.algorithm is None:
         return run_droo(folder, test)
-    learning = Learning(task.algorithm, config.gamma, config.scale_rewards)
-    return run_model_free(learning, task.config, test)
+    learning = Learning(trial.algorithm, config.gamma, config.scale_rewards)
+    return run_model_free(learning, trial.config, test)
 
 
-def row(task: Task, outcome: Outcome) -> Row:
+def row(trial: Trial, outcome: Outcome) -> Row:
     """Return a row of runs.csv; None is what does not apply."""
-    name = named(EXPERIMENTS[task.problem]).schema.quantity
+    name = named(EXPERIMENTS[trial.problem]).schema.quantity
     normalized = outcome.learning[name]
     fifth = slice(-max(1, len(normalized) // 5), None)
     tested = outcome.with_critic or outcome.alone
     half = slice(len(tested[name]) // 2, None)
     return {
-        "problem": task.problem,
-        "decides": task.label,
-        "seed": task.config.seed,
-        "first_200": float(normalized[: key_figures.FIRST].mean()),
+        "problem": trial.problem,
+        "decides": trial.label,
+        "seed": trial.config.seed,
+        "first_200": float(normalized[:FIRST].mean()),
         "last_fifth": mean(outcome.learning, name, fifth),
-        "frames_to_0_9": key_figures.frames_to(normalized, 0.9),
-        "frames_to_0_99": key_figures.frames_to(normalized, 0.99),
+        "frames_to_0_9": frames_to(normalized, 0.9),
+        "frames_to_0_99": frames_to(normalized, 0.99),
         "policy_test": mean(outcome.alone, name),
         "critic_test": mean(outcome.with_critic or {}, name),
         "queue_last_fifth": mean(outcome.learning, "data_queue", fifth),
@@ -209,14 +206,14 @@ SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
 """Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
 
 
-def curves_of(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> Curves:
+def curves_of(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Curves:
     """Return what curves.csv holds: rolling means, averaged over seeds, with intervals.
 
     The seconds are those of the mean frame, times the frames.
     """
     groups: dict[tuple[str, str], list[Outcome]] = {}
-    for task, of_task in zip(tasks, outcomes, strict=True):
-        groups.setdefault((task.problem, task.label), []).append(of_task)
+    for trial, of_trial in zip(trials, outcomes, strict=True):
+        groups.setdefault((trial.problem, trial.label), []).append(of_trial)
     curves: Curves = {}
     for (_, label), runs in groups.items():
         for name in (name for name in PANELS if name in runs[0].learning):

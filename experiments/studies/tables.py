@@ -90,8 +90,8 @@ class OwnStudy:
     """A study with an algorithm of its own.
 
     Attributes:
-        module: its module, whose `main(config)` carries it out and whose
-            `draw(study, output)` draws it; its docstring is the help.
+        module: its module, whose `run(config)` carries it out and whose
+            `draw(study, output, described)` draws it; its docstring is the help.
         config: the class of its settings.
     """
 

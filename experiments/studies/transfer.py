@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from agent import DROO
 from env import WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig, SizesConfig, resolve
-from experiments.problems.wpmec.frames import make_frames, replay
+from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, lack, lack_text
 from experiments.studies import figures
-from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of
+from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, spread
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 FRAMES = 3000  # of the training
@@ -53,11 +50,12 @@ def run(config: SizesConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("transfer", config, runs)
-    used = Parallel(n_jobs=config.jobs)(
-        delayed(use)(of_run, folder, n, USED_FRAMES[config.scale])
+    tasks = [
+        (of_run, folder, n, USED_FRAMES[config.scale])
         for of_run, folder in zip(runs, folders, strict=True)
         for n in USED[config.scale]
-    )
+    ]
+    used = spread("uses", use, tasks, config.jobs)
     return publish("transfer", config, came_from, used, table(used), draw)
 
 
@@ -66,7 +64,7 @@ def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) ->
     config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
     gains, weights = make_frames(config)
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
-    env = replay(gains, weights, agent.features)
+    env = make_env(gains, weights, agent.features)
     optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
     env.reset()
     best, own = np.empty(num_frames), np.empty(num_frames)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from agent import DROO, Choice, MemoryDNN, checkpoint
 from agent.quantization import Candidates
 from agent.scoring import Score
+from droo_core.arrays import Ints
 from env import QueueingMEC
 from tests.conftest import ROOT
 
-Ints = NDArray[np.int64]
 N = 4
 
 

@@ -15,9 +15,9 @@ from experiments.problems.wpmec import compiled_fleet
 from experiments.problems.wpmec.experiment import build, play, play_together
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs.many import run_all
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
+from experiments.running.many import run_all
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs.table import Table
 
 N = 5

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from agent.losses import LOSSES, Loss
-
-Floats = NDArray[np.float64]
+from droo_core.arrays import Floats
 
 
 def value_and_gradient(loss: Loss, logits: Floats, decisions: Floats) -> tuple[float, Floats]:

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from agent import MemoryDNN
 from agent.pretraining import evaluate, pretrain
+from droo_core.arrays import Floats
 from env import WPMECCritic, default_channel, default_weights
 from env.datasets import write_dataset
 from env.labels import label
 from experiments import pretrain as experiment
 from experiments.configs import DROOConfig, PretrainConfig
+from experiments.running.run import run as run_experiment
 from experiments.runs.folder import load_summary
-from experiments.runs.run import run as run_experiment
-
-Floats = NDArray[np.float64]
 
 FEATURES = ("gain", "weight")
 

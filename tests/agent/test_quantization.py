@@ -11,8 +11,7 @@ from scipy.stats import norm
 
 from agent import nearest_neighbours, noisy_order_preserving, order_preserving
 from agent.quantization import likeliest, quantize
-
-Floats = NDArray[np.float64]
+from droo_core.arrays import Floats
 
 relaxed_decisions = arrays(
     np.float64, st.integers(1, 12), elements=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0])

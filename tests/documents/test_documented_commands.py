@@ -26,7 +26,7 @@ from env.datasets import write_dataset
 from env.labels import label
 from experiments import cli, pretrain
 from experiments.configs import DROOConfig, LyDROOConfig, PretrainConfig
-from experiments.runs.run import run as run_experiment
+from experiments.running.run import run as run_experiment
 from tests.conftest import ROOT, documents
 
 OURS = ("experiments", "benchmarks")

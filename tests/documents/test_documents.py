@@ -14,7 +14,7 @@ import pytest
 
 from experiments import export
 from experiments.configs import DROOConfig, ExportConfig
-from experiments.runs.run import run as run_experiment
+from experiments.running.run import run as run_experiment
 from tests.conftest import ROOT, documents
 
 FENCED = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)

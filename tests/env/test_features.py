@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import QueueingCritic, QueueingMEC, RecordedChannel, WirelessPoweredMEC
 from env.common.features import MAX_AGE, Observer, parse, states
 from env.queueing.features import QUEUEING_FEATURES, QueueingView
 from env.wpmec.features import WPMEC_FEATURES, WPMECView
 
-Floats = NDArray[np.float64]
 T, N = 12, 3
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import (
     WirelessPoweredMEC,
     WPMECCritic,
@@ -31,8 +32,6 @@ from env.schemes import (
 from env.wpmec.kernels.bound import UNDECIDED, describe, dual
 from env.wpmec.kernels.search import exchange_rule
 from tests.conftest import published
-
-Floats = NDArray[np.float64]
 
 
 def everything(frame: WPMECFrame) -> Floats:

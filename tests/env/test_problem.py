@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from agent import DROO, MemoryDNN
+from droo_core.arrays import Floats, Ints
 from env import QueueingMEC, WirelessPoweredMEC, WPMECCritic, WPMECFrame, check_problem
 from env.problem import Problem
 from experiments.simulation import simulate
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 N = 4
 
 

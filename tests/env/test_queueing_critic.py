@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
 from benchmarks import plain_queueing
+from droo_core.arrays import Floats, Ints
 from env import (
     MyopicCritic,
     QueueingAllocation,
@@ -24,8 +24,6 @@ from env.schemes import coordinate_descent
 from tests import reference
 from tests.conftest import published
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Frame = tuple[Floats, Floats, Floats]
 Critic = QueueingCritic | MyopicCritic
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.stats import kstest, ncx2
 
 import env as problems
+from droo_core.arrays import Floats
 from env import (
     ExponentialArrivals,
     MyopicCritic,
@@ -25,8 +25,6 @@ from env import (
 )
 from env.schemes import coordinate_descent, lyapunov_optimum
 from tests.conftest import published
-
-Floats = NDArray[np.float64]
 
 
 def test_gymnasium_makes_it_with_its_arguments() -> None:

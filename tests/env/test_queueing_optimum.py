@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from droo_core.arrays import Floats
 from env import (
     QueueingCritic,
     QueueingFrame,
@@ -28,8 +28,6 @@ from env.schemes import (
 )
 from tests import reference
 from tests.conftest import published
-
-Floats = NDArray[np.float64]
 
 
 def everything(frame: QueueingFrame) -> Floats:

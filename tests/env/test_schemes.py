@@ -5,8 +5,9 @@ import itertools
 import cvxpy
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from droo_core.arrays import Floats, Ints
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame, default_channel, default_weights
 from env.schemes import (
     Scheme,
@@ -22,9 +23,6 @@ from env.schemes import (
 )
 from env.wpmec.kernels.bound import relaxation
 from tests.reference import best_rate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SCHEMES: dict[str, Scheme] = {
     "optimum": optimum,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from env import (
     WirelessPoweredMEC,
     WPMECCritic,
@@ -20,9 +20,6 @@ from env.common import local_search
 from env.common.lambert import log_snr
 from tests import reference
 from tests.conftest import published
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @st.composite

@@ -24,9 +24,9 @@ from experiments.configs import (
     SweepConfig,
     resolve,
 )
-from experiments.runs.many import run_all
+from experiments.running.many import run_all
+from experiments.running.run import run as run_experiment
 from experiments.runs.provenance import provenance
-from experiments.runs.run import run as run_experiment
 from experiments.studies.tables import STUDIES
 from tests.conftest import ROOT
 
@@ -265,7 +265,6 @@ def test_the_config_of_a_run_is_saved_resolved(config_type: type, preset: Any) -
         ("PlotConfig", {"runs": ()}, "runs must name at least one run folder"),
         ("PlotConfig", {"labels": ("a", "b")}, "labels must be as many as runs, got 2 for 1"),
         ("PlotConfig", {"window": 0}, "window must be at least 1, got 0"),
-        ("ReproduceConfig", {"only": ("on_off", "speed")}, "only must be of quantizers, .*'speed'"),
         ("RLBaselinesConfig", {"algorithms": ()}, "algorithms must be distinct"),
         ("RLBaselinesConfig", {"problems": ("wpmec",) * 2}, "problems must be distinct"),
         ("RLBaselinesConfig", {"gamma": 1.0}, "gamma must be at least 0 and below 1, got 1.0"),

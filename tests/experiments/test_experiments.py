@@ -21,11 +21,11 @@ from experiments.configs import DROOConfig, PlotConfig, QuantizerName, SweepConf
 from experiments.problems.wpmec.experiment import build
 from experiments.problems.wpmec.frames import make_frames, split_frames
 from experiments.problems.wpmec.schema import SCHEMA
+from experiments.running.many import run_all
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs import figures, provenance
 from experiments.runs.folder import load_summary
-from experiments.runs.many import run_all
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.runs.summary import frames_to
 from experiments.simulation import simulate
 from tests.conftest import command, published

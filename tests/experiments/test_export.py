@@ -29,10 +29,10 @@ from experiments.configs import (
     resolve,
 )
 from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs.folder import load_config, load_summary
 from experiments.runs.matlab import write_mat
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.studies import against, curves
 from experiments.studies import folder as study_folder
 from experiments.studies.tables import AGAINST, CurveStudy
@@ -219,7 +219,7 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
-    with pytest.raises(ValueError, match=r"no run of droo run, .*: export it as mat or csv"):
+    with pytest.raises(ValueError, match=r"no run of droo, .*: export it as mat or csv"):
         exported(study, "txt")
 
 

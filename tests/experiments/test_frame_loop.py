@@ -12,9 +12,9 @@ from experiments.problems.wpmec.compiled import can_be_compiled
 from experiments.problems.wpmec.experiment import WPMECExperiment, build, play, play_one_by_one
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs.many import run_all
-from experiments.runs.run import load, warm_up
-from experiments.runs.run import run as run_experiment
+from experiments.running.many import run_all
+from experiments.running.run import load, warm_up
+from experiments.running.run import run as run_experiment
 from experiments.runs.table import Table
 
 

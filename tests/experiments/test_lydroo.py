@@ -17,10 +17,10 @@ from env.schemes import full_enumeration
 from experiments import plot
 from experiments.configs import LyDROOConfig, PlotConfig, SchemeName, resolve
 from experiments.problems.queueing.schema import SCHEMA
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs import figures, provenance
 from experiments.runs.folder import find, load_summary
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.runs.table import Table
 from experiments.studies import largest_rate
 from tests.conftest import command, published

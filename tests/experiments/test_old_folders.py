@@ -14,7 +14,7 @@ from agent import DROO
 from env import QueueingCritic, QueueingFrame
 from experiments import export, plot
 from experiments.configs import ExportConfig, PlotConfig
-from experiments.runs.run import load
+from experiments.running.run import load
 from experiments.studies.tables import STUDIES
 
 OLD = Path(__file__).parent / "old"

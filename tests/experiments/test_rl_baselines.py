@@ -23,13 +23,11 @@ from experiments.configs import (
     PlotConfig,
     RLBaselinesConfig,
     RunConfig,
-    resolve,
 )
-from experiments.problems import named
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.studies import rl_baselines
-from experiments.studies.baseline_runs import Replay, played_by, quantities
+from experiments.studies.baseline_runs import Replay, played_by, quantities, task_of
 from experiments.studies.model_free import Learning, Online, train
 
 RUNS: dict[str, RunConfig] = {
@@ -82,13 +80,14 @@ def test_both_play_the_same_frames(name: str, tmp_path: Path) -> None:
     config = RUNS[name]
     folder = run_experiment(replace(config, results=tmp_path), progress=False, draw=False)
     saved = load(folder)
-    again = played_by(Replay(saved["decision"]), config)  # in the environment that A2C gets
+    task = task_of(config)
+    again = played_by(Replay(saved["decision"]), task)  # in the environment that A2C gets
     assert again.keys() == quantities(saved).keys()
     for quantity, values in quantities(saved).items():
         np.testing.assert_allclose(again[quantity], values, rtol=1e-9)
 
-    env: Any
-    env, options = named(name).environment(resolve(config))
+    env: Any = task.problem
+    options = task.options
     trained = train(Learning("a2c"), env, 60, 0, options)
     left = env.state
     env.reset(options=options)
@@ -131,9 +130,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("algorithm", ["ppo", "a2c", "dqn"])
 def test_the_same_seed_decides_the_same(algorithm: AlgorithmName) -> None:
     def decisions(seed: int) -> NDArray[np.int64]:
-        return train(
-            Learning(algorithm), named("droo").environment(resolve(RUNS["droo"]))[0], 60, seed
-        ).decisions
+        return train(Learning(algorithm), task_of(RUNS["droo"]).problem, 60, seed).decisions
 
     assert decisions(0).shape == (60, 3)
     np.testing.assert_array_equal(decisions(0), decisions(0))
@@ -157,11 +154,11 @@ def test_the_study_is_repeatable_and_its_figure_is_drawn_again(tmp_path: Path) -
 
 def test_an_algorithm_learns(tmp_path: Path) -> None:
     config = DROOConfig(num_devices=2, frames=1000, seed=1, results=tmp_path)
-    env, _ = named("droo").environment(resolve(config))
-    trained = train(Learning("a2c"), env, 1000, 0)
-    rate = played_by(Replay(trained.decisions), config)["rate"]
+    task = task_of(config)
+    trained = train(Learning("a2c"), task.problem, 1000, 0)
+    rate = played_by(Replay(trained.decisions), task)["rate"]
     assert rate[-200:].mean() > rate[:200].mean() + 0.02
-    test = played_by(trained.decide, replace(config, seed=2, frames=200))["rate"]
+    test = played_by(trained.decide, task_of(replace(config, seed=2, frames=200)))["rate"]
     assert test.mean() > rate[:200].mean() + 0.02
 
 

@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from droo_core.arrays import Floats
 from env import QueueingParameters
 from experiments.problems.queueing.schema import SCHEMA
 from experiments.problems.queueing.stability import Drift, drift, held, report, verdict
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 
 def remembering(memory: float, shape: tuple[int, int], seed: int = 0) -> Floats:

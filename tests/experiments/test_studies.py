@@ -24,9 +24,9 @@ from experiments.configs import (
     StudyConfig,
 )
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs import provenance, statistics
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.studies import comparison, tables, transfer
 from experiments.studies import figures as study_figures
 from experiments.studies.tables import CURVES, REPRODUCED, CurveStudy

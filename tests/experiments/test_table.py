@@ -18,9 +18,9 @@ from experiments.configs import DROOConfig, ExportConfig, LyDROOConfig
 from experiments.problems import named
 from experiments.problems.queueing.schema import SCHEMA as QUEUEING
 from experiments.problems.wpmec.schema import SCHEMA as WPMEC
+from experiments.running.run import load
+from experiments.running.run import run as run_experiment
 from experiments.runs import figures, store
-from experiments.runs.run import load
-from experiments.runs.run import run as run_experiment
 from experiments.runs.table import Column, Panel, Schema, Table, ratio
 
 T, N = 30, 3

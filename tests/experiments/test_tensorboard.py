@@ -14,10 +14,10 @@ from experiments import sweep
 from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
 from experiments.loops import event_log
 from experiments.loops.event_log import LOGGED
+from experiments.running.many import run_all, run_together
+from experiments.running.run import run as run_experiment
 from experiments.runs.files import read_csv
 from experiments.runs.folder import load_summary
-from experiments.runs.many import run_all, run_together
-from experiments.runs.run import run as run_experiment
 
 OF_DROO: dict[str, Any] = {"num_devices": 4, "frames": 500, "hidden": (16, 8)}
 OF_LYDROO: dict[str, Any] = {"num_devices": 3, "frames": 500}

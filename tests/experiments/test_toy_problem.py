@@ -22,10 +22,10 @@ from experiments.commands import Command
 from experiments.configs import ExportConfig, PlotConfig, StudyConfig
 from experiments.loops import event_log
 from experiments.problems import Registration
+from experiments.running.many import run_all, run_together
+from experiments.running.run import load, run
 from experiments.runs.files import read_csv
 from experiments.runs.folder import load_summary
-from experiments.runs.many import run_all, run_together
-from experiments.runs.run import load, run
 from experiments.simulation import simulate
 from experiments.studies import tables
 from experiments.studies.tables import CurveStudy

@@ -8,17 +8,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from env.queueing.kernels import kernel
-from env.queueing.kernels.devices import (
-    Constants,
-    Devices,
-    Floats,
-    Ints,
-    Offers,
-    describe,
-    nats_at,
-    offers_of,
-)
+from env.queueing.kernels.devices import Constants, Devices, Offers, describe, nats_at, offers_of
 from env.queueing.kernels.knapsack import fill
 
 Decision = NDArray[np.int8] | Ints  # [N]

@@ -8,8 +8,9 @@ limit, whose device is then served in part. If the devices cannot fill the frame
 import math
 from typing import NamedTuple
 
+from droo_core.arrays import Ints
 from env.queueing.kernels import kernel
-from env.queueing.kernels.devices import Devices, Ints, Offers, marginal, nats_at
+from env.queueing.kernels.devices import Devices, Offers, marginal, nats_at
 
 TOLERANCE = 1e-12  # of the load; the error of the value is of the order of its square
 LEAST_PRICE = 1e-290  # of time, other than 0

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
 from env.queueing.kernels import kernel
 from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, is_binary
-from env.queueing.kernels.devices import Constants, Floats, Ints, snr_per_watt
+from env.queueing.kernels.devices import Constants, snr_per_watt
 
 PRECISION = 1e-15  # of the price, relative
 LEAST_PRICE = 1e-290  # relative to the largest

@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from droo_core.ascent import improves
 from env.queueing.kernels import kernel
 from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, UNSOLVED, is_binary, value_of
-from env.queueing.kernels.devices import Constants, Devices, Floats, Offers, describe, offers_of
+from env.queueing.kernels.devices import Constants, Devices, Offers, describe, offers_of
 from env.queueing.kernels.knapsack import fill
 
 LOCAL, OFFLOAD, FREE = 0, 1, 2

@@ -4,15 +4,11 @@ Kernels that solve return the index of the first environment in which the soluti
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Indices, Ints
 from env.queueing.kernels import allocation, kernel, myopic, search
 from env.queueing.kernels.allocation import SOLVED
 from env.queueing.kernels.devices import Constants
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Indices = NDArray[np.intp]
 
 
 @kernel

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.solver import Floats, solve
+from env.wpmec.kernels.solver import solve
 
-Ints = NDArray[np.int64]
 Decision = NDArray[np.int8]  # [N]
 Decisions = NDArray[np.int8]  # [K, N]
 

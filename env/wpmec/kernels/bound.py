@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.allocation import Ints
-from env.wpmec.kernels.solver import Floats
 
 Decision = NDArray[np.int8]  # [N]: 0, 1 or UNDECIDED
 

@@ -3,10 +3,10 @@
 The arithmetic is that of `env.common.local_search.climb` with the critic's kernel as score.
 """
 
+from droo_core.arrays import Floats, Ints
 from droo_core.ascent import improves
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.allocation import Decision, Decisions, Ints, score
-from env.wpmec.kernels.solver import Floats
+from env.wpmec.kernels.allocation import Decision, Decisions, score
 
 
 @kernel

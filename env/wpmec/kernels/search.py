@@ -8,17 +8,10 @@ import math
 
 import numpy as np
 
+from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.allocation import (
-    ACCEPTED,
-    Decisions,
-    Ints,
-    Sums,
-    all_local,
-    change,
-    solve_sums,
-)
+from env.wpmec.kernels.allocation import ACCEPTED, Decisions, Sums, all_local, change, solve_sums
 from env.wpmec.kernels.bound import (
     UNDECIDED,
     Decision,
@@ -27,7 +20,6 @@ from env.wpmec.kernels.bound import (
     dual,
     lowest_dual,
 )
-from env.wpmec.kernels.solver import Floats
 
 LOW, HIGH, PRICE, BOUND = range(4)  # the columns of a node
 MIN_WIDTH, MIN_INSIDE = 0.2, 3  # relative width and breakpoints of an interval that is split

@@ -20,12 +20,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
-
-Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-9  # of v, relative; the error of the value is of the order of its square
 MAX_ITERATIONS = 200  # 3 to 6 are needed; bisection alone would take about 60

@@ -3,15 +3,9 @@
 Each returns the index of the first environment in which the solution failed, or -1.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
+from droo_core.arrays import Floats, Indices, Ints
 from env.wpmec.kernels import allocation, kernel
 from env.wpmec.kernels.allocation import ACCEPTED
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Indices = NDArray[np.intp]
 
 
 @kernel

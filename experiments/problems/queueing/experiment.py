@@ -1,17 +1,16 @@
 """LyDROO online on MEC with queues, or another scheme on its frames."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO
-from droo_core.validation import in_range
-from env import QueueingCritic, QueueingFrame, QueueingMEC
+from droo_core.arrays import Floats
+from env import Climbable, QueueingCritic, QueueingFrame
 from env.schemes import (
+    Scheme,
     all_local,
     all_offloading,
     certified_lyapunov_optimum,
@@ -29,18 +28,14 @@ from experiments.problems.experiment import (
 from experiments.problems.queueing import stability
 from experiments.problems.queueing.frames import make_env, make_frames
 from experiments.problems.queueing.schema import SCHEMA
-from experiments.runs import summary as key_figures
 from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
 from experiments.runs.table import Table
-from experiments.simulation import Scheme
-
-Floats = NDArray[np.float64]
 
 MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
 MYOPIC = "myopic"
 SCHEMES: Mapping[str, Scheme] = {
     "exact": lyapunov_optimum,
-    "lycd": lambda env: env.climb(all_local(env)).decision,
+    "lycd": lambda frame: cast(Climbable, frame).climb(all_local(frame))[0],
     MYOPIC: coordinate_descent,
     "all-local": all_local,
     "all-offloading": all_offloading,
@@ -62,7 +57,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     title = "LyDROO"
     config = LyDROOConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("queue, last half", interval_of("steady_data_queue", "{:.4g}")),
         ("energy queue", mean_of("steady_energy_queue", "{:.0f}")),
         ("energy (largest)", most_of("largest_mean_energy", "{:.4f}")),
@@ -80,8 +75,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """Return a run's environment and its decider."""
         torch.set_num_threads(1)  # on networks of this size a second thread only costs
         frames = make_frames(config)
-        num_frames = len(frames[0])
-        env, options = replay(config, *frames)
+        env, options = make_env(config, *frames)
         decider: DROO | Scheme
         if self.learns(config):
             seed = agent_seed(config.seed)
@@ -93,22 +87,13 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             config,
             decider,
             env,
-            num_frames,
-            env.num_devices,
-            test_frames=max(1, num_frames // 5),
+            len(frames[0]),
+            test_frames=max(1, len(frames[0]) // 5),
             options=options,
             climb=env.climb,
             constants={"weights": env.weights, "parameters": env.parameters},
             facts={"scheme": config.scheme},
         )
-
-    def environment(self, config: LyDROOConfig) -> tuple[QueueingMEC, dict[str, Any]]:
-        """Return an environment that plays the frames of a run, and the queues that it starts with.
-
-        Raises:
-            ValueError: if a setting is out of range, or the data file damaged.
-        """
-        return replay(config, *make_frames(config))
 
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
         """Set the optimum of each frame, in the state that the run had brought about."""
@@ -125,8 +110,8 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """
         lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
         steady, weights = slice(len(table) // 2, None), table.constants["weights"]
-        queue = table["data_queue"].mean(axis=1)
-        found = key_figures.summarize(table, task.test_frames)
+        queue = table.per_frame("data_queue")
+        found = super().summarize(task, table)
         found["normalized_objective"] = float(table.normalized.mean())
         if not lyapunov:
             of_objective = [name for name in found if "objective" in name or "frames_to" in name]
@@ -181,28 +166,6 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             f"{summary['unstable_data_queues']} of data and {summary['unstable_energy_queues']} "
             "of energy: they are unstable, or the agent has not learned enough yet"
         )
-
-
-def replay(
-    config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
-) -> tuple[QueueingMEC, dict[str, Any]]:
-    """Return an environment that plays these gains and arrivals, and the queues at its reset.
-
-    The energy queues start with nu times the energy reserve.
-
-    Args:
-        config: settings of the run.
-        gains: channel gains `[T, N]`.
-        arrivals: `[T, N]`, Mbit.
-        weights: of the devices `[N]`.
-
-    Raises:
-        ValueError: if a setting is out of range.
-    """
-    env = make_env(config, gains, arrivals, weights)
-    reserve = float(in_range("energy_reserve", config.energy_reserve, 0, math.inf, ()))
-    queue = np.full(env.num_devices, env.parameters.energy_queue_scale * reserve)
-    return env, {"energy_queue": queue}
 
 
 def upper_bound(

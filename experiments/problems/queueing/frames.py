@@ -1,10 +1,11 @@
 """The frames of MEC with queues: recorded or generated, and the environment that plays them."""
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env import (
     BlockFading,
@@ -21,8 +22,6 @@ from env.datasets import read_recording
 from experiments.configs import LyDROOConfig, QueuesConfig, resolve
 from experiments.problems.queueing import stability
 from experiments.problems.weights import device_weights
-
-Floats = NDArray[np.float64]
 
 FRAMES = 10_000
 
@@ -71,16 +70,26 @@ def generate(config: QueuesConfig, frames: int, num_devices: int) -> tuple[Float
     )
 
 
-def make_env(config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats) -> QueueingMEC:
-    """Return an environment that plays these gains and arrivals `[T, N]` with a run's constants.
+def make_env(
+    config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
+) -> tuple[QueueingMEC, dict[str, Any]]:
+    """Return an environment that plays these gains and arrivals, and the queues at its reset.
+
+    The energy queues start with nu times the energy reserve.
+
+    Args:
+        config: settings of the run.
+        gains: channel gains `[T, N]`.
+        arrivals: `[T, N]`, Mbit.
+        weights: of the devices `[N]`.
 
     Raises:
-        ValueError: if a constant is out of range, or there is no such feature.
+        ValueError: if a setting is out of range, or there is no such feature.
     """
     of_agent = config.scheme == "lydroo"  # which alone looks at the state
     config = resolve(config)
     assert config.features is not None
-    return QueueingMEC(
+    env = QueueingMEC(
         weights=weights,
         channel=RecordedChannel(gains),
         arrivals=RecordedArrivals(arrivals),
@@ -93,3 +102,6 @@ def make_env(config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Flo
         features=config.features if of_agent else ("gain",),
         allocation="myopic" if config.scheme == "myopic" else "lyapunov",
     )
+    reserve = float(in_range("energy_reserve", config.energy_reserve, 0, math.inf, ()))
+    queue = np.full(env.num_devices, env.parameters.energy_queue_scale * reserve)
+    return env, {"energy_queue": queue}

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from droo_core.arrays import Floats
 from experiments.runs.table import (
     BEST_CANDIDATE,
     DECISION,
     SCORED,
     Column,
-    Floats,
     K,
     Panel,
     Schema,

@@ -4,14 +4,13 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import linregress, t
 
+from droo_core.arrays import Floats
 from droo_core.validation import in_range
 from env import QueueingParameters
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 VERDICTS = ("unstable", "undecided", "stable")  # the worst first
 
@@ -126,7 +125,7 @@ def report(table: Table, parameters: QueueingParameters, *, virtual: bool = True
     tests = 2 * devices if virtual else devices
     data = [verdict(q, a, tests) for q, a in zip(data_queues, arrived, strict=True)]
     energy = [verdict(q, allowed, tests) for q in energy_queues] if virtual else []
-    of_mean = drift(table["data_queue"].mean(axis=1))
+    of_mean = drift(table.per_frame("data_queue"))
     return {
         "stability": min(data + energy, key=VERDICTS.index),
         "unstable_data_queues": data.count("unstable"),

@@ -16,6 +16,7 @@ from agent import DROO
 from agent.backends import CompiledMLP
 from agent.droo import Progress
 from agent.validation import vector
+from droo_core.arrays import Floats
 from env import WPMECCritic
 from env.common.features import parse, states
 from env.wpmec.features import WPMEC_FEATURES, WPMECView
@@ -23,8 +24,6 @@ from experiments.loops.recorder import Block
 from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.kernels import Columns, Rules
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 BLOCK = 4096  # frames whose states are made at a time
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
 from agent.droo import Progress
+from droo_core.arrays import Floats
 from env import WPMECCritic
 from experiments.loops.recorder import Block
 from experiments.problems.wpmec import kernels
@@ -22,8 +23,6 @@ from experiments.problems.wpmec.compiled import (
 )
 from experiments.problems.wpmec.kernels import Columns, Networks, Rules
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 ROUNDS = 32  # of frames and a training step, after which the agents wait for one another
 ONE_AT_A_TIME = threading.Lock()  # not all of numba's threading layers can be entered twice

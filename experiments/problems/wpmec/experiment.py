@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
+from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig
@@ -24,15 +24,12 @@ from experiments.problems.experiment import (
 )
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled_fleet import can_be_compiled_together, play_compiled_fleet
-from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_frames, replay
-from experiments.problems.wpmec.replay import replayed_frames
+from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_env
+from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.runs import summary as key_figures
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
 from experiments.simulation import Decider, simulate, simulate_fleet
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -55,7 +52,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
     title = "DROO"
     config = DROOConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("1 - rate, test", shortfall_of("normalized_rate_test")),
         ("worst", worst_of("normalized_rate_test")),
         ("1 - rate, first 200", shortfall_of("normalized_rate_first_200")),
@@ -82,9 +79,8 @@ class WPMECExperiment(Experiment[DROOConfig]):
         return WPMECTask(
             config,
             droo,
-            replay(gains, weights_from[0], config.features),
+            make_env(gains, weights_from[0], config.features),
             num_frames=len(gains),
-            num_devices=gains.shape[1],
             test_frames=test_frames,
             constants={"weights": weights_from[0]},
             known={"optimal_rate": optimal_rate},
@@ -92,10 +88,6 @@ class WPMECExperiment(Experiment[DROOConfig]):
             gains=gains,
             weights_from=weights_from,
         )
-
-    def environment(self, config: DROOConfig) -> tuple[WirelessPoweredMEC, None]:
-        """Return an environment that plays the frames of a run; its reset takes no options."""
-        return replay(*make_frames(config), config.features), None
 
     def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
         """Play frames, in compiled code if that is possible."""
@@ -112,11 +104,9 @@ class WPMECExperiment(Experiment[DROOConfig]):
         gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
         return play_together(droos, gains, of_tasks[0].weights_from, tables, device)
 
-    def summarize(self, task: Task[DROOConfig], table: Table) -> dict[str, Any]:
-        """Return the key figures of the rates."""
-        percents = EVENTS[task.config.scenario]
-        changes = [at * task.num_frames // 100 for at in percents]
-        return key_figures.summarize(table, task.test_frames, changes)
+    def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
+        """Return the numbers of frames after which weights or devices change."""
+        return [at * num_frames // 100 for at in EVENTS[config.scenario]]
 
     def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
         """Return the lines of a run's summary."""
@@ -134,7 +124,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
 
     def restore(self, came_from: Mapping[str, Any], table: Table) -> None:
         """Set the channel gains and the weights of every frame of a saved run."""
-        table.columns["gain"], table.columns["weight"] = replayed_frames(came_from, table)
+        table.columns["gain"], table.columns["weight"] = restored_frames(came_from, table)
         table.constants["weights"] = table["weight"][0]
 
 
@@ -215,7 +205,7 @@ def play_one_by_one(
     """Do what `play` does frame by frame, whatever the decider."""
     if isinstance(decider, DROO):
         features = decider.agent.features
-    problem = replay(gains, weights_from[0], features)
+    problem = make_env(gains, weights_from[0], features)
     blocks = record(simulate(decider, problem, len(gains)), table)
     return with_weights(blocks, [problem], weights_from)
 
@@ -252,7 +242,7 @@ def play_together(
             yield from play_compiled_fleet(fleet, gains, weights_from, tables)
         else:
             problems = [
-                replay(of_agent, weights_from[0], droo.agent.features)
+                make_env(of_agent, weights_from[0], droo.agent.features)
                 for droo, of_agent in zip(droos, gains, strict=True)
             ]
             frames = simulate_fleet(fleet, problems, gains.shape[1])

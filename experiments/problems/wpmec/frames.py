@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import (
     BlockFading,
     RecordedChannel,
@@ -16,8 +16,6 @@ from env import (
 from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
 from experiments.problems.weights import device_weights
-
-Floats = NDArray[np.float64]
 
 TEST_FRACTION = 0.2
 
@@ -53,7 +51,7 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
     return channel.sample(np.random.default_rng(stream), config.frames or 30_000), weights
 
 
-def replay(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
+def make_env(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
     """Return an environment that plays these gains `[T, N]`, its state telling these features."""
     channel = RecordedChannel(gains)
     return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())

@@ -17,13 +17,11 @@ from agent import droo
 from agent.droo import Progress
 from agent.kernels import mlp as mlp_kernels
 from agent.kernels import quantization as quantization_kernels
+from droo_core.arrays import Floats, Ints
 from droo_core.jit import kernel_of
 from env.wpmec.kernels import SOURCES
 from env.wpmec.kernels import allocation as wpmec_kernels
 from env.wpmec.kernels.climb import climb
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _AGENT = Path(agent.__file__).parent
 _SOURCES = (__file__, _AGENT / "droo.py", _AGENT / "kernels", *SOURCES)

@@ -1,7 +1,7 @@
 """An agent learns the toy problem."""
 
 from experiments.cli import run_module
-from experiments.runs.run import carry_out
+from experiments.running.run import carry_out
 from tests.experiments.toy.configs import ToyConfig
 
 main = carry_out

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import zeros_and_ones
 from env import BlockFading, ChannelModel
 from env.common.environment import OffloadingEnv
 from env.common.features import FeatureTable, log_gain
 from env.common.rendering import Picture
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 CROWDING = 0.1  # by which each offloading device slows down all of them
 

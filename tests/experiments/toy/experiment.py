@@ -28,14 +28,14 @@ class ToyExperiment(Experiment[ToyConfig]):
     title = "Toy"
     config = ToyConfig
     schema = SCHEMA
-    columns = (
+    key_figures = (
         ("1 - total", shortfall_of("normalized_total_test")),
         ("scored", mean_of("mean_scored", "{:.1f}")),
     )
 
     def prepare(self, config: ToyConfig, *, progress: bool) -> Task[ToyConfig]:  # noqa: ARG002
         """Return a run's agent and environment."""
-        env, _ = self.environment(config)
+        env = self._environment(config)
         seed = agent_seed(config.seed)
         agent = build_agent(config, env.num_devices, seed, config.training_interval)
         return Task(
@@ -43,21 +43,20 @@ class ToyExperiment(Experiment[ToyConfig]):
             build_droo(config, agent),
             env,
             config.frames,
-            env.num_devices,
             test_frames=config.frames // 5,
         )
 
-    def environment(self, config: ToyConfig) -> tuple[ToyMEC, None]:
+    def _environment(self, config: ToyConfig) -> ToyMEC:
         """Return an environment that plays the frames of a run."""
         (stream,) = np.random.SeedSequence(config.seed).spawn(1)
         channel = rayleigh(np.ones(config.num_devices or 10))
         gains = channel.sample(np.random.default_rng(stream), config.frames)
         features = config.features or ("gain",)
-        return ToyMEC(channel=RecordedChannel(gains), features=features), None
+        return ToyMEC(channel=RecordedChannel(gains), features=features)
 
     def complete(self, task: Task[ToyConfig], table: Table) -> None:
         """Set the optimum of each frame."""
-        env, _ = self.environment(task.config)
+        env = self._environment(task.config)
         env.reset()
         best = np.empty(len(table))
         for t in range(len(table)):

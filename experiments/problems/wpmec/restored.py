@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from droo_core.arrays import Floats
 from env import WPMECCritic
 from experiments.configs import DROOConfig
 from experiments.problems.wpmec.frames import frames_of_run
 from experiments.runs.provenance import sha256
 from experiments.runs.table import Table
-
-Floats = NDArray[np.float64]
 
 SETTINGS = (
     "num_devices",
@@ -32,7 +30,7 @@ SETTINGS = (
 TOLERANCE = 1e-9  # relative, of rates
 
 
-def replayed_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
+def restored_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
     """Return the channel gains and the weights of every frame of a run `[T, N]`.
 
     They are certain: a data file must have the hash that the run recorded, and the decisions of

@@ -1,24 +1,22 @@
 """Many runs: spread over processes, or those that differ in their seeds alone as a fleet."""
 
 import copy
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from agent.networks import POLICIES
 from experiments.configs import RunConfig, resolve
-from experiments.loops.recorder import Timing
+from experiments.loops.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
+from experiments.running.run import run, save
 from experiments.runs.folder import find
 from experiments.runs.provenance import provenance
-from experiments.runs.run import run, save
 from experiments.runs.table import Table
 
 NO_CURVES = "tensorboard follows runs that play alone, not a fleet: drop --device"
@@ -61,17 +59,7 @@ def play_fleet(
 ) -> tuple[list[Table], Timing]:
     """Play runs whose agents are a fleet; return their frames, and a run's share of the time."""
     tables = [task.new_table(experiment.schema) for task in tasks]
-    costs: list[list[tuple[int, float]]] = [[] for _ in tasks]
-    decision_us = np.empty(tasks[0].num_frames)
-    start = time.perf_counter()
-    for blocks in experiment.play_together(tasks, tables, device):
-        for of_run, block in zip(costs, blocks, strict=True):
-            of_run.extend(block.costs)
-        decision_us[blocks[0].begin : blocks[0].end] = blocks[0].decision_us
-    seconds = (time.perf_counter() - start) / len(tasks)
-    for table, of_run in zip(tables, costs, strict=True):
-        table.set_costs(of_run)
-    return tables, Timing(seconds, decision_us)
+    return tables, play_to_the_end(experiment.play_together(tasks, tables, device), tables)
 
 
 def warm_up_fleet(experiment: Experiment[Any], tasks: Sequence[Task[Any]], device: str) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from agent import DROO
+from experiments import problems
 from experiments.configs import RunConfig, resolve
 from experiments.loops import event_log
 from experiments.loops.event_log import EventLog
 from experiments.loops.progress import with_progress
 from experiments.loops.recorder import Timing, play_to_the_end
-from experiments.problems import experiment_of, experiment_of_run
+from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.runs import figures, store
 from experiments.runs.folder import load_config, load_summary, save_run
@@ -97,7 +98,8 @@ def play(
     blocks = experiment.play(task, table)
     if log is not None:
         blocks = log.follow(blocks, table)
-    timing = play_to_the_end(with_progress(blocks, table, show=progress), table)
+    shown = with_progress(blocks, table, show=progress)
+    timing = play_to_the_end(([block] for block in shown), [table])
     experiment.complete(task, table)
     if log is not None:
         log.complete(table)
@@ -154,3 +156,24 @@ def load(folder: Path) -> Table:
     with contextlib.suppress(FileNotFoundError):
         table.settings = load_config(folder).get("config", {})
     return table
+
+
+def experiment_of_run(folder: Path) -> Experiment[Any]:
+    """Return the experiment of a run folder, told by the columns of its frames.csv.
+
+    Raises:
+        FileNotFoundError: if it is no run folder.
+        ValueError: if no experiment has these columns.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    if not (folder / "frames.csv").is_file():
+        raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
+    for experiment in problems.experiments():
+        if store.matches(folder, experiment.schema):
+            return experiment
+    columns = "; or ".join(
+        f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"
+        for experiment in problems.experiments()
+    )
+    raise ValueError(f"{folder / 'frames.csv'} must have the columns {columns}")

@@ -1,0 +1,1 @@
+"""Running experiments: one or many, and loading what they saved."""
