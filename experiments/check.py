@@ -1,4 +1,4 @@
-"""Tell which labels of a dataset are not optimal.
+"""List the labels of a dataset that are not optimal.
 
 `python -m experiments.check --help` lists its settings.
 """
@@ -12,11 +12,11 @@ from experiments.cli import run_module
 from experiments.configs import CheckConfig
 from experiments.problems.wpmec.frames import recorded_weights
 
-LISTED = 50  # frames at most
+LISTED = 50  # at most so many frames are printed for each kind of error
 
 
 def main(config: CheckConfig) -> None:
-    """Check the labels, and print which are not optimal."""
+    """Check the labels, and print those that are not optimal."""
     check = check_file(config)
     print(f"{len(check.shortfall):,} frames in {config.data}")
     for title, error in {

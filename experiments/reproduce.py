@@ -12,7 +12,7 @@ from experiments.studies.tables import REPRODUCED
 
 
 def main(config: ReproduceConfig) -> None:
-    """Carry the studies out."""
+    """Run the studies."""
     for name in config.only or REPRODUCED:
         study = STUDIES[name]
         shared = [field.name for field in fields(study.config) if hasattr(config, field.name)]

@@ -12,16 +12,16 @@ EVERY = 500  # frames between two updates
 
 
 def no_bar(show: bool) -> bool | None:
-    """Return tqdm's `disable`: None shows a bar where the output is a terminal."""
+    """Return tqdm's argument `disable`: None shows a bar if the output is a terminal."""
     return None if show else True
 
 
 def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Iterator[Block]:
-    """Pass blocks on, under a bar with the last frames' watched quantities, K and loss.
+    """Yield the blocks unchanged; a bar shows the watched quantities of recent frames, K and loss.
 
     Args:
-        blocks: of the frames of a run.
-        table: that they are written to.
+        blocks: blocks of the frames of a run.
+        table: the table into which the frames are written.
         show: whether to show the bar, on a terminal.
     """
     if no_bar(show):
@@ -39,7 +39,7 @@ def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Itera
 
 
 def _watched(table: Table, frames: slice, loss: float) -> dict[str, str]:
-    """Return the words of the bar."""
+    """Return the labels and values that the bar shows."""
     recent = table.frames(frames)
     words = {
         word: f"{recent[column].mean():.4f}"

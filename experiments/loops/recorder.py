@@ -1,4 +1,4 @@
-"""From the frames that a generator yields to the columns of a table, and their timing."""
+"""Records the frames that a generator yields in the columns of a table, and times them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,13 +11,13 @@ from experiments.simulation import Step
 
 
 class Block(NamedTuple):
-    """Successive frames that are in the table now: one, or as many as compiled code plays.
+    """Successive frames just written to the table: one, or several played in compiled code.
 
     Attributes:
-        begin: index of the first, from 0.
-        end: index after the last.
-        costs: frames, from 1, and losses of the training steps in them.
-        decision_us: mean duration of a decision, a training step included, in microseconds.
+        begin: index of the first frame, from 0.
+        end: index after the last frame.
+        costs: pairs (frame, loss) of the training steps in the block; frames count from 1.
+        decision_us: mean duration of a decision, training included, in microseconds.
     """
 
     begin: int
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 
 def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:
-    """Write each step into a table, and yield that it is there."""
+    """Write each step into a table, and yield its block."""
     write = writer_of(table)
     for step in steps:
         yield write(step)
@@ -36,7 +36,7 @@ def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:
 def record_fleet(
     frames: Iterable[Sequence[Step]], tables: Sequence[Table]
 ) -> Iterator[list[Block]]:
-    """Do what `record` does for the steps of the agents of a fleet, a table each `[B]`."""
+    """Write the steps of a fleet's agents into their tables `[B]`; yield the blocks `[B]`."""
     writers = [writer_of(table) for table in tables]
     for steps in frames:
         yield [write(step) for write, step in zip(writers, steps, strict=True)]
@@ -64,8 +64,8 @@ class Timing(NamedTuple):
     """Duration of a run.
 
     Attributes:
-        seconds: of all frames.
-        decision_us: of each frame's decision `[T]`, microseconds.
+        seconds: duration of all frames.
+        decision_us: duration of each frame's decision `[T]`, in microseconds.
     """
 
     seconds: float
@@ -82,7 +82,7 @@ class Timing(NamedTuple):
 
 
 def play_to_the_end(blocks: Iterable[Block], table: Table) -> Timing:
-    """Consume blocks of frames, set the training losses of the table, and return the timing."""
+    """Consume the blocks of a run, set the table's training losses, and return the timing."""
     costs: list[tuple[int, float]] = []
     decision_us = np.empty(len(table))
     start = time.perf_counter()

@@ -1,4 +1,7 @@
-"""The registry of experiments: a line a problem. Nothing heavy is imported until one is used."""
+"""The registry of experiments, one entry per problem.
+
+Importing it is fast: the modules of an experiment are imported when it is used.
+"""
 
 import importlib
 from functools import cache
@@ -11,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Registration(NamedTuple):
-    """An experiment, by the names "MODULE:CLASS" of its parts.
+    """An experiment; its classes are given by name, as "MODULE:CLASS".
 
     Attributes:
-        config: class of its settings.
-        experiment: the subclass of `Experiment`.
+        config: name of the class of its settings.
+        experiment: name of the subclass of `Experiment`.
         script: module of its command.
     """
 
@@ -40,7 +43,7 @@ REGISTERED: dict[str, Registration] = {
 
 
 def load(name: str) -> Any:
-    """Return a class by its name "MODULE:CLASS"."""
+    """Return a class by its name "MODULE:CLASS", importing the module."""
     module, _, member = name.partition(":")
     return getattr(importlib.import_module(module), member)
 
@@ -57,10 +60,10 @@ def experiments() -> "list[Experiment[Any]]":
 
 
 def experiment_of(config: "RunConfig") -> "Experiment[Any]":
-    """Return the experiment of these settings.
+    """Return the experiment that these settings configure.
 
     Raises:
-        TypeError: if there is none.
+        TypeError: if no experiment has settings of this class.
     """
     for experiment in experiments():
         if isinstance(config, experiment.config):
@@ -70,10 +73,10 @@ def experiment_of(config: "RunConfig") -> "Experiment[Any]":
 
 
 def named(name: str) -> "Experiment[Any]":
-    """Return the experiment of this name, that of its folder of results.
+    """Return the experiment with this name, which is also that of its results folder.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if no experiment has this name.
     """
     for experiment in experiments():
         if experiment.name == name:
@@ -83,10 +86,10 @@ def named(name: str) -> "Experiment[Any]":
 
 
 def experiment_of_run(folder: Path) -> "Experiment[Any]":
-    """Return the experiment of a run folder, told by the columns of its frames.csv.
+    """Return the experiment of a run folder, recognized by the columns of its frames.csv.
 
     Raises:
-        FileNotFoundError: if it is no run folder.
+        FileNotFoundError: if `folder` is not a run folder.
         ValueError: if no experiment has these columns.
     """
     from experiments.runs import store  # noqa: PLC0415 (heavy)
@@ -94,7 +97,7 @@ def experiment_of_run(folder: Path) -> "Experiment[Any]":
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not (folder / "frames.csv").is_file():
-        raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no frames.csv")
     for experiment in experiments():
         if store.matches(folder, experiment.schema):
             return experiment

@@ -7,10 +7,10 @@ Floats = NDArray[np.float64]
 
 
 def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:
-    """Return the weights `[N]`: those given, or else the default's.
+    """Return the weights `[N]`: those given, or the default.
 
     Raises:
-        ValueError: if there are not as many.
+        ValueError: if their number differs from that of the default.
     """
     weights = default if given is None else np.array(given)
     if len(weights) != len(default):

@@ -1,4 +1,4 @@
-"""Key figures of runs as studies draw them: metric of summary.json -> label and scale."""
+"""Key figures that studies draw: metric -> label and scale of its axis."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
+LEAST = 1e-7  # smaller shortfalls are drawn as this one: they depend on single frames
 
 
 def shortfall(normalized: Floats) -> Floats:
-    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
+    """Return the shortfall of normalized quantities from the optimum, at least `LEAST`."""
     return np.maximum(1 - normalized, LEAST)
 
 
@@ -20,8 +20,8 @@ class Metric(NamedTuple):
     """One metric in a figure.
 
     Attributes:
-        label: of its axis.
-        convert: from the mean and the ends of its interval to the numbers drawn.
+        label: label of the axis.
+        convert: function from a mean and the ends of its interval to the numbers drawn.
         limits: settings of the Axes.
     """
 

@@ -120,7 +120,7 @@ def test_recorded_gains_are_labelled(tmp_path: Path) -> None:
     config = DatasetConfig(output=tmp_path / "out.npz", data=tmp_path / "gains.mat", jobs=1)
     dataset.main(config)
     assert (read_dataset(config.output).gain == gains).all()
-    with pytest.raises(FileExistsError, match=r"out\.npz is there already: remove it or name"):
+    with pytest.raises(FileExistsError, match=r"out\.npz exists: remove it or name another file"):
         dataset.main(config)
     first = replace(config, output=tmp_path / "first.npz", frames=5)
     assert len(dataset.make_dataset(first).gain) == 5

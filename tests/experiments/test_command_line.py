@@ -167,7 +167,7 @@ def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:
 DESCRIBED = {
     "run": "The main experiment: DROO online on wireless powered MEC.",
     "study learning_rate": tables.CURVES["learning_rate"].help.splitlines()[0],
-    "study comparison": "DROO and all schemes on the same frames: how good, how fast?",
+    "study comparison": "DROO and all schemes on the same frames: how good and how fast are they?",
     "bench": "Measure the speed of everything",
 }
 

@@ -128,9 +128,9 @@ def test_frames_of_other_devices_are_refused() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
     gains, weights = make_frames(config)
     droo = build(resolve(config), 5, np.random.SeedSequence(0))
-    with pytest.raises(ValueError, match="gains must be those of the agent's 5 devices, got 4"):
+    with pytest.raises(ValueError, match="gains must be for the agent's 5 devices, got 4"):
         play(droo, gains[:, :4], {0: weights}, Table.empty(SCHEMA, 20, 4))
-    with pytest.raises(ValueError, match="weights must be those of the agent's 5 devices, got 2"):
+    with pytest.raises(ValueError, match="weights must be for the agent's 5 devices, got 2"):
         play(droo, gains, {0: weights[:2]}, Table.empty(SCHEMA, 20, 5))
 
 

@@ -182,10 +182,11 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "undecided" in done.stdout
-    assert "WARNING: the run has not converged" in done.stderr
+    assert "WARNING: the run is too short to decide whether" in done.stderr
     crowded = ("--arrival-rate", "20", "--frames", "300", "--num-devices", "3")
     done = command("experiments.lydroo", *crowded, "--scheme", "exact", "--results", tmp_path)
-    assert "WARNING: queues grew through the last half of the run, 3 of data" in done.stderr
+    assert "WARNING: 3 data queues and" in done.stderr
+    assert "energy queues grew throughout the last half of the run" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -250,9 +251,13 @@ def test_the_largest_stable_rate_lies_between_a_stable_and_an_unstable_one(tmp_p
     assert not largest_rate.is_stable(config, 1.3 * rate)
     alone = largest_rate.largest_rate(replace(config, scheme="all-local"), 0.1, 30.0)
     assert alone < 0.8 * rate
-    with pytest.raises(ValueError, match="low must be a rate that is stable, got 29"):
+    with pytest.raises(
+        ValueError, match="low must be a rate at which all queues are stable, got 29"
+    ):
         largest_rate.largest_rate(config, 29.0, 30.0)
-    with pytest.raises(ValueError, match="high must be a rate that is not stable, got 0"):
+    with pytest.raises(
+        ValueError, match="high must be a rate at which some queue is unstable, got 0"
+    ):
         largest_rate.largest_rate(config, 0.1, 0.2)
 
 

@@ -1,4 +1,4 @@
-"""LyDROO online on MEC with queues, or another scheme on its frames."""
+"""LyDROO online on MEC with queues, or another scheme on the same frames."""
 
 import math
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ from experiments.simulation import Scheme
 
 Floats = NDArray[np.float64]
 
-MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
+MAX_NODES = 10_000  # of the search for a frame's optimum: a few milliseconds
 MYOPIC = "myopic"
 SCHEMES: Mapping[str, Scheme] = {
     "exact": lyapunov_optimum,
@@ -56,7 +56,7 @@ def stable_runs(runs: Summaries) -> str:
 
 
 class QueueingExperiment(Experiment[LyDROOConfig]):
-    """MEC with queues, with LyDROO."""
+    """LyDROO or a scheme on MEC with queues."""
 
     name = "lydroo"
     title = "LyDROO"
@@ -73,12 +73,12 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     )
 
     def learns(self, config: LyDROOConfig) -> bool:
-        """Whether an agent decides in a run, not a scheme."""
+        """Whether an agent decides in a run with these settings, not a scheme."""
         return config.scheme == self.name
 
     def prepare(self, config: LyDROOConfig, *, progress: bool) -> Task[LyDROOConfig]:  # noqa: ARG002
         """Return a run's environment and its decider."""
-        torch.set_num_threads(1)  # on networks of this size a second thread only costs
+        torch.set_num_threads(1)  # more threads slow down networks of this size
         frames = make_frames(config)
         num_frames = len(frames[0])
         env, options = replay(config, *frames)
@@ -103,15 +103,15 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         )
 
     def environment(self, config: LyDROOConfig) -> tuple[QueueingMEC, dict[str, Any]]:
-        """Return an environment that plays the frames of a run, and the queues that it starts with.
+        """Return an environment that plays the frames of a run, and its initial queues.
 
         Raises:
-            ValueError: if a setting is out of range, or the data file damaged.
+            ValueError: if a setting is out of range, or the data file is damaged.
         """
         return replay(config, *make_frames(config))
 
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
-        """Set the optimum of each frame, in the state that the run had brought about."""
+        """Set the optimum of each frame, given the queues that the run itself led to."""
         critic = QueueingCritic(table.constants["weights"], table.constants["parameters"])
         frames = zip(table["gain"], table["data_queue"], table["energy_queue"], strict=True)
         table.columns["optimal_objective"] = np.array(
@@ -121,9 +121,9 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     def summarize(self, task: Task[LyDROOConfig], table: Table) -> dict[str, Any]:
         """Return the key figures of queues, energy and objective, and whether queues are stable.
 
-        The steady state is the last half of the frames.
+        The second half of the frames is taken as the steady state.
         """
-        lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
+        lyapunov = task.config.scheme != MYOPIC  # the myopic scheme has another objective
         steady, weights = slice(len(table) // 2, None), table.constants["weights"]
         queue = table["data_queue"].mean(axis=1)
         found = key_figures.summarize(table, task.test_frames)
@@ -173,28 +173,28 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             return None
         if summary["stability"] == "undecided":
             return (
-                f"WARNING: the run has not converged: whether {summary['undecided_queues']} of its "
-                "queues are stable cannot be told; run more --frames"
+                "WARNING: the run is too short to decide whether "
+                f"{summary['undecided_queues']} of its queues are stable; run more --frames"
             )
         return (
-            "WARNING: queues grew through the last half of the run, "
-            f"{summary['unstable_data_queues']} of data and {summary['unstable_energy_queues']} "
-            "of energy: they are unstable, or the agent has not learned enough yet"
+            f"WARNING: {summary['unstable_data_queues']} data queues and "
+            f"{summary['unstable_energy_queues']} energy queues grew throughout the last half of "
+            "the run: they are unstable, or the agent has not learned enough yet"
         )
 
 
 def replay(
     config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
 ) -> tuple[QueueingMEC, dict[str, Any]]:
-    """Return an environment that plays these gains and arrivals, and the queues at its reset.
+    """Return an environment that plays these gains and arrivals, and the options of its reset.
 
-    The energy queues start with nu times the energy reserve.
+    The virtual energy queues start at nu times the energy reserve.
 
     Args:
         config: settings of the run.
         gains: channel gains `[T, N]`.
-        arrivals: `[T, N]`, Mbit.
-        weights: of the devices `[N]`.
+        arrivals: arrivals `[T, N]`, in Mbit.
+        weights: weights of the devices `[N]`.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -208,6 +208,6 @@ def replay(
 def upper_bound(
     critic: QueueingCritic, gain: Floats, data_queue: Floats, energy_queue: Floats
 ) -> float:
-    """Return an upper bound of the objective of a frame, as a rule tight to 1e-11."""
+    """Return an upper bound on a frame's objective, in Mbit^2; usually tight to 1e-11."""
     frame = QueueingFrame(critic, gain, data_queue, energy_queue)
     return certified_lyapunov_optimum(frame, max_nodes=MAX_NODES).upper_bound
