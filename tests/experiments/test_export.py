@@ -362,7 +362,7 @@ def test_an_unknown_format_and_a_run_with_queues_as_text_are_refused(
     assert stop.value.code == 2
     assert "invalid choice 'xls'" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], "txt"])
-    with pytest.raises(SystemExit, match="export .*lydroo.* as mat or csv"):
+    with pytest.raises(SystemExit, match=r"export .*lydroo.* as mat or csv"):
         cli.main()
 
 
