@@ -1,4 +1,4 @@
-"""Measure the speed of all parts, and print a report in Markdown.
+"""Measure the speed of everything, and print a report in Markdown.
 
 All figures are measured in the same run. It takes some minutes; other load on the machine distorts
 the figures.

@@ -247,7 +247,7 @@ class EdgeSystem:
         device.waiting.clear()
 
     def carry_out(self, device: Device, task: Task, rate: float | None) -> Process:
-        """Send a task at a rate (bit/s), then carry it out on the cores; locally if rate is None."""
+        """Send a task at a rate (bit/s) and carry it out on the cores; locally if rate is None."""
         try:
             if rate is None:
                 yield from device.processor.serve(task, task.cycles / LOCAL_SPEED, COMPUTE_POWER)

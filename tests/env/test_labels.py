@@ -41,7 +41,7 @@ def test_labels_are_optimal_and_their_allocation_earns_the_rate(labelled: Datase
     assert (labelled.weights == critic.weights).all()
 
 
-def test_the_check_finds_what_was_spoilt(labelled: Dataset) -> None:
+def test_the_check_finds_changed_decisions_and_rates(labelled: Dataset) -> None:
     decision, rate = labelled.decision.copy(), labelled.computation_rate.copy()
     decision[3] ^= 1
     rate[5] *= 1.01
@@ -53,7 +53,7 @@ def test_the_check_finds_what_was_spoilt(labelled: Dataset) -> None:
     assert checked.doubt.max() <= 1.01e-10
 
 
-def test_the_check_sees_allocations_that_cannot_be(labelled: Dataset) -> None:
+def test_the_check_finds_infeasible_allocations(labelled: Dataset) -> None:
     critic = WPMECCritic(default_weights(6))
     assert check_labels(labelled, critic).allocation_error.max() <= 1e-12
     offload_time, energy_time = labelled.offload_time.copy(), labelled.energy_time.copy()
@@ -65,8 +65,8 @@ def test_the_check_sees_allocations_that_cannot_be(labelled: Dataset) -> None:
     assert wrong.tolist() == [7, 9]
 
 
-def test_what_the_search_cannot_prove_in_time_is_in_doubt_not_wrong() -> None:
-    # Near-equal devices: the optimum is found by local search at once, its proof takes long.
+def test_a_label_not_proven_in_time_is_doubtful_not_wrong() -> None:
+    # Near-equal devices: local search finds the optimum at once, but its certificate takes long.
     rng = np.random.default_rng(0)
     critic = WPMECCritic(rng.uniform(0.99, 1.01, 40))
     hard = label(1e-5 * rng.uniform(0.99, 1.01, (1, 40)), critic, time_limit=0.0)

@@ -219,7 +219,9 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
-    with pytest.raises(ValueError, match=r"no run of droo run, .*: export it as mat or csv"):
+    with pytest.raises(
+        ValueError, match=r"txt needs a run of `droo run`, .* export .* as mat or csv"
+    ):
         exported(study, "txt")
 
 
@@ -324,7 +326,7 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: summary.json is of 60 frames, frames.csv holds 50"),
+        (cut_short, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
         (without_settings, "config.json must hold the settings, as config"),
         (with_another_place, "must have decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
@@ -337,7 +339,7 @@ def without_settings(run: Path) -> None:
         (lambda run: (run / "frames.csv").unlink(), "is not a run folder: it has no frames.csv"),
     ],
 )
-def test_a_damaged_run_is_told_by_the_command(
+def test_the_command_reports_a_damaged_run(
     damage: Any,
     message: str,
     run: Path,
@@ -438,7 +440,7 @@ def test_octave_draws_exported_runs(run: Path, queueing_run: Path, tmp_path: Pat
         assert picture.stat().st_size > 10_000
 
 
-def test_frames_made_in_octave_are_played_and_other_files_of_it_are_told(tmp_path: Path) -> None:
+def test_frames_made_in_octave_are_played_and_its_other_formats_refused(tmp_path: Path) -> None:
     names = ("frames", "queues", "text", "hdf5")
     frames, queues, text, hdf5 = (tmp_path / f"{name}.mat" for name in names)
     octave(
@@ -460,7 +462,7 @@ def test_frames_made_in_octave_are_played_and_other_files_of_it_are_told(tmp_pat
             read_gains(file)
 
 
-def test_a_file_of_matlab_7_3_is_told(tmp_path: Path) -> None:
+def test_a_file_of_matlab_7_3_is_refused(tmp_path: Path) -> None:
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     (tmp_path / "a.mat").write_bytes(header.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
     with pytest.raises(ValueError, match=r"a.mat is of MATLAB 7.3: save it with the option -v7"):

@@ -149,7 +149,7 @@ def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_p
     assert summary["stability"] == "stable"
     assert summary["largest_mean_energy"] <= 0.08
     assert summary["energy_budget_held"] == 1.0
-    assert summary["peak_data_queue"] < 68  # where the published runs stand after 6,000 frames
+    assert summary["peak_data_queue"] < 68  # the queue of the published runs after 6,000 frames
     assert summary["normalized_objective"] >= 0.999
 
 
@@ -204,13 +204,13 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
         ({"num_candidates": 0}, "num_candidates must be at least 1"),
     ],
 )
-def test_wrong_settings_are_told(tmp_path: Path, settings: Any, message: str) -> None:
+def test_wrong_settings_are_refused(tmp_path: Path, settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run_experiment(LyDROOConfig(**settings, results=tmp_path), progress=False)
     assert not any(tmp_path.iterdir())
 
 
-def test_the_command_line_tells_wrong_settings_without_a_traceback(tmp_path: Path) -> None:
+def test_the_command_reports_wrong_settings_without_a_traceback(tmp_path: Path) -> None:
     done = command("experiments.lydroo", "--arrival-rate", "nan", "--results", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("python -m experiments.lydroo: error: arrival_rate must be")
@@ -235,7 +235,7 @@ def test_runs_are_drawn_over_one_another(run: Path, tmp_path: Path) -> None:
     assert files[0].stat().st_size > 50_000
 
 
-def test_the_energy_budget_is_in_view_beside_little_energy(run: Path) -> None:
+def test_the_energy_axis_includes_the_budget_even_above_all_energies(run: Path) -> None:
     figure = figures.draw_figure({"a": load(run)}, SCHEMA, "queues")
     (ax,) = (ax for ax in figure.axes if "dashed" in ax.get_title(loc="left"))
     budget = next(line for line in ax.lines if line.get_linestyle() == "--")
