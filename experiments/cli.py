@@ -130,5 +130,5 @@ def _exit_codes(prog: str) -> Iterator[None]:
             cause = cause.__cause__
         if not isinstance(cause, KeyboardInterrupt):
             raise
-        print(f"{prog}: interrupted; what was not finished is not saved", file=sys.stderr)
+        print(f"{prog}: interrupted; unfinished results are not saved", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)

@@ -149,7 +149,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     """
     rest = load_config(folder)
     if "config" not in rest:
-        raise ValueError(f"{folder / 'config.json'} must hold the settings, as config")
+        raise ValueError(f"{folder / 'config.json'} must hold the settings under config")
     return {"config": rest.pop("config"), "provenance": rest}
 
 

@@ -28,9 +28,9 @@ def main(config: PretrainConfig) -> None:
     """Pre-train, save the result, and print its key figures."""
     folder = run(config)
     summary = load_summary(folder)
-    print(f"Epochs, of them the best               {summary['epochs']}, {summary['best_epoch']}")
+    print(f"Number of epochs, best epoch           {summary['epochs']}, {summary['best_epoch']}")
     print(f"Validation loss                        {summary['validation_loss']:.6f}")
-    print(f"Decisions of devices as labelled       {summary['accuracy']:.3%}")
+    print(f"Device decisions equal to the label    {summary['accuracy']:.3%}")
     print(f"Normalized rate of the own decision    {summary['own_normalized_rate']:.6f}")
     print(f"\nSaved in {folder}")
 

@@ -14,5 +14,7 @@ def device_weights(given: tuple[float, ...] | None, default: Floats) -> Floats:
     """
     weights = default if given is None else np.array(given)
     if len(weights) != len(default):
-        raise ValueError(f"weights must be as many as devices, {len(default)}, got {len(weights)}")
+        raise ValueError(
+            f"weights must have one entry per device, {len(default)}, got {len(weights)}"
+        )
     return weights

@@ -111,7 +111,7 @@ def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:
     except ValueError:
         decision = np.empty(0, np.int64)
     if decision.ndim != 2 or decision.shape[1] == 0 or decision.max() >= schema.places:
-        raise ValueError(f"{file} must have decisions such as 0110, one or more")
+        raise ValueError(f"{file} must have one or more decisions such as 0110, of equal length")
     return decision
 
 

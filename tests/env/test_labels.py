@@ -132,8 +132,8 @@ def test_the_published_labels_are_checked(capsys: pytest.CaptureFixture[str]) ->
     check.main(CheckConfig(data=published("data/data_10.mat"), jobs=2))
     printed = capsys.readouterr().out
     assert "decision is not optimal (by more than 3e-06): 15\n" in printed
-    assert "not what their decision earns (by more than 3e-06): 0\n" in printed
-    assert "undecided in the time allowed: 0\n" in printed
+    assert "not that of their decision (by more than 3e-06): 0\n" in printed
+    assert "neither confirmed nor refuted within the time limit: 0\n" in printed
     assert "frame  19650: by 1.82e-03" in printed
 
 
@@ -171,7 +171,7 @@ def test_an_interrupted_command_leaves_no_file(
     with pytest.raises(SystemExit) as exit_info:
         cli.main()
     assert exit_info.value.code == 130
-    assert "interrupted; what was not finished is not saved" in capsys.readouterr().err
+    assert "interrupted; unfinished results are not saved" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,7 +180,10 @@ def test_an_interrupted_command_leaves_no_file(
     [
         (["dataset", "absent/a.mat"], "there is no folder absent for a.mat"),
         (["dataset", "a.txt"], "a.txt must end in .mat or .npz"),
-        (["dataset", "a.mat", "--weights", "1", "--num-devices", "2"], "as many as devices, 2"),
+        (
+            ["dataset", "a.mat", "--weights", "1", "--num-devices", "2"],
+            "weights must have one entry per device, 2",
+        ),
         (["dataset", "a.mat", "--weights", "1", "-1"], "weights must be finite and in (0, inf]"),
         (["dataset", "a.mat", "--gap", "0"], "gap must be finite and in [1e-12, 1]"),
         (["dataset", "a.mat", "--time-limit", "-1"], "time_limit must be finite and in [0, inf]"),

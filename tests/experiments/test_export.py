@@ -327,8 +327,8 @@ def without_settings(run: Path) -> None:
     ("damage", "message"),
     [
         (cut_short, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
-        (without_settings, "config.json must hold the settings, as config"),
-        (with_another_place, "must have decisions such as 0110"),
+        (without_settings, "config.json must hold the settings under config"),
+        (with_another_place, "must have one or more decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
         (with_a_long_header, "frames.csv is damaged: field larger"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json must hold an object"),

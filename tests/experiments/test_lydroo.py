@@ -198,7 +198,7 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
         ({"energy_reserve": -1.0}, "energy_reserve must be finite and in"),
         ({"energy_budget": 0.0}, r"energy_budget must be finite and in \(0, inf\]"),
         ({"tradeoff": -1.0}, r"tradeoff must be finite and in \[0, inf\]"),
-        ({"weights": (1.0, 2.0), "num_devices": 3}, "weights must be as many as devices, 3"),
+        ({"weights": (1.0, 2.0), "num_devices": 3}, "weights must have one entry per device, 3"),
         ({"data": Path("x.mat"), "arrival_rate": 2.0}, "arrival_rate describes generated frames"),
         ({"features": ("height",)}, "features must be of gain,"),
         ({"num_candidates": 0}, "num_candidates must be at least 1"),

@@ -112,7 +112,7 @@ def play_compiled(
             if outcome == kernels.FAILED:
                 # The frame is repeated in Python, which raises the exact error.
                 droo.decide(of_block[t - begin], partial(critic.score, gains[t]))
-                raise AssertionError("a frame failed in compiled code alone")
+                raise AssertionError("a frame failed in compiled code but not in Python")
             if outcome == kernels.TRAIN:
                 agent.learn()
             seconds = time.perf_counter() - start

@@ -124,7 +124,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
         never = "not reached"
         return {
             "Devices N": summary["num_devices"],
-            "Frames (of them test frames)": (f"{summary['frames']:,} ({summary['test_frames']:,})"),
+            "Frames (test frames)": (f"{summary['frames']:,} ({summary['test_frames']:,})"),
             "Normalized rate, test frames": f"{summary['normalized_rate_test']:.6f}",
             "Optimal decisions, test frames": f"{summary['optimal_decision_fraction_test']:.2%}",
             "Frames until 0.99 / 0.999 (mean of 200)": (
