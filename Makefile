@@ -13,31 +13,31 @@ help: ## Show this help
 run: $(VENV)/.installed ## Train DROO online over 30,000 frames; figures go to results/ (options: ARGS="--seed 1")
 	$(BIN)/python -m experiments.droo $(ARGS)
 
-test: lint ## Lint, check the types, run the tests
+test: lint ## Check style and types, and run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-test-all: lint $(VENV)/.installed-all ## The same with the slow studies
+test-all: lint $(VENV)/.installed-all ## Check style and types, and run all tests, including the slow ones
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
 
-lint: $(VENV)/.installed-dev ## Lint and check the types only
+lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-reproduce: $(VENV)/.installed ## Run every study of the paper (ARGS="--scale smoke" for a quick look)
+reproduce: $(VENV)/.installed ## Run all studies (short runs: ARGS="--scale smoke")
 	$(BIN)/python -m experiments.reproduce $(ARGS)
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure the speed of the frame and of its parts
+bench: $(VENV)/.installed-dev ## Time a frame and its parts, each beside a baseline
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds \
 		--override-ini addopts= $(ARGS)
 
-report: $(VENV)/.installed-dev ## Measure all of it and print it as Markdown (some: ARGS="floor latency")
+report: $(VENV)/.installed-dev ## Measure the speed of everything and print a report (some sections: ARGS="floor latency")
 	$(BIN)/python -m benchmarks.report $(ARGS)
 
-clean: ## Delete the virtual environment, the caches and the build files; results/ stays
+clean: ## Delete the virtual environment, caches and build files, but not results/
 	rm -rf $(VENV) build dist site *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

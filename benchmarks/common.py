@@ -1,4 +1,4 @@
-"""What the sections of `python -m benchmarks.report` share: settings, runs, timing, Markdown."""
+"""Functions shared by the sections of `python -m benchmarks.report`: runs, timing, Markdown."""
 
 import copy
 import math
@@ -21,38 +21,38 @@ from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.table import Table
 
 Player = Callable[[DROO, Floats, Mapping[int, Floats], Table], Iterator[Block]]
-"""`experiments.problems.wpmec.experiment.play`, and those that it chooses from."""
+"""Type of `experiments.problems.wpmec.experiment.play` and of the functions that it calls."""
 
-ROUND_SECONDS = 2e-3  # long beside the clock's resolution and what timeit adds
-RUNS = 3  # of the same frames, of which the fastest counts
+ROUND_SECONDS = 2e-3  # long compared with the clock's resolution and the overhead of timeit
+RUNS = 3  # repetitions of the same frames; the fastest counts
 
 
 def main_settings(config: BenchConfig) -> DROOConfig:
-    """The main run: 30,000 frames with the published settings, ten devices unless recorded."""
+    """Return settings of the main run: 30,000 frames, published settings, by default N = 10."""
     return DROOConfig(preset="published", data=config.data, frames=config.some(30_000))
 
 
 class Run(NamedTuple):
-    """Frames that were played, and when: `seconds[i]` had passed after `frames[i]` of them."""
+    """Time course of a run: after `seconds[i]` seconds, `frames[i]` frames had been played."""
 
     frames: Floats
     seconds: Floats
 
     def us(self, first: int, end: int) -> float:
-        """Return the microseconds a frame from frame `first`, counted from 0, to before `end`."""
+        """Return the microseconds per frame for frames `first` to `end` - 1, counted from 0."""
         begin, stop = np.interp([first, end], self.frames, self.seconds)
         return float(stop - begin) / (end - first) * 1e6
 
 
 def timed(frames: Iterable[int]) -> Run:
-    """Time something that yields, from time to time, how many frames it has played."""
+    """Time an iterable that plays frames and yields the number of frames played so far."""
     start = time.perf_counter()
     marks = [(0.0, 0.0), *((played, time.perf_counter() - start) for played in frames)]
     return Run(*np.array(marks).T)
 
 
 def best_us(runs: Iterable[Run], first: int, end: int) -> float:
-    """Return the microseconds a frame of the run that was the fastest in these frames."""
+    """Return the microseconds per frame for frames `first` to `end` - 1 of the fastest run."""
     return min(run.us(first, end) for run in runs)
 
 
@@ -63,26 +63,27 @@ def frames_of(settings: DROOConfig) -> tuple[Floats, Floats]:
 
 
 def new_agent(settings: DROOConfig, num_devices: int) -> DROO:
-    """Return the agent of a run, as a run builds it."""
+    """Return the agent of a run with these settings."""
     return build(resolve(settings), num_devices, agent_seed(settings.seed))
 
 
 def new_table(*shape: int) -> Table:
-    """Return room for frames `[T, N]`."""
+    """Return an empty table for T frames of N devices."""
     return Table.empty(SCHEMA, *shape)
 
 
 def compile_frames(droo: DROO, gains: Floats, weights: Floats, player: Player = play) -> None:
-    """Play the first frame with a copy of the agent, and learn: all is compiled afterwards."""
+    """Compile all kernels: a copy of the agent plays one frame and makes a training step."""
     trial = copy.deepcopy(droo)
     for _ in player(trial, gains[:1], {0: weights}, new_table(1, gains.shape[1])):
         trial.agent.learn()
 
 
 def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, DROO]:
-    """Play a run, learning on; return when, its frames, and the agent afterwards.
+    """Play a run with training; return its time course, its frames, and the trained agent.
 
-    Neither building the agent nor compiling is in the time, as in `experiments.running.run.play`.
+    The time includes neither the construction of the agent nor compilation, as in
+    `experiments.running.run.play`.
     """
     gains, weights = frames_of(settings)
     num_frames, num_devices = gains.shape
@@ -93,28 +94,28 @@ def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, 
     return timed(block.end for block in played), columns, droo
 
 
-@cache  # several sections want the same
+@cache  # several sections use these runs
 def main_runs(config: BenchConfig) -> tuple[list[Run], Table, DROO]:
-    """Play the main run several times, which differ in time alone."""
+    """Play the main run `RUNS` times; return the time courses, the frames and the trained agent."""
     played = [play_once(main_settings(config)) for _ in range(RUNS)]
     return [run for run, _, _ in played], played[0][1], played[0][2]
 
 
 def seconds_a_call(call: Callable[[], object], rounds: int) -> Floats:
-    """Return the seconds that a call takes, from each of several rounds of many calls."""
+    """Return the mean seconds per call in each of several rounds of many calls `[rounds]`."""
     timer = timeit.Timer(call)
-    timer.timeit(1)  # compiles, fills caches
+    timer.timeit(1)  # warm-up: compiles, fills caches
     calls = math.ceil(ROUND_SECONDS / timer.timeit(1))
     return np.array(timer.repeat(rounds, calls)) / calls
 
 
 def median_us(call: Callable[[], object], rounds: int) -> float:
-    """Return the microseconds that a call takes, as the median of several rounds."""
+    """Return the microseconds per call, as the median of several rounds."""
     return float(np.median(seconds_a_call(call, rounds))) * 1e6
 
 
 def best_us_a_call(call: Callable[[], object], rounds: int) -> float:
-    """Return the microseconds that a call takes, as the best of several rounds."""
+    """Return the microseconds per call, as the best of several rounds."""
     return float(seconds_a_call(call, rounds).min()) * 1e6
 
 
@@ -127,7 +128,7 @@ def figure(value: float) -> str:
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str | float]]) -> str:
-    """Return a Markdown table; integers are written out, other numbers with three digits."""
+    """Return a Markdown table; integers in full, other numbers with three significant digits."""
 
     def line(cells: Iterable[str | float]) -> str:
         return f"| {' | '.join(map(cell, cells))} |"

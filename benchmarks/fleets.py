@@ -1,4 +1,4 @@
-"""The section of `python -m benchmarks.report` on fleets."""
+"""The section `fleet` of `python -m benchmarks.report`."""
 
 import copy
 import time
@@ -15,11 +15,11 @@ from experiments.configs import BenchConfig, DROOConfig, Preset
 from experiments.problems.wpmec.experiment import play, play_together
 
 SIZES = (2, 8, 64)
-ALONE = 8  # agents that play one after the other
+ALONE = 8  # agents that play one after the other, for the baseline
 
 
 class Setting(NamedTuple):
-    """What a fleet plays, and how many frames."""
+    """Settings that are measured: preset and number of frames, and their name in the table."""
 
     name: str
     preset: Preset
@@ -33,7 +33,7 @@ SETTINGS = (
 
 
 def fleet(config: BenchConfig) -> str:
-    """Return how many frames a second agents play one by one and as fleets."""
+    """Return the frames per second of agents one after the other, and as fleets."""
     rows: list[list[str | float]] = []
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     for setting in SETTINGS:
@@ -45,16 +45,17 @@ def fleet(config: BenchConfig) -> str:
                 speed = of_fleet(setting.preset, frames, size, device)
                 rows.append([setting.name, f"fleet of {size}, {device}", speed, speed / alone])
     return f"""\
-Frames a second of all agents together, N = 10, learning on, from the first frame on; one agent is
-the mean of {ALONE} that play one after the other. With the published settings a fleet is compiled
-and uses all cores; with the default ones it is torch's batched operations, on the threads that the
-machine section names, and both sides play the frames in which training is most frequent.
+Frames per second, summed over all agents; N = 10, with training, from the first frame on. The
+baseline is one agent: the mean of {ALONE} that play one after the other. With the published
+settings a fleet runs in compiled code on all cores. With the default settings it runs batched
+operations of torch, on the number of threads in the section on the machine; these first frames are
+those in which training is most frequent.
 
-{table(["", "", "frames a second", "over one agent"], rows)}"""
+{table(["", "", "frames per second", "ratio to one agent"], rows)}"""
 
 
 def members(preset: Preset, frames: int, size: int) -> tuple[list[DROO], Floats, Floats]:
-    """Return agents of different seeds, their gains `[B, T, N]` and the weights `[N]`."""
+    """Return B agents with different seeds, their gains `[B, T, N]` and the weights `[N]`."""
     agents, gains = [], []
     for seed in range(size):
         settings = DROOConfig(preset=preset, frames=frames, seed=seed)
@@ -65,7 +66,7 @@ def members(preset: Preset, frames: int, size: int) -> tuple[list[DROO], Floats,
 
 
 def of_agents_alone(preset: Preset, frames: int) -> float:
-    """Return the frames a second of one agent."""
+    """Return the frames per second of one agent."""
     agents, gains, weights = members(preset, frames, ALONE)
     compile_frames(agents[0], gains[0], weights)
     return frames_a_second(lambda: play_alone(agents, gains, weights), gains)
@@ -79,7 +80,7 @@ def play_alone(agents: Sequence[DROO], gains: Floats, weights: Floats) -> None:
 
 
 def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
-    """Return the frames a second of a fleet."""
+    """Return the frames per second of a fleet."""
     agents, gains, weights = members(preset, frames, size)
     interval = agents[0].agent.training_interval
     fleet_frames(copy.deepcopy(agents), gains[:, :interval], weights, device)  # compiles
@@ -87,14 +88,14 @@ def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
 
 
 def fleet_frames(agents: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
-    """Let agents play their frames together."""
+    """Let agents play their frames as a fleet."""
     tables = [new_table(*of_agent.shape) for of_agent in gains]
     for _ in play_together(agents, gains, {0: weights}, tables, device):
         pass
 
 
 def frames_a_second(play_all: Callable[[], None], gains: Floats) -> float:
-    """Return how many frames of gains `[B, T, N]` are played in a second."""
+    """Return the frames per second of `play_all`, which plays frames with gains `[B, T, N]`."""
     start = time.perf_counter()
     play_all()
     num_agents, num_frames, _ = gains.shape

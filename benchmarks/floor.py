@@ -1,4 +1,4 @@
-"""The section `floor` of `python -m benchmarks.report`: the least that a frame can take."""
+"""The section `floor` of `python -m benchmarks.report`: a lower bound on the time of a frame."""
 
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from env.wpmec.features import WPMEC_FEATURES, WPMECView
 from env.wpmec.kernels import allocation as wpmec_kernels
 from experiments.configs import BenchConfig
 
-CANDIDATES = 400  # of one call, beside which what it begins with is nothing
+CANDIDATES = 400  # minimum number per call, so that its fixed cost is negligible
 FORWARD_PASSES = 1000
 
 kernel = kernel_of(__file__, Path(mlp_kernels.__file__).parent)
@@ -39,7 +39,7 @@ def forward_passes(
     state: NDArray[np.float32],
     count: int,
 ) -> float:
-    """Pass a state forward so many times, and return a number that depends on all of them."""
+    """Make `count` forward passes; the sum keeps the compiler from removing the loop."""
     total = 0.0
     for _ in range(count):
         total += mlp_kernels.forward(weights, biases, state).sum()
@@ -47,7 +47,7 @@ def forward_passes(
 
 
 def floor(config: BenchConfig) -> str:
-    """Return the least that a frame of the main run can take, and what it takes."""
+    """Return a lower bound on the time of a frame of the main run, beside the measured time."""
     runs, columns, droo = main_runs(config)
     num_frames = len(columns)
     measured = best_us(runs, 0, num_frames)
@@ -56,7 +56,7 @@ def floor(config: BenchConfig) -> str:
     flops = training_flops(droo.agent)
     scored = float(columns["scored"].mean())
     each = {
-        f"training step, {flops / 1e6:.3g} MFLOP at the better rate": (
+        f"training step, {flops / 1e6:.3g} MFLOP at the higher rate": (
             1 / droo.agent.training_interval,
             flops / max(rates.values()) / 1e3,
         ),
@@ -67,17 +67,19 @@ def floor(config: BenchConfig) -> str:
     least = sum(us for _, _, us in parts.values())
     parts |= {"floor: their sum": (1.0, least, least), "measured": (1.0, measured, measured)}
     rows = ((name, *row, row[-1] / least) for name, row in parts.items())
-    header = ["", "times a frame", "us each", "us a frame", "over the floor"]
+    header = ["", "number per frame", "us each", "us per frame", "ratio to the floor"]
     return f"""\
-The floor counts the matrix products of training, the forward pass and the critic alone, at the
-rates that one thread reaches here: not Adam, the loss, the quantizer, the memory, or what lies
-between them. Rates and times are the best of {rounds} rounds.
+The floor is a lower bound on the time of a frame: it counts the matrix products of training, the
+forward pass and the critic, at the rates that one thread reaches on this machine. It leaves out
+Adam, the loss, the quantizer, the replay memory, and all overhead between the parts. Rates and
+times are the best of {rounds} rounds.
 
 {table(["matrix product, single precision", "GFLOP/s"], rates.items())}
 
-The forward pass is the project's, repeated in compiled code. A candidate's time is that of a call
-of the critic's kernel with at least {CANDIDATES}, divided; the median over frames. How many are
-scored is the mean of the main run. Measured is that run: {num_frames:,} frames, best of {RUNS}.
+The forward pass is this project's, repeated in compiled code. The time of a candidate is that of a
+call of the critic's kernel with at least {CANDIDATES} candidates, divided by their number; the
+median over frames. The number of candidates scored is the mean of the main run. The measured time
+is that of the main run: {num_frames:,} frames, best of {RUNS} runs.
 
 {table(header, rows)}"""
 
@@ -101,16 +103,17 @@ def product_rates(rounds: int) -> dict[str, float]:
 
 
 def training_flops(agent: MemoryDNN) -> int:
-    """Return the operations of a training step: products with the weights, forward and back."""
+    """Return the floating-point operations in the matrix products of a training step."""
     backend = agent.learner.backend
     assert isinstance(backend, CompiledMLP)
     sizes = [weight.size for weight in backend.layers()[0]]
-    # Forward, derivatives by the weights, and by the inputs of every layer but the first.
+    # The forward pass, the gradients of the weights, and those of the inputs of every layer but the
+    # first.
     return 2 * agent.batch_size * (2 * sum(sizes) + sum(sizes[1:]))
 
 
 def forward_us(agent: MemoryDNN, rounds: int) -> float:
-    """Return the microseconds of one forward pass, without Python's part of it."""
+    """Return the microseconds of one forward pass, without the overhead of calls from Python."""
     backend = agent.learner.backend
     assert isinstance(backend, CompiledMLP)
     state = np.ones(agent.net[0], np.float32)
@@ -119,7 +122,7 @@ def forward_us(agent: MemoryDNN, rounds: int) -> float:
 
 
 def candidate_us(config: BenchConfig, droo: DROO) -> float:
-    """Return the microseconds that one more candidate costs the critic."""
+    """Return the microseconds that the critic takes for one more candidate."""
     gains, weights = frames_of(main_settings(config))
     critic = WPMECCritic(weights)
     last = gains[-config.some(500) :: 5]
@@ -128,7 +131,8 @@ def candidate_us(config: BenchConfig, droo: DROO) -> float:
     times = []
     for gain, state in zip(last, seen, strict=True):
         chain = droo.agent.propose(state, len(gain) + 1).decisions.astype(np.int8)
-        # There and back, so that a candidate differs from one before in one device, as in a frame.
+        # The chain is traversed forward and backward, so that successive candidates differ in one
+        # device, as in a frame.
         around = np.concatenate([chain, chain[-2:0:-1]])
         decisions = np.tile(around, (CANDIDATES // len(around) + 1, 1))
         values = np.empty(len(decisions))

@@ -1,4 +1,4 @@
-"""The section `parts` of `python -m benchmarks.report`: what the parts of a frame take."""
+"""The section `parts` of `python -m benchmarks.report`: times of the parts of a frame."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -21,7 +21,7 @@ Call = Callable[[], object]
 
 
 def parts(config: BenchConfig) -> str:
-    """Return what the parts of a frame take, called from Python."""
+    """Return the times of the parts of a frame, called from Python."""
     rounds = config.some(200)
     agent = filled_agent()
     compared: dict[str, tuple[Call, Call, str]] = {
@@ -35,15 +35,15 @@ def parts(config: BenchConfig) -> str:
         rows.append([name, us, whose, by_them, by_them / us])
     alone = quantizers() | optima() | {"step of the environment, N = 10": step_of_environment()}
     return f"""\
-Medians of {rounds} rounds of calls from Python, N = 10 unless said otherwise; generated channels.
+Medians of {rounds} rounds of calls from Python, N = 10 unless stated otherwise; generated channels.
 
-{table(["", "us a call", "beside", "its us a call", "ratio"], rows)}
+{table(["", "us per call", "baseline", "baseline, us per call", "speedup"], rows)}
 
-{table(["", "us a call"], [(name, median_us(call, rounds)) for name, call in alone.items()])}"""
+{table(["", "us per call"], [(name, median_us(call, rounds)) for name, call in alone.items()])}"""
 
 
 def filled_agent() -> MemoryDNN:
-    """Return the published agent for ten devices, its memory full."""
+    """Return an agent with the published settings for ten devices and a full replay memory."""
     agent = build_agent(resolve(DROOConfig(preset="published")), 10, np.random.SeedSequence(0))
     rng = np.random.default_rng(0)
     for _ in range(agent.memory_size):
@@ -52,7 +52,7 @@ def filled_agent() -> MemoryDNN:
 
 
 def critics() -> tuple[Call, Call]:
-    """Return the critic of ten decisions, and the same plainly."""
+    """Return calls that score ten decisions: by the project's critic, and by the baseline."""
     gain, weights = default_channel(10).sample(np.random.default_rng(0), 1)[0], default_weights(10)
     decisions = np.random.default_rng(1).integers(0, 2, (10, 10))
     critic = WPMECCritic(weights)
@@ -63,7 +63,7 @@ def critics() -> tuple[Call, Call]:
 
 
 def forward_passes(agent: MemoryDNN) -> tuple[Call, Call]:
-    """Return the policy's relaxed decision, and the same by torch."""
+    """Return calls that compute a relaxed decision: by the agent, and by torch."""
     state = np.ones(agent.net[0])
     batch = torch.ones(1, agent.net[0])
 
@@ -75,7 +75,7 @@ def forward_passes(agent: MemoryDNN) -> tuple[Call, Call]:
 
 
 def training_steps(agent: MemoryDNN) -> tuple[Call, Call]:
-    """Return a training step, and the same by torch on a network of its own."""
+    """Return calls that make a training step: by the agent, and by torch on a copy of it."""
     network = MLP(agent.net, Layout(agent.net[-1], agent.features or (), 2))
     for copied, parameter in zip(network.parameters(), agent.model.parameters(), strict=True):
         copied.data.copy_(parameter.data)
@@ -90,7 +90,7 @@ def training_steps(agent: MemoryDNN) -> tuple[Call, Call]:
 
 
 def quantizers() -> dict[str, Call]:
-    """Return the quantizers, N = K = 10."""
+    """Return name -> call of each quantizer, N = K = 10."""
     relaxed, rng = np.random.default_rng(0).random(10), np.random.default_rng(1)
     return {
         "quantizer OP, K = 10": lambda: order_preserving(relaxed, 10),
@@ -100,12 +100,12 @@ def quantizers() -> dict[str, Call]:
 
 
 def optima() -> dict[str, Call]:
-    """Return the certified optimum of one frame after the other."""
+    """Return name -> call that computes the certified optimum of a frame."""
     return {f"certified optimum, N = {n}": optimum_of_frames(n) for n in (10, 30)}
 
 
 def optimum_of_frames(num_devices: int) -> Call:
-    """Return the certified optimum of a hundred frames, over and over."""
+    """Return a call that computes the certified optimum of one of a hundred frames in turn."""
     critic = WPMECCritic(default_weights(num_devices))
     gains = default_channel(num_devices).sample(np.random.default_rng(0), 100)
     frames = cycle([WPMECFrame(critic, gain) for gain in gains])
@@ -113,7 +113,7 @@ def optimum_of_frames(num_devices: int) -> Call:
 
 
 def step_of_environment() -> Call:
-    """Return a step of the environment."""
+    """Return a call that steps an environment."""
     env = WirelessPoweredMEC(10)
     env.reset(seed=0)
     decision = np.arange(10) % 2

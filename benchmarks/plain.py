@@ -1,7 +1,7 @@
-"""DROO's frame written plainly, by the algorithms of the published code: the speed is against it.
+"""The baseline for speed: a frame of DROO, written plainly with the published code's algorithms.
 
-The critic bisects [0, 999999999] down to 0.005 and calls Lambert's W for every device; the policy
-runs in eager torch; Adam is built anew at every training step. Only the benchmarks use this.
+The critic bisects [0, 999999999] down to a width of 0.005 and calls Lambert's W for every device;
+the policy runs in eager torch; Adam is rebuilt at every training step. Only benchmarks use it.
 """
 
 import math
@@ -20,7 +20,7 @@ LOCAL_FACTOR = (2.1 / 1e-26) ** (1 / 3) / 100
 
 
 def critic(gain: Floats, weights: Floats, decision: Ints) -> float:
-    """The weighted sum computation rate of one decision."""
+    """Return the weighted sum computation rate of one decision `[N]`, in bit/s."""
     local = sum(
         w * LOCAL_FACTOR * h ** (1 / 3)
         for w, h, x in zip(weights, gain, decision, strict=True)
@@ -51,7 +51,7 @@ def critic(gain: Floats, weights: Floats, decision: Ints) -> float:
 
 
 def coordinate_descent(gain: Floats, weights: Floats) -> Ints:
-    """The decision that the best single flip leads to, again and again, from all local."""
+    """Return the decision `[N]` reached from all local by the best single flip, while it helps."""
     best = np.zeros(len(gain), dtype=np.int64)
     rate = critic(gain, weights, best)
     while True:
@@ -63,7 +63,7 @@ def coordinate_descent(gain: Floats, weights: Floats) -> Ints:
 
 
 class Agent:
-    """The published policy and its training, order-preserving quantization, K adapting itself."""
+    """The published policy and its training, with order-preserving quantization and adaptive K."""
 
     def __init__(
         self, num_devices: int, inputs: int, hidden: tuple[int, int], training_interval: int
@@ -84,7 +84,7 @@ class Agent:
         self.rng = np.random.default_rng(0)
 
     def decide(self, state: Floats, score: Callable[[Ints], float], *, noisy: bool) -> Ints:
-        """One frame: the best of the candidates, remembered and now and then learned from."""
+        """Play one frame: return the best candidate, store it, and train if a step is due."""
         if self.frame and self.frame % 32 == 0:
             self.k = min(max(self.winners[-32:]) % self.k + 2, self.n)
         relaxed = self.model(torch.Tensor(state[None])).detach().numpy()[0]
@@ -101,7 +101,7 @@ class Agent:
         return candidates[best]
 
     def order_preserving(self, relaxed: Floats) -> list[Ints]:
-        """The K order-preserving candidates."""
+        """Return the K order-preserving candidates."""
         found = [(relaxed > 0.5).astype(np.int64)]
         for i in np.argsort(np.abs(relaxed - 0.5))[: self.k - 1]:
             above = relaxed > relaxed[i] if relaxed[i] > 0.5 else relaxed >= relaxed[i]
@@ -109,7 +109,7 @@ class Agent:
         return found
 
     def learn(self) -> None:
-        """One training step."""
+        """Make one training step."""
         rows = self.memory[self.rng.integers(min(self.frame, 1024), size=128)]
         optimizer = torch.optim.Adam(
             self.model.parameters(), 0.01, (0.09, 0.999), weight_decay=1e-4
@@ -122,11 +122,11 @@ class Agent:
 
 
 class DROO(Agent):
-    """The agent of wireless powered MEC."""
+    """The baseline's agent for wireless powered MEC."""
 
     def __init__(self, num_devices: int) -> None:
         super().__init__(num_devices, num_devices, (120, 80), 10)
 
     def step(self, gain: Floats, weights: Floats) -> None:
-        """One frame."""
+        """Play one frame."""
         self.decide(gain * 1e6, lambda x: critic(gain, weights, x), noisy=False)

@@ -1,7 +1,7 @@
-"""LyDROO's frame written plainly, by the algorithms of the published code: the speed is against it.
+"""The baseline for speed: a frame of LyDROO, written plainly with the published code's algorithms.
 
-The critic bisects the price of time down to 1 with Lambert's W for every device, and then calls a
-linear program for the rates. Only the benchmarks use this.
+The critic bisects the price of time to a width of 1, with Lambert's W for every device, and then
+solves a linear program for the rates. Only benchmarks use it.
 """
 
 import math
@@ -13,7 +13,7 @@ from scipy.special import lambertw
 from benchmarks.plain import Agent
 from droo_core.arrays import Floats, Ints
 
-EPS = 2 / (1.1 * math.log(2))  # Mbit/s a nat
+EPS = 2 / (1.1 * math.log(2))  # Mbit per nat
 NOISE = 2e6 * 10**-20.4
 MAX_POWER, MAX_FREQUENCY, CYCLES, KAPPA, V = 0.1, 300.0, 100.0, 1e-8, 20.0  # Mcycles
 
@@ -21,7 +21,7 @@ MAX_POWER, MAX_FREQUENCY, CYCLES, KAPPA, V = 0.1, 300.0, 100.0, 1e-8, 20.0  # Mc
 def critic(
     gain: Floats, data: Floats, energy_queue: Floats, weights: Floats, decision: Ints
 ) -> tuple[float, Floats, Floats]:
-    """The objective of one decision, the rates and the energies."""
+    """Return the objective of one decision `[N]`, the rates and the energies `[N]`."""
     n = len(gain)
     worth, price = data + V * weights, 10 * energy_queue
     rate, energy = np.zeros(n), np.zeros(n)
@@ -54,7 +54,7 @@ def critic(
 
 
 def nats_at(mu: float, snr: float, price: float) -> float:
-    """How many nats a second a device sends at a price of time."""
+    """Return the spectral efficiency (nat/s/Hz) at which a device sends at a price of time."""
     most = math.log1p(snr * MAX_POWER)
     if price == 0:
         return most
@@ -62,14 +62,14 @@ def nats_at(mu: float, snr: float, price: float) -> float:
 
 
 class LyDROO(Agent):
-    """The agent of MEC with queues, and these."""
+    """The baseline's agent for MEC with queues, and the queues."""
 
     def __init__(self, num_devices: int) -> None:
         super().__init__(num_devices, 3 * num_devices, (256, 128), 20)
         self.data, self.energy_queue = np.zeros(num_devices), np.zeros(num_devices)
 
     def step(self, gain: Floats, arrival: Floats, weights: Floats) -> None:
-        """One frame."""
+        """Play one frame."""
         frame = (gain, self.data, self.energy_queue, weights)
         state = np.hstack([gain * 1e10, self.data / 1e4, self.energy_queue / 1e4])
         decision = self.decide(state, lambda x: critic(*frame, x)[0], noisy=True)

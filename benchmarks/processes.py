@@ -1,4 +1,4 @@
-"""Sections of `python -m benchmarks.report` that start fresh processes: startup and memory."""
+"""The sections `startup` and `memory` of `python -m benchmarks.report`, which start processes."""
 
 import os
 import subprocess
@@ -41,12 +41,13 @@ play_once(main_settings(BenchConfig(data=Path(*data) if data else None, quick=qu
 tell()
 """
 
-# Linux counts to a process's peak what its parent held when it began: a small one goes between.
+# On Linux the peak memory of a process includes that of its parent when it was started, so a small
+# process in between starts the one that is measured.
 BETWEEN = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
 
 
 def startup(config: BenchConfig) -> str:
-    """Return how long it takes to begin."""
+    """Return the times of imports, of the help, and of the first frames of a process."""
     rounds = 1 if config.quick else 3
     commands = {
         '`python -c "pass"`': ("-c", "pass"),
@@ -57,21 +58,21 @@ def startup(config: BenchConfig) -> str:
     begun = [(name, best_seconds(rounds, *command)) for name, command in commands.items()]
     with tempfile.TemporaryDirectory() as folder:
         empty, *filled = (first_use(folder) for _ in range(1 + rounds))
-    names = ("a frame and a training step, compiled", "then the certified optimum of a frame")
+    names = ("a frame and a training step, compiled", "afterwards the certified optimum of a frame")
     used = zip(names, empty, map(min, zip(*filled, strict=True)), strict=True)
     return f"""\
-Fresh processes, best of {rounds}.
+New processes, best of {rounds}.
 
 {table(["", "s"], begun)}
 
-First use in a fresh process, the project's imports not counted: with an empty cache of machine
-code, once; and with the cache filled, best of {rounds}.
+First use in a new process, without the time of imports: with an empty cache of machine code,
+measured once; and with a full cache, best of {rounds}.
 
-{table(["", "cache empty, s", "cache filled, s"], used)}"""
+{table(["", "cache empty, s", "cache full, s"], used)}"""
 
 
 def best_seconds(rounds: int, *arguments: str) -> float:
-    """Return how long Python takes with these arguments."""
+    """Return the shortest time, in s, that Python takes with these arguments."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -81,12 +82,12 @@ def best_seconds(rounds: int, *arguments: str) -> float:
 
 
 def first_use(cache_folder: str) -> list[float]:
-    """Return the seconds of the first frame, and then of the first optimum, of a process."""
+    """Return the seconds of the first frame of a new process, and then of the first optimum."""
     return [float(line) for line in output_of("-c", TELL_FIRST_USE, cache=cache_folder).split()]
 
 
 def tell_first_use() -> None:
-    """Print what `first_use` returns."""
+    """Measure and print the two times that `first_use` returns."""
     settings = DROOConfig(preset="published", frames=2)
     gains, weights = frames_of(settings)
     droo = new_agent(settings, len(weights))
@@ -100,10 +101,10 @@ def tell_first_use() -> None:
 
 def memory(config: BenchConfig) -> str:
     """Return the peak memory of the packages and of the main run."""
-    # The cache of machine code must be filled: compiling takes memory, but only once.
+    # Fills the cache of machine code: compilation needs memory, but only once.
     play_once(main_settings(BenchConfig(quick=True)))
     data = [] if config.data is None else [str(config.data.absolute())]
-    # Linux tells KiB, macOS bytes.
+    # ru_maxrss is in KiB on Linux, in bytes on macOS.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     lines = output_of("-c", BETWEEN, "-c", PEAKS, str(config.quick), *data).split()
     peaks = [int(line) / unit for line in lines]
@@ -116,18 +117,18 @@ def memory(config: BenchConfig) -> str:
         f"after the main run, {frames:,} frames",
     )
     return f"""\
-Peak resident memory of one fresh process, from step to step, measured once; the machine code comes
-from the cache.
+Peak resident memory of one new process after each step, measured once; the machine code comes from
+the cache.
 
-{table(["", "peak, MiB", "more than before, MiB"], zip(names, peaks, more, strict=True))}"""
+{table(["", "peak, MiB", "increase, MiB"], zip(names, peaks, more, strict=True))}"""
 
 
 def output_of(*arguments: str, cache: str | None = None) -> str:
-    """Run a fresh Python with these arguments in the project's folder, and return what it prints.
+    """Run a new Python process in the project's folder, and return its output.
 
     Args:
-        arguments: of Python.
-        cache: a folder for the machine code, in place of the usual ones.
+        arguments: command-line arguments of Python.
+        cache: folder for the cache of machine code; None uses the default.
     """
     environment = os.environ | ({} if cache is None else {"NUMBA_CACHE_DIR": cache})
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""The section of `python -m benchmarks.report` on multi-slot MEC with queues."""
+"""The section `queues` of `python -m benchmarks.report`, on multi-slot MEC with queues."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 
 
 def queues(config: BenchConfig) -> str:
-    """Return the time of a frame of LyDROO and of its critic, against N, and both plainly."""
+    """Return the times of a frame of LyDROO and of its critic at several N, and of the baseline."""
     rows: list[list[str | float]] = []
     for_plain, for_ours = config.some(100), config.some(2000)
     for num_devices in (10, 20, 30):
@@ -38,13 +38,15 @@ def queues(config: BenchConfig) -> str:
             ours = best_us(runs, 0, for_ours)
             row += [ours, plainly / best_us(runs, 0, for_plain)]
         rows.append(row)
-    header = ["N", f"plain, first {for_plain}, us a frame"]
+    header = ["N", f"plain, first {for_plain}, us per frame"]
     for name in SETTINGS:
-        header += [f"{name}, first {for_ours:,}, us a frame", f"plain over this, first {for_plain}"]
+        header += [
+            f"{name}, first {for_ours:,}, us per frame",
+            f"speedup over plain, first {for_plain}",
+        ]
     return f"""\
-Frames of `python -m experiments.lydroo`, learning on, 3 Mbit a device and frame, best of {RUNS}
-runs; plain is `benchmarks/plain_queueing.py`, the published algorithms written plainly, played once
-on the same gains and arrivals.
+Frames of `python -m experiments.lydroo`, with training, 3 Mbit per device and frame, best of {RUNS}
+runs. The baseline *plain*, `benchmarks/plain_queueing.py`, plays the same gains and arrivals once.
 
 {table(header, rows)}
 
@@ -52,11 +54,11 @@ on the same gains and arrivals.
 
 
 def critics(config: BenchConfig) -> str:
-    """Return the time of the critic and of the optimal decision."""
+    """Return the times of the critic and of the optimal decision."""
     rows = [critic_times(num_devices, config.some(100)) for num_devices in (10, 30, 100)]
-    header = ["N", "plain, us", "this, us", "plain over this", "optimal decision, us"]
+    header = ["N", "plain, us", "critic, us", "speedup over plain", "optimal decision, us"]
     return f"""\
-The critic, 10 random decisions in one call, and the search for the optimal decision; medians.
+Medians: the critic with 10 random decisions in one call, and the search for the optimal decision.
 
 {table(header, rows)}"""
 
@@ -79,7 +81,7 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
 
 
 def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
-    """Play the first frames of a run, after compilation."""
+    """Play the first frames of a run after a warm-up, and return their time course."""
     experiment = experiment_of(settings)
     task = replace(experiment.prepare(resolve(settings), progress=False), num_frames=num_frames)
     warm_up(experiment, task)
@@ -87,7 +89,7 @@ def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
 
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:
-    """Play the first frames plainly."""
+    """Play the first frames with the baseline, and return their time course."""
     gains, arrivals, weights = make_frames(settings)
 
     def play(last: int) -> Iterator[int]:
@@ -97,5 +99,5 @@ def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:
             agent.step(gains[t], arrivals[t], weights)
             yield t + 1
 
-    timed(play(20))  # with the first training step, at which torch imports more
+    timed(play(20))  # warm-up up to the first training step, at which torch imports modules
     return timed(play(num_frames))

@@ -1,9 +1,9 @@
-"""Measure the speed of everything, and print it as Markdown.
+"""Measure the speed of everything, and print a report in Markdown.
 
-Every figure is measured in that run, none is kept from another. It takes some minutes; other work
-on the machine makes the figures worse.
-`python -m benchmarks.report`, `droo bench` or `make report`; `droo bench floor latency` for some
-sections alone, `--help` for the options.
+All figures are measured in the same run. It takes some minutes; other load on the machine distorts
+the figures.
+`python -m benchmarks.report`, `droo bench` and `make report` print all sections; `droo bench floor
+latency` prints these two; `--help` shows the options.
 """
 
 import os
@@ -27,25 +27,25 @@ from experiments.cli import run_module
 from experiments.configs import BenchConfig, SectionName
 
 INTRODUCTION = """\
-Printed by `{command}`; nothing is written by hand. Each section
-names the command that measures it alone. Ratios to *plain* are to `benchmarks/plain.py`, with
-queues to `benchmarks/plain_queueing.py`: the published algorithms written plainly, measured in the
-same run. `make bench` times small parts beside one another."""
+Output of `{command}`, not edited by hand. Each section begins
+with the command that measures it alone. The baseline, called *plain*, is `benchmarks/plain.py`, and
+for queues `benchmarks/plain_queueing.py`: straightforward implementations of the published
+algorithms, measured in the same run. `make bench` compares small parts."""
 
 
 def main(config: BenchConfig) -> None:
     """Print the sections, each as soon as it is measured."""
-    torch.set_num_threads(1)  # as in every experiment: a second one only costs
+    torch.set_num_threads(1)  # as in the experiments: more threads slow down small networks
     print(f"# Speed\n\n{INTRODUCTION.format(command=config.command())}")
     if config.quick:
-        print("\n**With `--quick`, so these figures mean nothing.**")
+        print("\n**Measured with `--quick`: these figures are meaningless.**")
     for name in config.only or get_args(SectionName):
         title, measure = SECTIONS[name]
         print(f"\n## {title}\n\n`{config.command(name)}`\n\n{measure(config)}", flush=True)
 
 
 def machine(_: BenchConfig) -> str:
-    """Return what everything is measured on."""
+    """Return a table that describes the machine and the versions of packages."""
     rows = {
         "processor": processor(),
         "cores": str(os.cpu_count()),
@@ -54,7 +54,7 @@ def machine(_: BenchConfig) -> str:
         **{name: version(name) for name in ("numpy", "numba", "torch")},
         "threads of torch": str(torch.get_num_threads()),
     }
-    return table(["", "here"], rows.items())
+    return table(["", "value"], rows.items())
 
 
 def processor() -> str:

@@ -1,4 +1,4 @@
-"""Sections of `python -m benchmarks.report` that play frames."""
+"""The sections `frames`, `scaling` and `latency` of `python -m benchmarks.report`."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ Windows = Sequence[tuple[int, int]]
 
 
 def frames(config: BenchConfig) -> str:
-    """Return the time of a frame: the main run, the first frames at several N, and both plainly."""
+    """Return the times of a frame in the main run and at several N, and of the baseline."""
     early, late = (0, config.some(300)), (config.some(1000), config.some(1300))
     windows = [early, late]
     by_plain = [plain_run(*frames_of(main_settings(config)), late[1])]
@@ -44,13 +44,13 @@ def frames(config: BenchConfig) -> str:
         "published settings, frame by frame": one_by_one,
         "default settings": best,
     }
-    header = ["", "frames played", "all of them, us a frame"]
+    header = ["", "frames played", "all frames, us per frame"]
     for first, end in windows:
-        header += [f"frames {first + 1:,} to {end:,}, us a frame", "plain over this"]
+        header += [f"frames {first + 1:,} to {end:,}, us per frame", "speedup over plain"]
     return f"""\
-The main run, {main_settings(config).frames:,} frames, learning on, and shorter ones; each figure is
-the best of {RUNS} runs. Plain is `benchmarks/plain.py`, the published algorithms written plainly,
-on the same gains, played once. It is compared over the same frames alone: its K shrinks too.
+The main run of {main_settings(config).frames:,} frames with training, and shorter runs; best of
+{RUNS} runs. The baseline *plain* plays the same gains once. Speedups compare the same frames of
+both, because K, and with it the time of a frame, decreases during a run.
 
 {table(header, ((name, *ratios(runs, by_plain, windows)) for name, runs in every.items()))}
 
@@ -58,7 +58,7 @@ on the same gains, played once. It is compared over the same frames alone: its K
 
 
 def ratios(runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows) -> Iterator[float]:
-    """Yield how many frames were played, their time, and of each window the time and the ratio."""
+    """Yield the number of frames, their time, and for each window the time and the speedup."""
     num_frames = int(runs[0].frames[-1])
     yield num_frames
     yield best_us(runs, 0, num_frames)
@@ -68,7 +68,7 @@ def ratios(runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows) -> It
 
 
 def first_frames(config: BenchConfig) -> str:
-    """Return the time of the first frames at several N."""
+    """Return the times of the first frames at several N."""
     rows: list[list[str | float]] = []
     for_plain, for_ours = config.some(60), config.some(600)
     for num_devices in (10, 20, 30):
@@ -78,17 +78,23 @@ def first_frames(config: BenchConfig) -> str:
         ours = [best_us(runs, 0, for_ours), best_us(runs, 0, for_plain)]
         plainly = by_plain.us(0, for_plain)
         rows.append([str(num_devices), *ours, plainly, plainly / ours[1]])
-    first = f"first {for_plain}, us a frame"
-    header = ["N", f"first {for_ours}, us a frame", first, f"plain, {first}", "plain over this"]
+    first = f"first {for_plain}, us per frame"
+    header = [
+        "N",
+        f"first {for_ours}, us per frame",
+        first,
+        f"plain, {first}",
+        "speedup over plain",
+    ]
     return f"""\
-The first frames, in which K is large: published settings, compiled, best of {RUNS} runs; generated
-channels. Plain is played once.
+The first frames, in which K is large: published settings, compiled frames, best of {RUNS} runs;
+generated channels. The baseline plays them once.
 
 {table(header, rows)}"""
 
 
 def plain_run(gains: Floats, weights: Floats, num_frames: int) -> Run:
-    """Play the first frames plainly."""
+    """Play the first frames with the baseline, and return their time course."""
 
     def play(last: int) -> Iterator[int]:
         torch.manual_seed(0)
@@ -97,12 +103,12 @@ def plain_run(gains: Floats, weights: Floats, num_frames: int) -> Run:
             agent.step(gain, weights)
             yield t + 1
 
-    timed(play(10))  # with the first training step, at which torch imports more
+    timed(play(10))  # warm-up up to the first training step, at which torch imports modules
     return timed(play(num_frames))
 
 
 def scaling(config: BenchConfig) -> str:
-    """Return how the time of a frame grows with N."""
+    """Return the time of a frame against N, and its growth."""
     early = (0, config.some(64))
     late = (config.some(400), config.some(600))
     rows: list[list[str | float]] = []
@@ -116,20 +122,21 @@ def scaling(config: BenchConfig) -> str:
         rows.append(row)
     times = {n: (float(row[1]), float(row[3])) for n, row in zip(SIZES, rows, strict=True)}
     names = [f"frames {first + 1} to {end}" for first, end in (early, late)]
-    header = ["N", *(f"{name}, {what}" for name in names for what in ("us a frame", "mean K"))]
+    header = ["N", *(f"{name}, {what}" for name in names for what in ("us per frame", "mean K"))]
     return f"""\
-Published settings, compiled frames, learning on, best of {RUNS} runs; generated channels. At first
-K is N; later it has adapted, to other values at other N, which is part of the growth.
+Published settings, compiled frames, with training, best of {RUNS} runs; generated channels. At the
+start K equals N; later it has adapted to a value that depends on N, which contributes to the
+growth.
 
 {table(header, rows)}
 
-The same as growth: the exponent is log(time ratio) / log(ratio of N).
+The growth of these times: the exponent is log(time ratio) / log(ratio of N).
 
 {growth(times, names)}"""
 
 
 def growth(times: dict[int, tuple[float, float]], names: Sequence[str]) -> str:
-    """Return by how much the times grow between neighbouring N, and from 100 to 1,000."""
+    """Return the growth of the times between neighbouring N, and from 100 to 1,000."""
     header = ["N", *(f"{name}, {what}" for name in names for what in ("time ratio", "exponent"))]
     rows: list[list[str | float]] = []
     for fewer, more in [*itertools.pairwise(SIZES), (100, 1000)]:
@@ -141,22 +148,22 @@ def growth(times: dict[int, tuple[float, float]], names: Sequence[str]) -> str:
 
 
 def latency(config: BenchConfig) -> str:
-    """Return how long a decision lets the devices wait."""
+    """Return the latency of a decision, with training in the decision and after it."""
     rows: list[list[str | float]] = []
     for name, learn_later in {"learning in `decide`": False, "`learn_later=True`": True}.items():
         us = decision_us(config, learn_later=learn_later)
         rows.append([name, len(us), *map(float, np.percentile(us, [50, 99, 99.9]))])
     header = ["", "decisions", "p50, us", "p99, us", "p99.9, us"]
     return f"""\
-`DROO.decide` called from Python in the environment, published settings, after a warm-up of
-{config.some(3000):,} frames. Percentiles of single calls in one run. With `learn_later` training
-steps fall between decisions and are not in the time.
+Times of single calls of `DROO.decide` from Python in one run, published settings, after a warm-up
+of {config.some(3000):,} frames. With `learn_later` the training steps run between decisions and are
+not included.
 
 {table(header, rows)}"""
 
 
 def decision_us(config: BenchConfig, *, learn_later: bool) -> Floats:
-    """Return how long each decision after the warm-up took, in microseconds."""
+    """Return the duration of each decision after the warm-up, in microseconds."""
     settings = main_settings(config)
     gains, weights = frames_of(settings)
     droo = new_agent(settings, len(weights))

@@ -1,7 +1,7 @@
-"""Speed of the frame and of its parts: `make bench`.
+"""Speed of a frame and of its parts: `make bench`.
 
-Rows of one group are comparable, and the figure in brackets is the ratio to the fastest. Where a
-group has a `plain` row, that is `benchmarks/plain.py`, measured in the same run.
+Rows of one group are comparable; the figure in brackets is the ratio to the fastest. A row `plain`
+is the baseline `benchmarks/plain.py`, measured in the same run.
 """
 
 import sys
@@ -25,11 +25,11 @@ from experiments.simulation import simulate
 
 torch.set_num_threads(1)
 Quantizer = Callable[[NDArray[np.float64], int], NDArray[np.int64]]
-WARM_UP = 3000  # frames until K has settled
+WARM_UP = 3000  # frames, after which K has settled
 
 
 def frames(num_devices: int, preset: Preset = "published") -> Iterator[None]:
-    """Play frames for ever: decide, learn, step."""
+    """Play frames endlessly: decide, learn, step."""
     config = resolve(DROOConfig(preset=preset))
     agent = build(config, num_devices, np.random.SeedSequence(0))
     env = WirelessPoweredMEC(num_devices, features=config.features or ())
@@ -38,12 +38,12 @@ def frames(num_devices: int, preset: Preset = "published") -> Iterator[None]:
 
 
 def best_frames(num_devices: int) -> Iterator[None]:
-    """The same with the default settings, which learn within hundreds of frames."""
+    """Play frames with the default settings, which learn within hundreds of frames."""
     return frames(num_devices, "best")
 
 
 def plain_frames(num_devices: int) -> Iterator[None]:
-    """The same, written plainly."""
+    """Play frames with the baseline."""
     agent, channel = plain.DROO(num_devices), default_channel(num_devices)
     weights, rng = default_weights(num_devices), np.random.default_rng(0)
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def plain_frames(num_devices: int) -> Iterator[None]:
 def test_ten_early_frames(
     benchmark: BenchmarkFixture, kind: Callable[[int], Iterator[None]], num_devices: int
 ) -> None:
-    """Ten frames with their training, from the first frames of a run."""
+    """Time ten of the first frames of a run, with training."""
     benchmark.group = f"ten of the first 300 frames, N = {num_devices}"
     play = kind(num_devices)
     benchmark.pedantic(lambda: [next(play) for _ in range(10)], rounds=30, warmup_rounds=1)
@@ -139,7 +139,7 @@ def test_quantizer(benchmark: BenchmarkFixture, name: str) -> None:
 
 
 def filled(policy: str, num_devices: int = 10) -> MemoryDNN:
-    """An agent with a full memory."""
+    """Return an agent with a full replay memory."""
     config = resolve(DROOConfig(policy=policy))
     features, hidden = config.features or (), config.hidden or ()
     net = [len(features) * num_devices, *hidden, num_devices]

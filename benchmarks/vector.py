@@ -1,4 +1,4 @@
-"""The section of `python -m benchmarks.report` on vector environments."""
+"""The section `vector` of `python -m benchmarks.report`, on vector environments."""
 
 import time
 
@@ -14,28 +14,28 @@ PROBLEMS = {"wireless powered MEC": "WPMEC-v0", "MEC with queues": "QueueingMEC-
 
 
 def vector(config: BenchConfig) -> str:
-    """Return how many decisions a second the vector environments carry out."""
+    """Return the decisions per second of the vector environments."""
     rows: list[list[str | float]] = []
     for name, problem in PROBLEMS.items():
         together = decisions_a_second(problem, "sync", config.some(30))
         native = decisions_a_second(problem, "vector_entry_point", config.some(640))
         rows.append([name, together, native, native / together])
-    header = ["device-decisions a second", "SyncVectorEnv", "native", "native over Sync"]
+    header = ["device decisions per second", "SyncVectorEnv", "native", "speedup"]
     return f"""\
-{NUM_ENVS} environments of {NUM_DEVICES} devices each, random decisions, in one process: as
-`gymnasium.vector.SyncVectorEnv` puts single ones together, and the native ones, which return the
-same, bit for bit. Best of {RUNS} runs.
+{NUM_ENVS} environments of {NUM_DEVICES} devices each, random decisions, in one process. The
+baseline is `gymnasium.vector.SyncVectorEnv`, which steps single environments; the native vector
+environment returns the same values bit for bit. Best of {RUNS} runs.
 
 {table(header, rows)}"""
 
 
 def decisions_a_second(problem: str, mode: str, num_steps: int) -> float:
-    """Return how many decisions of one device a second a vector environment carries out."""
+    """Return the device decisions (environments x devices x steps) per second of one kind."""
     made = gymnasium.make_vec(problem, NUM_ENVS, mode, num_devices=NUM_DEVICES)
     made.reset(seed=0)
     rng = np.random.default_rng(0)
     actions = rng.integers(0, 2, (16, NUM_ENVS, NUM_DEVICES), dtype=np.int8)
-    made.step(actions[0])  # compiles
+    made.step(actions[0])  # warm-up: compiles the kernels
     seconds = []
     for _ in range(RUNS):
         start = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A problem of your own: tasks with deadlines, delay and energy, one band and one server for all.
+"""A custom problem: tasks with deadlines, delay and energy; all devices share a band and a server.
 
 Run it with `python examples/custom_environment.py`. It checks the problem, trains DROO on it, and
-compares with the optimum of every frame, which is found by scoring all decisions.
+compares DROO with the optimum of every frame, which is found by scoring all decisions.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ Ints = NDArray[np.int64]
 
 BAND, POWER, NOISE = 4e6, 0.1, 1e-20  # Hz, W, W/Hz
 SPEED, SERVER_SPEED = 1e9, 10e9  # cycles/s of a device and of the server
-ENERGY = 1e-27  # of a cycle, over the speed squared: J/(cycle/s)^2
-LATE = 1.0  # what a missed deadline costs, as much as a second or a joule
+ENERGY = 1e-27  # J/(cycle/s)^2: the energy of a cycle is this times the speed squared
+LATE = 1.0  # cost of a missed deadline; a second and a joule cost 1 each
 
 NUM_DEVICES, NUM_FRAMES, EARLY = 10, 600, 200
 
 
 class DeadlineOffloading:
-    """Each device has a task a frame: it costs delay (s), energy (J), and more if it is late."""
+    """Each device has one task per frame; it costs delay (s), energy (J), and `LATE` if late."""
 
     features = ("local_time", "remote_time", "deadline")
 
@@ -43,7 +43,7 @@ class DeadlineOffloading:
         return self._next_frame(), reward, False, False, {}
 
     def score(self, decisions: Ints) -> Floats:
-        """Return minus the cost `[K]` of decisions `[K, N]`; those who offload share all."""
+        """Return minus the cost `[K]` of decisions `[K, N]`; offloading devices share the band."""
         sharing = decisions.sum(axis=1, keepdims=True)
         delay = np.where(decisions, sharing * self.remote_time, self.local_time)
         energy = np.where(decisions, sharing * self.upload_time * POWER, self.local_energy)
@@ -64,7 +64,7 @@ class DeadlineOffloading:
 
 
 def play(problem: DeadlineOffloading, droo: DROO, seed: int) -> tuple[dict[str, Floats], float]:
-    """Let DROO learn; return the costs `[T]` of it and others, and how many decisions it scored."""
+    """Train DROO; return name -> costs `[T]` of DROO and schemes, and the mean decisions scored."""
     schemes = {
         "optimum": full_enumeration,
         "coordinate descent": coordinate_descent,
@@ -86,7 +86,7 @@ def play(problem: DeadlineOffloading, droo: DROO, seed: int) -> tuple[dict[str, 
 
 
 def main() -> None:
-    """Check the problem, play, and print how far above the optimum everything costs."""
+    """Check the problem, play, and print the relative excess of all costs over the optimum."""
     problem = DeadlineOffloading(NUM_DEVICES)
     seen = check_problem(problem)
     print(

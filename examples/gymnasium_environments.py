@@ -1,7 +1,7 @@
-"""The problems as Gymnasium environments: DROO in one, pictures, and 256 at once.
+"""The problems as Gymnasium environments: DROO, rendering, and 256 environments at once.
 
-`python examples/gymnasium_environments.py [folder]` takes seconds; the pictures go to the folder,
-`results` by default.
+`python examples/gymnasium_environments.py [folder]` takes a few seconds, and writes pictures to the
+folder, by default `results`.
 """
 
 import sys
@@ -20,7 +20,7 @@ from env.schemes import certified_optimum, lyapunov_optimum, optimum
 
 
 def learn() -> None:
-    """Let DROO decide in 1,000 frames, and compare with the optimum of each."""
+    """Train DROO for 1,000 frames, and compare it with the optimum of each frame."""
     mec: Any = gymnasium.make("WPMEC-v0", num_devices=10).unwrapped
     droo = DROO(MemoryDNN([10, 120, 80, 10], seed=0))
     mec.reset(seed=0)
@@ -35,7 +35,7 @@ def learn() -> None:
 
 
 def draw(problem: str, scheme: Callable[[Any], Any], file: Path) -> None:
-    """Carry out a scheme's decisions in five frames, and draw the last."""
+    """Carry out a scheme's decisions in five frames, and render the last frame to a file."""
     mec: Any = gymnasium.make(problem, render_mode="rgb_array")
     mec.reset(seed=0)
     for _ in range(5):
@@ -49,16 +49,16 @@ def step_many() -> None:
     vector = gymnasium.make_vec("WPMEC-v0", num_envs=256, num_devices=10)
     vector.reset(seed=0)
     decisions = vector.action_space.sample()
-    vector.step(decisions)  # compiles
+    vector.step(decisions)  # warm-up: compiles the kernels
     start = time.perf_counter()
     for _ in range(200):
         vector.step(decisions)
     speed = 200 * decisions.size / (time.perf_counter() - start)
-    print(f"256 at once: {speed / 1e6:.1f} million device-decisions a second")
+    print(f"256 environments: {speed / 1e6:.1f} million device decisions per second")
 
 
 def main(folder: Path) -> None:
-    """Show all of it."""
+    """Run all parts of the example."""
     learn()
     folder.mkdir(parents=True, exist_ok=True)
     draw("WPMEC-v0", optimum, folder / "render_wpmec.png")

@@ -1,12 +1,13 @@
-"""The agent inside ns-3: who of ten mobile Wi-Fi stations offloads, ten times a second.
+"""The agent in ns-3: ten times per second it decides which of ten mobile Wi-Fi stations offload.
 
     python examples/ns3_offloading.py
 
-The stations walk about an access point, and their channels fade. At the start of a frame each has
-the same number of packets of a task: it sends them to the server behind the access point, or
-computes locally, at a speed of its own. Packets that are not through when the frame ends are lost.
-What the agent is asked with (`Frame.score`) is a model of the air in a few lines; what is
-compared is what the simulated server received. Takes a minute, a third of it to load ns-3.
+The stations walk around an access point, and their channels fade. At the start of a frame each
+station has a task of the same number of packets: it sends them to the server behind the access
+point, or computes the task locally, at a speed of its own. Packets that have not arrived at the end
+of the frame are lost. The critic (`Frame.score`) is a simple model of the shared channel; the
+schemes are compared by the bits that the simulated server received. The example takes a minute, a
+third of it to load ns-3.
 """
 
 from collections.abc import Callable
@@ -25,17 +26,17 @@ except ModuleNotFoundError as error:
         'this example needs pip install "droo[ns3]", in a checkout pip install ".[ns3]"'
     ) from error
 
-STATIONS, SIDE = 10, 80.0  # m, of the square that they walk in
-FRAME, WARM_UP = 0.1, 1.0  # s; the stations find the access point before the first frame
-PACKETS, PAYLOAD, HEADERS = 30, 1472, 64  # packets of a task, bytes in each
+STATIONS, SIDE = 10, 80.0  # number of stations; side in m of the square in which they walk
+FRAME, WARM_UP = 0.1, 1.0  # s; during the warm-up the stations associate with the access point
+PACKETS, PAYLOAD, HEADERS = 30, 1472, 64  # packets per task; bytes per packet
 LOCAL_RATES = np.linspace(0.5e6, 2.5e6, STATIONS)  # bit/s
-DOPPLER = 1.0  # Hz: the channel is to be about the same during a frame
+DOPPLER = 1.0  # Hz, low so that the channel is nearly constant during a frame
 BANDWIDTH, FASTEST = 20e6, 54e6  # Hz, bit/s
-OVERHEAD = 3e-4  # s, what a packet costs besides its bits: waiting, preamble, acknowledgement
-SEND_POWER, NOISE_POWER = 16.0206, -94.0  # dBm; thermal noise in 20 MHz, and 7 dB of the receiver
+OVERHEAD = 3e-4  # s per packet beside its bits: backoff, preamble, acknowledgement
+SEND_POWER, NOISE_POWER = 16.0206, -94.0  # dBm; thermal noise in 20 MHz plus a 7 dB noise figure
 FEATURES = ("log_airtime", "local")
 
-# The event that calls Python, and what it would be slow to do there packet by packet.
+# An event that calls a Python function; and the loop over packets, which would be slow in Python.
 ns.cppyy.cppdef("""
     namespace ns3 {
     EventImpl* CallPython(void (*function)()) { return MakeEvent(function); }
@@ -47,22 +48,26 @@ ns.cppyy.cppdef("""
 
 Floats = NDArray[np.float64]
 TASK = 8.0 * PAYLOAD * PACKETS  # bit
-LOCAL = LOCAL_RATES * FRAME  # bit in a frame
+LOCAL = LOCAL_RATES * FRAME  # bit per frame
 
 
 class Frame(NamedTuple):
-    """What is known when a frame starts: the power received from each station, dBm `[N]`."""
+    """State at the start of a frame, with the critic.
+
+    Attributes:
+        power: power received from each station, in dBm `[N]`.
+    """
 
     power: Floats
 
     @property
     def num_devices(self) -> int:
-        """N."""
+        """The number of stations N."""
         return len(self.power)
 
     @property
     def airtime(self) -> Floats:
-        """Frames that it takes each station to send its task alone `[N]`."""
+        """Time that each station takes to send its task without other stations, in frames `[N]`."""
         snr = 10 ** ((self.power - NOISE_POWER) / 10)
         rate = np.clip(0.75 * BANDWIDTH * np.log2(1 + snr), 1e5, FASTEST)
         airtime: Floats = PACKETS * (OVERHEAD + 8 * (PAYLOAD + HEADERS) / rate) / FRAME
@@ -70,17 +75,17 @@ class Frame(NamedTuple):
 
     @property
     def state(self) -> Floats:
-        """What the policy sees `[2 N]`, as `FEATURES` tells."""
+        """Input of the policy `[2 N]`, in the order of `FEATURES`."""
         return np.concatenate((np.log(self.airtime), LOCAL / TASK))
 
     def received(self, decisions: NDArray[np.int64]) -> Floats:
-        """Return the bits `[K]` that the server should receive: stations take turns by packets."""
+        """Predict the bits `[K]` that the server receives; the stations alternate their packets."""
         frames = np.maximum(1, decisions @ self.airtime)
         received: Floats = TASK * decisions.sum(axis=1) / frames
         return received
 
     def score(self, decisions: NDArray[np.int64]) -> Floats:
-        """Return the bits `[K]` that decisions `[K, N]` should compute."""
+        """Predict the bits `[K]` that are computed under decisions `[K, N]`."""
         return self.received(decisions) + (1 - decisions) @ LOCAL
 
 
@@ -91,12 +96,12 @@ class Network:
     """The simulated network: stations, access point, and a server behind it.
 
     Args:
-        seed: of all chance in it; the channels are the same whatever is sent.
+        seed: seed of all random numbers; the channels do not depend on the decisions.
     """
 
     def __init__(self, seed: int) -> None:
         ns.RngSeedManager.SetSeed(seed)
-        ns.RngSeedManager.ResetNextStreamIndex()  # or a second network would be another
+        ns.RngSeedManager.ResetNextStreamIndex()  # so that every network has the same streams
         self.stations, self.access_point = ns.NodeContainer(STATIONS), ns.NodeContainer(1)
         self.server = ns.NodeContainer(1)
         self.loss = ns.CreateObject[ns.LogDistancePropagationLossModel]()
@@ -110,7 +115,7 @@ class Network:
         """Install 802.11a at all stations and the access point; return the devices."""
         ns.Config.SetDefault("ns3::JakesProcess::DopplerFrequencyHz", ns.DoubleValue(DOPPLER))
         ns.Config.SetDefault("ns3::WifiMacQueue::MaxDelay", ns.TimeValue(ns.Seconds(FRAME)))
-        # Else whatever is weaker than -82 dBm goes unheard.
+        # By default signals below -82 dBm are not detected.
         weakest = "ns3::ThresholdPreambleDetectionModel::MinimumRssi"
         ns.Config.SetDefault(weakest, ns.DoubleValue(-100.0))
         channel = ns.CreateObject[ns.YansWifiChannel]()
@@ -128,7 +133,7 @@ class Network:
         return devices
 
     def _positions(self) -> list[Any]:
-        """Let the stations walk and the access point stand; return their mobility models."""
+        """Let the stations walk; the access point is fixed. Return the mobility models."""
         half = SIDE / 2
         still, walk = ns.MobilityHelper(), ns.MobilityHelper()
         start = ns.CreateObject[ns.ListPositionAllocator]()
@@ -143,7 +148,7 @@ class Network:
         return [node.GetObject[ns.MobilityModel]() for node in nodes]
 
     def _internet(self, wireless: Any) -> tuple[list[Any], Any]:
-        """Install UDP over IP; return a socket of each station, and what receives at the server."""
+        """Install UDP over IP; return a socket per station, and the packet sink at the server."""
         wire = ns.PointToPointHelper()
         wire.SetDeviceAttribute("DataRate", ns.StringValue("1Gbps"))
         wired = wire.Install(self.access_point.Get(0), self.server.Get(0))
@@ -165,44 +170,44 @@ class Network:
         return sockets, sink.GetObject[ns.PacketSink]()
 
     def power(self) -> Floats:
-        """Return what the access point receives of each station now, in dBm `[N]`."""
+        """Return the power that the access point receives from each station now, in dBm `[N]`."""
         *stations, access_point = self.positions
         received = [self.loss.CalcRxPower(SEND_POWER, each, access_point) for each in stations]
         return np.array(received)
 
     def send(self, decision: NDArray[np.int64], packets: int) -> None:
-        """Let the stations that offload `[N]` send so many packets."""
+        """Send packets from the stations that offload according to a decision `[N]`."""
         for station in np.flatnonzero(decision):
             ns.SendPackets(self.sockets[station], PAYLOAD, packets)
 
     def received(self) -> float:
-        """Return how many bits the server has received so far."""
+        """Return the number of bits that the server has received so far."""
         return 8.0 * float(self.sink.GetTotalRx())
 
 
 def play(scheme: Scheme, num_frames: int, seed: int) -> Floats:
-    """Play frames in a network.
+    """Play frames in a new network.
 
     Args:
-        scheme: decides who offloads.
-        num_frames: how many frames, T.
-        seed: of the network.
+        scheme: function from a frame to a decision `[N]`.
+        num_frames: number of frames T.
+        seed: seed of the network.
 
     Returns:
         The bits of each frame `[3, T]`: computed locally, received at the server, and received
-        there as the model has it.
+        according to the model.
     """
     network = Network(seed)
     local: list[float] = []
     modelled: list[float] = []
-    totals: list[float] = []  # received by the start of each frame, and by the end of the last
+    totals: list[float] = []  # bits received before each frame, and after the last one
 
     def warm_up() -> None:
-        """Let each station send one packet, so that all know their addresses."""
+        """Let each station send one packet, so that all addresses are resolved."""
         network.send(np.ones(STATIONS, dtype=np.int64), packets=1)
 
     def tick() -> None:
-        """A frame ends, and the next begins."""
+        """End a frame, and begin the next."""
         totals.append(network.received())
         if len(totals) > num_frames:
             ns.Simulator.Stop()
@@ -214,7 +219,7 @@ def play(scheme: Scheme, num_frames: int, seed: int) -> Floats:
         network.send(decision, PACKETS)
         after(FRAME, tick)
 
-    # ns-3 does not hold on to Python functions: these live until it has run.
+    # ns-3 keeps no references to Python functions: the local names keep them alive.
     after(WARM_UP / 2, warm_up)
     after(WARM_UP, tick)
     try:
@@ -225,12 +230,12 @@ def play(scheme: Scheme, num_frames: int, seed: int) -> Floats:
 
 
 def after(delay: float, function: Callable[[], None]) -> None:
-    """Let ns-3 call a function after a delay in s."""
+    """Schedule a call of a function after a delay in s."""
     ns.Simulator.Schedule(ns.Seconds(delay), ns.CallPython(function))
 
 
 def droo(seed: int) -> Scheme:
-    """Return a scheme that learns."""
+    """Return a scheme that decides with DROO and learns."""
     net = [len(FEATURES) * STATIONS, 32, 32, STATIONS]
     agent = MemoryDNN(net, policy="equivariant", features=FEATURES, seed=seed)
     learner = DROO(agent, refine_every=32, learn_when_wrong=True)
@@ -238,7 +243,7 @@ def droo(seed: int) -> Scheme:
 
 
 def schemes(seed: int) -> dict[str, Scheme]:
-    """Return by name the schemes that are compared."""
+    """Return name -> scheme of all schemes that are compared."""
     return {
         "all local": all_local,
         "all offloading": all_offloading,
@@ -248,7 +253,12 @@ def schemes(seed: int) -> dict[str, Scheme]:
 
 
 def row(name: str, bits: Floats) -> str:
-    """Return the means of what `play` counted `[3, T]`, and the error of a frame, as a row."""
+    """Return a row of the table: mean rates, and the mean error of the model.
+
+    Args:
+        name: name of the scheme.
+        bits: result of `play` `[3, T]`.
+    """
     local, received, modelled = bits / FRAME / 1e6
     means = np.mean([local + received, local, received, modelled], axis=1)
     error = np.abs(received - modelled).mean()

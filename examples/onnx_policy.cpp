@@ -1,14 +1,14 @@
-// The policy of an agent in a program without Python: states in, candidate decisions out.
+// Runs the policy of an agent without Python: reads states, prints candidate decisions.
 //
-// With ORT the folder of ONNX Runtime's release for C++ (its include/ and lib/):
+// ORT is the folder of ONNX Runtime's C++ release, with include/ and lib/:
 //
 //     g++ -std=c++17 -O2 -I ORT/include -L ORT/lib -Wl,-rpath,ORT/lib -o onnx_policy
 //         examples/onnx_policy.cpp -lonnxruntime   (on one line)
 //     ./onnx_policy policy.onnx < states.txt
 //
 // Each line of states.txt is a state: [feature 1 of device 1 ... N, feature 2 of device 1 ... N, ...].
-// For each, the candidates of order-preserving quantization are printed, the likeliest first, as in
-// `agent.decode(state, N + 1)`. A simulator scores them and takes the best.
+// For each state the candidates of order-preserving quantization are printed, the likeliest first, as
+// by `agent.decode(state, N + 1)`. A simulator would score them and take the best.
 
 #include <onnxruntime_cxx_api.h>
 

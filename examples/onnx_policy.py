@@ -1,6 +1,6 @@
-"""Train a policy, write it as ONNX, and decide with it without torch.
+"""Train a policy, export it as ONNX, and decide with it without torch.
 
-The decisions are those of the agent. `examples/onnx_policy.cpp` does the same in C++.
+The decisions equal those of the agent. `examples/onnx_policy.cpp` does the same in C++.
 """
 
 import tempfile
@@ -42,16 +42,16 @@ def train(env: WirelessPoweredMEC) -> MemoryDNN:
 
 
 def order_preserving(logits: NDArray[np.float32]) -> Decisions:
-    """Return the N + 1 candidates of logits `[N]`: rounded first, then ever less certain ones."""
+    """Return the N + 1 candidates of logits `[N]`: the rounded decision, then one per threshold."""
     thresholds = logits[np.argsort(np.abs(logits), kind="stable"), None]
     others = np.where(thresholds > 0, logits > thresholds, logits >= thresholds)
     return np.vstack([logits > 0, others]).astype(np.int64)
 
 
 def from_file(path: Path) -> Decide:
-    """Return a function from states to candidates that asks the policy in an ONNX file."""
+    """Return a function from a state to candidates that runs the policy in an ONNX file."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # on networks of this size a second thread only costs
+    options.intra_op_num_threads = 1  # more threads slow down networks of this size
     session: Any = onnxruntime.InferenceSession(path, options)
 
     def decide(state: NDArray[np.float64]) -> Decisions:
@@ -62,7 +62,7 @@ def from_file(path: Path) -> Decide:
 
 
 def play(env: WirelessPoweredMEC, decide: Decide) -> tuple[Decisions, float, float]:
-    """Return the best candidate of every test frame, their mean rate, and the median seconds."""
+    """Return the best candidates of the test frames, their mean rate, and the median seconds."""
     decisions, rates, seconds = [], [], []
     env.reset(seed=1)
     for _ in range(TEST):
@@ -78,7 +78,7 @@ def play(env: WirelessPoweredMEC, decide: Decide) -> tuple[Decisions, float, flo
 
 
 def main() -> None:
-    """Compare the agent with its file, on the same frames."""
+    """Compare the agent with its exported policy on the same frames."""
     env = WirelessPoweredMEC(DEVICES, features=FEATURES)
     agent = train(env)
     with tempfile.TemporaryDirectory() as folder:

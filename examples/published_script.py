@@ -1,9 +1,8 @@
-"""The loop of a script for the published `MemoryDNN`, with `agent` in place of its module.
+"""The main loop of a script for the published `MemoryDNN`, with the import replaced by `agent`.
 
-Such scripts call `decode` for K candidates, score them one by one, hand the best to `encode`, and
-adapt K themselves. Nothing here is used that the published class does not have; only the import
-differs. Run it with `python examples/published_script.py`; it leaves cost.png in the folder that
-you are in.
+Such scripts call `decode` for K candidates, score them one by one, pass the best to `encode`, and
+adapt K themselves. This one uses only members of the published class; only the import differs. Run
+it with `python examples/published_script.py`; it writes cost.png to the current folder.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +18,7 @@ ADAPT_EVERY = 32
 
 
 def main() -> None:
-    """Learn online, print how close to the optimum it came, and plot the training loss."""
+    """Learn online, print the normalized rate, and plot the training loss."""
     channel = default_channel(N).sample(np.random.default_rng(0), FRAMES)
     critic = WPMECCritic(default_weights(N))
     mem = MemoryDNN(
@@ -36,7 +35,7 @@ def main() -> None:
     for i, gain in enumerate(channel):
         if i > 0 and i % ADAPT_EVERY == 0:
             k = min(max(k_idx_his[-ADAPT_EVERY:]) + 2, N)
-        h = gain * 1e6  # networks like numbers of about 1
+        h = gain * 1e6  # scales the network's inputs to about 1
         m_list = mem.decode(h, k, "OP")
         r_list = [critic.score(gain, m[np.newaxis])[0] for m in m_list]
         best = int(np.argmax(r_list))

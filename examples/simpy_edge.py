@@ -1,11 +1,11 @@
-"""The agent inside a discrete-event simulation with SimPy: devices come and go, tasks queue up.
+"""The agent in a discrete-event simulation with SimPy: devices arrive and leave, tasks queue.
 
     python examples/simpy_edge.py
 
-Ten places at an edge server. Devices arrive, stay for a while and leave; tasks arrive at those that
-are there. Ten times a second a scheme decides for every device where the tasks that wait there
-go: to its own processor, or over the uplink that all share to the server's cores. What the agent
-is asked with (`Frame.score`) is a model; delays and energies are measured in the simulation.
+An edge server has ten slots for devices. Devices arrive, stay for a while and leave; tasks arrive
+at the devices present. Ten times per second a scheme decides for every device whether its waiting
+tasks go to its own processor, or over the shared uplink to the server's cores. The critic
+(`Frame.score`) is a model; delays and energies are measured in the simulation.
 """
 
 from collections.abc import Callable, Generator
@@ -26,15 +26,15 @@ except ModuleNotFoundError as error:
         'this example needs pip install "droo[sim]", in a checkout pip install ".[sim]"'
     ) from error
 
-PLACES = 10
+SLOTS = 10
 FRAME = 0.1  # s
-BETWEEN_DEVICES, STAY = 8.0, 60.0  # s, means
-BETWEEN_TASKS = 0.5  # s, mean, at each device
-BITS, CYCLES_PER_BIT = 2e5, (500, 1500)  # mean size of a task; least and most work
-LOCAL_SPEED, EDGE_SPEED, CORES = 5e8, 2e9, 4  # cycles/s, of a processor and of each core
+BETWEEN_DEVICES, STAY = 8.0, 60.0  # s: mean time between arrivals of devices, and of their stay
+BETWEEN_TASKS = 0.5  # s: mean time between tasks of a device
+BITS, CYCLES_PER_BIT = 2e5, (500, 1500)  # mean size of a task; least and most cycles per bit
+LOCAL_SPEED, EDGE_SPEED, CORES = 5e8, 2e9, 4  # cycles/s of a processor, and of each core
 BANDWIDTH, NOISE = 1e6, 1e-13  # Hz, W
 SEND_POWER, COMPUTE_POWER = 0.1, 1.0  # W, of a device
-ENERGY_WEIGHT = 1.0  # what a joule costs, in seconds of delay
+ENERGY_WEIGHT = 1.0  # s/J: cost of a joule, in seconds of delay
 FEATURES = ("local_delay", "local_time", "send_time", "uplink_wait", "edge_wait", "tasks", "active")
 
 Floats = NDArray[np.float64]
@@ -42,14 +42,14 @@ Process = Generator[simpy.Event, None, None]
 
 
 class Frame(NamedTuple):
-    """What the scheme knows when the clock ticks: `[N]`, and of the shared resources a number.
+    """State at the start of a frame, with the critic.
 
     Attributes:
-        tasks: how many tasks wait for a decision at each device; at a vacant place none.
-        local_time, send_time, edge_time: s that they take on the device's processor, on the
-            uplink, and on all cores together.
-        local_wait: s of work that the device's processor has to do before them.
-        uplink_wait, edge_wait: the same of the uplink and of the cores.
+        tasks: number of tasks that wait for a decision at each device `[N]`; 0 in a vacant slot.
+        local_time, send_time, edge_time: time in s that these tasks take on the device's processor,
+            on the uplink, and on all cores together `[N]`.
+        local_wait: time in s until the device's processor has finished its earlier work `[N]`.
+        uplink_wait, edge_wait: time in s until the uplink and the cores have finished theirs.
     """
 
     tasks: Floats
@@ -62,12 +62,12 @@ class Frame(NamedTuple):
 
     @property
     def num_devices(self) -> int:
-        """N, the number of places."""
+        """The number of slots N."""
         return len(self.tasks)
 
     @property
     def state(self) -> Floats:
-        """What the policy sees, as `FEATURES` tells: `[7 N]`."""
+        """Input of the policy `[7 N]`, in the order of `FEATURES`."""
         everyone = np.ones(self.num_devices)
         seconds = (
             self.local_wait + self.local_time,
@@ -80,14 +80,14 @@ class Frame(NamedTuple):
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """Where there is something to decide `[N]`."""
+        """Whether tasks wait in each slot `[N]`."""
         return self.tasks > 0
 
     def score(self, decisions: NDArray[np.int64]) -> Floats:
-        """Return minus the cost `[K]` that the model predicts of decisions `[K, N]`.
+        """Return minus the predicted cost `[K]` of decisions `[K, N]`.
 
-        The tasks of a device are taken as one. Those that offload use the uplink one after the
-        other, the shortest first, and the cores as if these were one processor.
+        The model treats the tasks of a device as one task. Offloaded tasks use the uplink one after
+        the other, the shortest first, and then the cores, which are treated as one processor.
         """
         local = self.local_wait + (1 + ENERGY_WEIGHT * COMPUTE_POWER) * self.local_time
         order = np.argsort(self.send_time)
@@ -106,7 +106,16 @@ Scheme = Callable[[Frame], NDArray[np.int64]]
 
 @dataclass
 class Task:
-    """A task, and what is measured of it: J, and when it was done (s), None while it is not."""
+    """A task and its measurements.
+
+    Attributes:
+        bits: size in bit.
+        cycles: work in CPU cycles.
+        arrived: time of arrival, in s.
+        energy: energy used by the device so far, in J.
+        done: time of completion, in s; None before it.
+        dropped: whether the device left before the task was done.
+    """
 
     bits: float
     cycles: float
@@ -117,15 +126,15 @@ class Task:
 
 
 class Station:
-    """A processor, the uplink or the cores: a resource that knows how much work it holds."""
+    """A processor, the uplink or the cores: a resource that keeps account of its pending work."""
 
     def __init__(self, clock: simpy.Environment, servers: int = 1) -> None:
         self.clock = clock
         self.servers = simpy.Resource(clock, servers)
-        self.work = 0.0  # s, of what waits and of what is being served
+        self.work = 0.0  # s, of the tasks that wait and of those being served
 
     def serve(self, task: Task, seconds: float, power: float = 0.0) -> Process:
-        """Wait for a turn, then work for some seconds, at a power (W) that the device pays for."""
+        """Wait for a turn, then work for some seconds, in which the device spends `power` (W)."""
         self.work += seconds
         try:
             with self.servers.request() as turn:
@@ -138,7 +147,7 @@ class Station:
 
 @dataclass
 class Device:
-    """A device that is there, its tasks waiting for a decision, and those being carried out."""
+    """A device in a slot, with its tasks that wait for a decision, and those being carried out."""
 
     mean_gain: float
     processor: Station
@@ -150,13 +159,14 @@ class EdgeSystem:
     """The simulation.
 
     Args:
-        scheme: decides in every frame in which a task waits.
-        seed: of what happens, which is the same whatever is decided.
+        scheme: function from a frame to a decision `[N]`, called in every frame in which a task
+            waits.
+        seed: seed of the arrivals and channels, which do not depend on the decisions.
 
     Attributes:
-        clock: SimPy's environment; run it.
-        devices: who is at each place, None where nobody is.
-        tasks: all that have arrived.
+        clock: SimPy's environment; its `run` runs the simulation.
+        devices: device in each slot; None for a vacant slot.
+        tasks: all tasks that have arrived.
     """
 
     def __init__(self, scheme: Scheme, seed: int) -> None:
@@ -164,22 +174,22 @@ class EdgeSystem:
         self.rng = np.random.default_rng(seed)
         self.clock = simpy.Environment()
         self.uplink, self.cores = Station(self.clock), Station(self.clock, CORES)
-        self.devices: list[Device | None] = [None] * PLACES
+        self.devices: list[Device | None] = [None] * SLOTS
         self.tasks: list[Task] = []
         self.clock.process(self.device_arrivals())
         self.clock.process(self.frames())
 
     def device_arrivals(self) -> Process:
-        """Devices come, and go again if no place is free."""
+        """Let devices arrive; a device that finds no vacant slot is turned away."""
         while True:
             yield self.clock.timeout(self.rng.exponential(BETWEEN_DEVICES))
             if None in self.devices:
                 self.clock.process(self.stay(self.devices.index(None)))
 
-    def stay(self, place: int) -> Process:
-        """A device is there for a while; what is not done when it leaves is dropped."""
+    def stay(self, slot: int) -> Process:
+        """Let a device stay in a slot; tasks that are not done when it leaves are dropped."""
         mean_gain = float(path_loss_gain(self.rng.uniform(50, 200), exponent=3))
-        device = self.devices[place] = Device(mean_gain, Station(self.clock))
+        device = self.devices[slot] = Device(mean_gain, Station(self.clock))
         leaves = self.clock.now + self.rng.exponential(STAY)
         while (pause := self.rng.exponential(BETWEEN_TASKS)) < leaves - self.clock.now:
             yield self.clock.timeout(pause)
@@ -188,14 +198,14 @@ class EdgeSystem:
             device.waiting.append(task)
             self.tasks.append(task)
         yield self.clock.timeout(leaves - self.clock.now)
-        self.devices[place] = None
+        self.devices[slot] = None
         for task in device.waiting:
             task.dropped = True
         for process in device.running:
             process.interrupt()
 
     def frames(self) -> Process:
-        """The clock ticks: what waits is decided on and begins."""
+        """At each frame, decide on the waiting tasks and begin them."""
         while True:
             yield self.clock.timeout(FRAME)
             rates = self.rates()
@@ -203,26 +213,26 @@ class EdgeSystem:
             if not frame.active.any():
                 continue
             decision = self.scheme(frame)
-            for place in np.argsort(frame.send_time):
-                device = self.devices[place]
+            for slot in np.argsort(frame.send_time):
+                device = self.devices[slot]
                 if device is not None:
-                    self.begin(device, bool(decision[place]), float(rates[place]))
+                    self.begin(device, bool(decision[slot]), float(rates[slot]))
 
     def rates(self) -> Floats:
-        """Draw this frame's uplink rates `[N]` in bit/s: Rayleigh fading; 0 at a vacant place."""
+        """Draw the uplink rates `[N]` of a frame, in bit/s: Rayleigh fading; 0 in vacant slots."""
         mean_gain = np.array([device.mean_gain if device else 0.0 for device in self.devices])
-        snr = SEND_POWER * mean_gain * self.rng.exponential(size=PLACES) / NOISE
+        snr = SEND_POWER * mean_gain * self.rng.exponential(size=SLOTS) / NOISE
         return BANDWIDTH * np.log2(1 + snr)
 
     def frame(self, rates: Floats) -> Frame:
-        """Return what the scheme is to know."""
+        """Return the frame for uplink rates `[N]` in bit/s."""
         waiting = [device.waiting if device else [] for device in self.devices]
         bits = np.array([sum(task.bits for task in tasks) for tasks in waiting])
         cycles = np.array([sum(task.cycles for task in tasks) for tasks in waiting])
         return Frame(
             tasks=np.array([float(len(tasks)) for tasks in waiting]),
             local_time=cycles / LOCAL_SPEED,
-            send_time=np.divide(bits, rates, out=np.zeros(PLACES), where=bits > 0),
+            send_time=np.divide(bits, rates, out=np.zeros(SLOTS), where=bits > 0),
             edge_time=cycles / (CORES * EDGE_SPEED),
             local_wait=np.array([each.processor.work if each else 0.0 for each in self.devices]),
             uplink_wait=self.uplink.work,
@@ -230,14 +240,14 @@ class EdgeSystem:
         )
 
     def begin(self, device: Device, offload: bool, rate: float) -> None:
-        """Begin the tasks that wait at a device; those that offload are sent at this rate."""
+        """Begin a device's waiting tasks; if they are offloaded, at this uplink rate (bit/s)."""
         for task in device.waiting:
             way = self.carry_out(device, task, rate if offload else None)
             device.running.append(self.clock.process(way))
         device.waiting.clear()
 
     def carry_out(self, device: Device, task: Task, rate: float | None) -> Process:
-        """Carry out a task: on the device, or sent at a rate (bit/s) and then on the cores."""
+        """Send a task at a rate (bit/s) and carry it out on the cores; locally if rate is None."""
         try:
             if rate is None:
                 yield from device.processor.serve(task, task.cycles / LOCAL_SPEED, COMPUTE_POWER)
@@ -247,15 +257,15 @@ class EdgeSystem:
             task.done = self.clock.now
         except simpy.Interrupt:
             task.dropped = True
-        assert self.clock.active_process is not None  # it is this one
+        assert self.clock.active_process is not None  # it is this process
         device.running.remove(self.clock.active_process)
 
 
 class Learner:
-    """A scheme that learns; what it chose is kept in `choices`."""
+    """A scheme that decides with DROO and learns; `choices` holds the choices of all frames."""
 
     def __init__(self, seed: int) -> None:
-        net = [len(FEATURES) * PLACES, 32, 32, PLACES]
+        net = [len(FEATURES) * SLOTS, 32, 32, SLOTS]
         agent = MemoryDNN(net, policy="equivariant", features=FEATURES, seed=seed)
         self.droo = DROO(agent, refine_every=32, learn_when_wrong=True)
         self.choices: list[Choice] = []
@@ -267,7 +277,7 @@ class Learner:
 
 
 def schemes(seed: int) -> dict[str, Scheme]:
-    """Return by name the schemes that are compared."""
+    """Return name -> scheme of all schemes that are compared."""
     return {
         "all local": all_local,
         "all offloading": all_offloading,
@@ -278,7 +288,7 @@ def schemes(seed: int) -> dict[str, Scheme]:
 
 
 def row(name: str, system: EdgeSystem) -> str:
-    """Return what was measured of a system, as a row of the table."""
+    """Return the measurements of a system as a row of the table."""
     delay = np.array([task.done - task.arrived for task in system.tasks if task.done is not None])
     energy = sum(task.energy for task in system.tasks) / len(delay)
     share = len(delay) / len(system.tasks)
@@ -287,7 +297,7 @@ def row(name: str, system: EdgeSystem) -> str:
 
 
 def main(seconds: float = 300.0, seed: int = 0) -> None:
-    """Compare the schemes in the same simulated minutes."""
+    """Compare the schemes in simulations with the same arrivals."""
     print(f"{'':20}{'delay, s':>10}{'95 %, s':>10}{'energy, J':>11}{'done':>8}")
     for name, scheme in schemes(seed).items():
         system = EdgeSystem(scheme, seed)
@@ -298,7 +308,7 @@ def main(seconds: float = 300.0, seed: int = 0) -> None:
             right = np.mean([choice.candidate == 0 for choice in choices])
             scored = np.mean([choice.num_candidates for choice in choices])
             print(f"In the last half of the frames DROO's own decision won in {right:.0%},")
-            print(f"and {scored:.1f} of {2**PLACES} decisions were scored in a frame.")
+            print(f"and {scored:.1f} of {2**SLOTS} decisions were scored per frame.")
 
 
 if __name__ == "__main__":

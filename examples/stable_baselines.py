@@ -1,7 +1,7 @@
 """PPO of Stable-Baselines3 on wireless powered MEC, and DROO on the same frames.
 
-Takes about 10 s. PPO sees the state and is paid the computation rate. DROO sees the same state, and
-asks besides what each of some decisions would be worth.
+PPO observes the state and receives the computation rate as its reward. DROO observes the same
+state, and also asks the critic for the scores of several decisions. The example takes about 10 s.
 """
 
 import gymnasium
@@ -25,7 +25,7 @@ FEATURES = ("log_gain", "weight")
 
 
 def train_ppo() -> tuple[PPO, VecNormalize]:
-    """Return PPO after `FRAMES` frames, and what normalizes its observations and rewards."""
+    """Return PPO trained for `FRAMES` frames, and the wrapper that normalizes its observations."""
     env = DummyVecEnv([lambda: gymnasium.make("WPMEC-v0", num_devices=DEVICES, features=FEATURES)])
     env.seed(0)
     normalized = VecNormalize(env, gamma=0.0)
@@ -35,7 +35,7 @@ def train_ppo() -> tuple[PPO, VecNormalize]:
 
 
 def train_droo() -> DROO:
-    """Return DROO after the same frames."""
+    """Return DROO trained on the same frames."""
     mec = WirelessPoweredMEC(DEVICES, features=FEATURES)
     mec.reset(seed=0)
     size = [len(FEATURES) * DEVICES, 32, 32, DEVICES]
@@ -46,8 +46,8 @@ def train_droo() -> DROO:
 
 
 def main() -> None:
-    """Train both, and let their policies decide the same new frames, without exploring."""
-    torch.set_num_threads(1)  # on networks of this size a second thread only costs
+    """Train both, and compare their policies on the same new frames, without exploration."""
+    torch.set_num_threads(1)  # more threads slow down networks of this size
     ppo, normalized = train_ppo()
     droo = train_droo()
     mec = WirelessPoweredMEC(DEVICES, features=FEATURES)
@@ -60,7 +60,7 @@ def main() -> None:
         rates.append(mec.score(np.array([by_ppo, by_droo, best])))
         mec.step(best)
     ppo_rate, droo_rate, best_rate = np.array(rates).T
-    print(f"Normalized computation rate in {TEST_FRAMES} new frames, after {FRAMES} to learn from")
+    print(f"Normalized computation rate in {TEST_FRAMES} test frames, after {FRAMES} for training")
     print(f"  PPO              {np.mean(ppo_rate / best_rate):.4f}")
     print(f"  DROO's policy    {np.mean(droo_rate / best_rate):.4f}")
 

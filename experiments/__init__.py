@@ -1,1 +1,1 @@
-"""Experiments: they join agent and env; configs, loops, results, figures, command line."""
+"""Experiments join agent and env: settings, loops, run folders, figures, command line."""

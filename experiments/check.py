@@ -1,4 +1,4 @@
-"""Tell which labels of a dataset are not optimal.
+"""List the labels of a dataset that are not optimal.
 
 `python -m experiments.check --help` lists its settings.
 """
@@ -12,17 +12,17 @@ from experiments.cli import run_module
 from experiments.configs import CheckConfig
 from experiments.problems.wpmec.frames import recorded_weights
 
-LISTED = 50  # frames at most
+LISTED = 50  # at most so many frames are printed for each kind of error
 
 
 def main(config: CheckConfig) -> None:
-    """Check the labels, and print which are not optimal."""
+    """Check the labels, and print those that are not optimal."""
     check = check_file(config)
     print(f"{len(check.shortfall):,} frames in {config.data}")
     for title, error in {
         "labels whose decision is not optimal": check.shortfall,
-        "labels whose rate is not what their decision earns": check.rate_error,
-        "labels whose rate is not what their times earn": check.allocation_error,
+        "labels whose rate is not that of their decision": check.rate_error,
+        "labels whose rate is not that of their allocation": check.allocation_error,
     }.items():
         wrong = np.flatnonzero(error > config.tolerance)
         print(f"{title} (by more than {config.tolerance:g}): {len(wrong)}")
@@ -31,7 +31,7 @@ def main(config: CheckConfig) -> None:
         if len(wrong) > LISTED:
             print(f"  and {len(wrong) - LISTED:,} more")
     undecided = (check.shortfall <= config.tolerance) & (check.doubt > config.tolerance)
-    print(f"labels undecided in the time allowed: {undecided.sum()}")
+    print(f"labels neither confirmed nor refuted within the time limit: {undecided.sum()}")
 
 
 def check_file(config: CheckConfig) -> LabelCheck:

@@ -21,10 +21,10 @@ complete -o default -F _droo droo"""
 
 
 def main() -> None:
-    """Carry out the command `droo` with the arguments of this process. Without any, print help.
+    """Run the command `droo` with the arguments of this process. Without arguments, print the help.
 
     Raises:
-        SystemExit: unless the exit code is 0; docs/howto/command_line.md lists the exit codes.
+        SystemExit: if the exit code is not 0; docs/howto/command_line.md lists the exit codes.
     """
     with _exit_codes("droo"):
         match sys.argv[1:]:
@@ -37,10 +37,10 @@ def main() -> None:
 
 
 def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
-    """Carry out the module that `python -m` has started, with the arguments of this process.
+    """Run the module that `python -m` started, with the arguments of this process.
 
     Args:
-        config_type: class of its settings.
+        config_type: class of the module's settings.
         carry_out: called with the settings.
     """
     module = _main_module()
@@ -50,19 +50,19 @@ def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
 
 
 def run_menu(menu: Command | Menu) -> None:
-    """Carry out a command of a menu, in the module that `python -m` has started."""
+    """Run a command of a menu, in the module that `python -m` started."""
     prog = f"python -m {_main_module()}"
     with _exit_codes(prog):
         _carry_out(prog, menu, sys.argv[1:])
 
 
 def _main_module() -> str:
-    """Return the name of the module that `python -m` has started."""
+    """Return the name of the module that `python -m` started."""
     return sys.modules["__main__"].__spec__.name  # type: ignore[union-attr]  # `python -m` sets it
 
 
 def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> None:
-    """Carry out a command, or the command of a menu that the first argument names."""
+    """Run a command, or the command of a menu that the first argument names."""
     name = arguments[0].replace("-", "_") if arguments else ""
     if isinstance(entry, Command):
         config = _settings(entry.config, prog, arguments, entry.help)
@@ -70,13 +70,13 @@ def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> No
     elif name in entry.entries:
         _carry_out(f"{prog} {name}", entry.entries[name], arguments[1:])
     else:
-        # Only the first word: with --help among them tyro accepts a first word that is no command.
+        # Only the first word is passed on: if --help follows, tyro accepts an unknown first word.
         first = arguments[:1] or ["--help"]
         tyro.cli(_union(entry), prog=prog, args=first, description=entry.help)
 
 
 def _union(menu: Menu) -> Any:
-    """Return a menu as tyro takes subcommands: the union of their classes of settings."""
+    """Return a menu in tyro's form for subcommands: the union of their classes of settings."""
     entries = [
         Annotated[
             _union(entry) if isinstance(entry, Menu) else entry.config,
@@ -88,19 +88,19 @@ def _union(menu: Menu) -> Any:
 
 
 def _settings(config_type: type, prog: str, arguments: Sequence[str], description: str) -> Any:
-    """Return the settings that the arguments give.
+    """Return the settings parsed from the arguments.
 
     Raises:
         ValueError: if a setting is out of range.
         SystemExit: if the arguments cannot be parsed, or ask for help.
     """
-    # Of the class itself tyro would catch the ValueError, and report wrong usage.
+    # If it were given the class itself, tyro would catch its ValueError and report wrong usage.
     settings = functools.partial(config_type)
     return tyro.cli(settings, prog=prog, args=arguments, description=description)
 
 
 def _print_completion(shell: str) -> None:
-    """Print the script that makes a shell complete commands, options and their values."""
+    """Print the script with which a shell completes commands, options and their values."""
     try:
         tyro.cli(_union(MENU), prog="droo", args=["--tyro-print-completion", shell])
     finally:
@@ -115,7 +115,7 @@ def _exit_codes(prog: str) -> Iterator[None]:
         try:
             yield
         finally:
-            print(end="", flush=True)  # at exit an error of flushing cannot be caught
+            print(end="", flush=True)  # an error of the flush at exit could not be caught
     except BrokenPipeError:
         # The reader, such as `head`, has exited. The buffer is still flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,11 +123,12 @@ def _exit_codes(prog: str) -> Iterator[None]:
     except (ValueError, ArithmeticError, OSError, ImportError) as error:
         sys.exit(f"{prog}: error: {error}")
     except (KeyboardInterrupt, SystemError) as error:
-        # If a compiled kernel calls Python, an interrupt there is wrapped, even twice.
+        # A KeyboardInterrupt in Python code called by a compiled kernel arrives wrapped in a
+        # SystemError, sometimes in two.
         cause: BaseException | None = error
         while isinstance(cause, SystemError):
             cause = cause.__cause__
         if not isinstance(cause, KeyboardInterrupt):
             raise
-        print(f"{prog}: interrupted; what was not finished is not saved", file=sys.stderr)
+        print(f"{prog}: interrupted; unfinished results are not saved", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)

@@ -1,4 +1,7 @@
-"""The commands of `droo`, one line each; those of problems and studies are in their tables."""
+"""The commands of `droo`, one line each; commands of problems and studies come from their tables.
+
+The tables are `experiments.problems.REGISTERED` and `experiments.studies.tables`.
+"""
 
 import ast
 import importlib
@@ -13,13 +16,13 @@ from experiments.studies import tables
 
 
 class Command(NamedTuple):
-    """A command. Its help is the docstring of its module, or that of its study.
+    """A command. Its help is the docstring of its module, or the help of its study.
 
     Attributes:
-        config: class of its settings, which are its options.
-        module: its module, which has `main(config)`; imported when the command is carried out,
-            because torch takes a second to import.
-        study: name of the study that it carries out; None for other commands.
+        config: class of the settings; their fields are the options.
+        module: the command's module, which has `main(config)`. It is imported only when the command
+            runs, because importing torch takes a second.
+        study: name of the study that the command runs; None for other commands.
     """
 
     config: type
@@ -37,7 +40,7 @@ class Command(NamedTuple):
         return cleandoc(entry.help)
 
     def carry_out(self, config: Any) -> None:
-        """Carry the command out with these settings."""
+        """Run the command with these settings."""
         module = importlib.import_module(self.module)
         if self.study is None:
             module.main(config)
@@ -50,7 +53,7 @@ class Menu(NamedTuple):
 
     Attributes:
         help: help text.
-        entries: name -> command, or another menu.
+        entries: name -> a command or a submenu.
     """
 
     help: str

@@ -1,6 +1,6 @@
 """Write frames with their certified optimal decisions.
 
-They are labels to train on, or a reference.
+The file serves as training labels, or as a reference.
 
 `python -m experiments.dataset --help` lists its settings.
 """
@@ -19,24 +19,23 @@ def main(config: DatasetConfig) -> None:
     write_dataset(config.output, dataset)
     frames, devices = dataset.gain.shape
     print(f"{frames:,} frames of {devices} devices: {config.output}")
-    assert dataset.gap is not None  # `label` gives it
+    assert dataset.gap is not None  # `label` sets it
     print(f"largest certified gap: {dataset.gap.max():.1e}")
     wider = int((dataset.gap > config.gap).sum())
     if wider:
-        print(f"frames whose time was over before the gap {config.gap:g}: {wider:,}")
+        print(f"frames that reached the time limit before the gap {config.gap:g}: {wider:,}")
 
 
 def make_dataset(config: DatasetConfig) -> Dataset:
     """Return the labelled frames.
 
     Raises:
-        ValueError: if a setting is out of range, or the data file damaged or without gains.
-        OSError: if there is no such data file, or the output is there already or could not be
-            written.
+        ValueError: if a setting is out of range, or the data file is damaged or has no gains.
+        OSError: if the data file does not exist, or the output exists or cannot be written.
     """
-    check_output(config.output)  # before the work, not after it
+    check_output(config.output)  # before minutes of work, not after
     if config.output.exists():
-        raise FileExistsError(f"{config.output} is there already: remove it or name another file")
+        raise FileExistsError(f"{config.output} exists: remove it or name another file")
     gains, weights = make_frames(config)
     if config.frames is not None and config.frames > len(gains):
         raise ValueError(

@@ -26,11 +26,11 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 class Content(NamedTuple):
-    """What a result holds, for pandas and for MATLAB.
+    """Content of a run or a study, for pandas and for MATLAB.
 
     Attributes:
-        tables: of the .csv files by name, their columns `[rows]`.
-        variables: of the .mat file by name.
+        tables: name of a .csv file -> name of a column -> values `[rows]`.
+        variables: name of a variable of the .mat file -> value.
     """
 
     tables: Mapping[str, Columns]
@@ -38,7 +38,7 @@ class Content(NamedTuple):
 
 
 def main(config: ExportConfig) -> None:
-    """Export, and print the files."""
+    """Export, and print the names of the files."""
     for file in export(config):
         print(file)
 
@@ -48,18 +48,18 @@ def export(config: ExportConfig) -> list[Path]:
 
     Raises:
         FileNotFoundError: if there is no such run or study.
-        FileExistsError: if the output is there already.
-        ValueError: if the run is damaged, or has nothing of this format.
+        FileExistsError: if the output exists.
+        ValueError: if the run is damaged, or cannot be exported in this format.
     """
     output = config.output or config.run / config.format
     if output.exists():
-        raise FileExistsError(f"{output} is there already: remove it or name another --output")
+        raise FileExistsError(f"{output} exists: remove it or name another --output")
     study = described_study(config.run) is not None
     if config.format == "txt" and (study or not experiment_of_run(config.run).schema.texts):
         names = ", ".join(each.name for each in problems.experiments() if each.schema.texts)
         raise ValueError(
-            f"{config.run} is no run of {names}, whose published scripts write text: "
-            "export it as mat or csv"
+            f"--format txt needs a run of {names}, whose published scripts write text files; "
+            f"export {config.run} as mat or csv"
         )
     write: Callable[[Path], None]
     try:
@@ -77,7 +77,7 @@ def of_run(run: Path) -> Content:
     """Return the content of a run folder.
 
     Raises:
-        FileNotFoundError: if it is no run folder.
+        FileNotFoundError: if `run` is not a run folder.
         ValueError: if a file in it is damaged.
     """
     experiment, table = experiment_of_run(run), load(run)
@@ -86,7 +86,7 @@ def of_run(run: Path) -> Content:
         experiment.restore(load_config(run), table)
     except (OSError, TypeError, ValueError) as error:
         left_out = ", ".join(column.name for column in table.schema if not column.stored)
-        print(f"left out: {left_out} of the frames: {error}", file=sys.stderr)
+        print(f"columns left out: {left_out}: {error}", file=sys.stderr)
     columns = {
         column.name: store.as_saved(table[column.name])
         for column in table.schema
@@ -103,7 +103,7 @@ def of_run(run: Path) -> Content:
         for key, name in table.schema.constants.items()
         if key in table.constants
     }
-    if table.schema.needs_mat:  # shaped as in the run's own file
+    if table.schema.needs_mat:  # in the shapes of the run's own result.mat
         variables |= store.published(table)
     steps = {"frame": table.cost_frame, "cost": table.cost}
     of_training = {"cost_frame": table.cost_frame, "cost": table.cost}
@@ -111,7 +111,7 @@ def of_run(run: Path) -> Content:
 
 
 def texts_of(run: Path) -> dict[str, Iterable[object]]:
-    """Return the lines that the published scripts save, by file; the errors are `of_run`'s."""
+    """Return file name -> the lines that the published scripts save; raises as `of_run`."""
     table = load(run)
     described(run, len(table))  # raises if the run is damaged
     return {file: text_lines(table, name) for name, file in table.schema.texts.items()}
@@ -128,7 +128,7 @@ def text_lines(table: Table, name: str) -> Iterable[object]:
 
 
 def of_study(study: Path) -> Content:
-    """Return what the folder of a study holds; the errors are those of `of_run`."""
+    """Return the content of a study's folder; raises as `of_run`."""
     files = [study / "runs.csv", study / "curves.csv"]
     found = {
         file.stem: {name: np.array(values) for name, values in read_csv(file).items()}
@@ -143,36 +143,36 @@ def of_study(study: Path) -> Content:
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """Return what the config.json of a run or a study holds, settings and the rest apart.
+    """Return the settings ("config") and the rest ("provenance") of a folder's config.json.
 
     Raises:
-        ValueError: if there are no settings in it.
+        ValueError: if config.json holds no settings.
     """
     rest = load_config(folder)
     if "config" not in rest:
-        raise ValueError(f"{folder / 'config.json'} must hold the settings, as config")
+        raise ValueError(f"{folder / 'config.json'} must hold the settings under config")
     return {"config": rest.pop("config"), "provenance": rest}
 
 
 def described(run: Path, frames: int) -> dict[str, Any]:
-    """Return a run's settings, where it comes from, and its summary.
+    """Return a run's settings, provenance and summary.
 
     Raises:
-        ValueError: if the summary is not of as many frames.
+        ValueError: if the summary is of another number of frames.
     """
     summary = load_summary(run)
     if summary.get("frames") != frames:
         told = summary.get("frames")
-        raise ValueError(f"summary.json is of {told} frames, frames.csv holds {frames}")
+        raise ValueError(f"summary.json counts {told} frames, frames.csv holds {frames}")
     return {**settings_of(run), "summary": summary}
 
 
 def as_tables(columns: Columns, steps: Columns) -> dict[str, Columns]:
-    """Return the tables of a run, where values `[T, N]` become columns gain_1, gain_2, ...
+    """Return the tables of a run; values `[T, N]` become the columns gain_1, gain_2, ...
 
     Args:
-        columns: of the frames, `[T]` or `[T, N]`.
-        steps: of the training steps, `[U]`.
+        columns: columns of the frames, `[T]` or `[T, N]`.
+        steps: columns of the training steps, `[U]`.
     """
     frames: dict[str, NDArray[Any]] = {"frame": np.arange(1, len(columns["decision"]) + 1)}
     for name, values in columns.items():
@@ -186,7 +186,7 @@ def as_tables(columns: Columns, steps: Columns) -> dict[str, Columns]:
 
 
 def typed(values: NDArray[np.str_]) -> NDArray[Any]:
-    """Return a column of text as numbers, NaN where it is empty, if it holds nothing else."""
+    """Return a column of text as numbers, with NaN for empty cells; if that fails, as it is."""
     try:
         return np.where(values == "", "nan", values).astype(np.float64)
     except ValueError:
@@ -206,7 +206,7 @@ def write_mat_file(content: Content, folder: Path) -> None:
 
 
 def write_texts(texts: Mapping[str, Iterable[object]], folder: Path) -> None:
-    """Write files of lines, with the space that the published scripts leave at their ends."""
+    """Write lines to text files, each with a space at its end as the published scripts do."""
     for name, lines in texts.items():
         (folder / f"{name}.txt").write_text("".join(f"{line} \n" for line in lines))
 

@@ -1,4 +1,4 @@
-"""LyDROO online on MEC with queues, or another scheme on its frames.
+"""LyDROO online on MEC with queues, or another scheme on the same frames.
 
 `python -m experiments.lydroo --help` lists its settings.
 """

@@ -14,7 +14,7 @@ from experiments.runs.folder import described_study
 
 
 def main(config: PlotConfig) -> None:
-    """Draw, and print where the figures are."""
+    """Draw, and print the files of the figures."""
     alone = config.runs[0] if len(config.runs) == 1 else Path("figures")
     for file in draw(config, config.output or alone):
         print(file)
@@ -32,7 +32,7 @@ def draw(config: PlotConfig, output: Path) -> list[Path]:
         raise ValueError(f"labels must differ, to tell the curves apart, got {', '.join(labels)}")
     tables = {label: load(run) for label, run in zip(labels, config.runs, strict=True)}
     if len({table.schema.quantity for table in tables.values()}) > 1:
-        raise ValueError("runs must be of one problem, got runs of several")
+        raise ValueError("runs must be of one problem, got runs of several problems")
     return figures.save_figures(tables, output, config.window)
 
 

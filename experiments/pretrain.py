@@ -1,6 +1,6 @@
-"""Train a policy on labelled frames, for runs to start from.
+"""Pre-train a policy on labelled frames, from which runs can start.
 
-`droo run --warm-start CHECKPOINT` goes on with it.
+`droo run --warm-start CHECKPOINT` continues from the checkpoint.
 
 `python -m experiments.pretrain --help` lists its settings.
 """
@@ -25,24 +25,24 @@ from experiments.runs.provenance import provenance
 
 
 def main(config: PretrainConfig) -> None:
-    """Train, save what came of it, and print it."""
+    """Pre-train, save the result, and print its key figures."""
     folder = run(config)
     summary = load_summary(folder)
-    print(f"Epochs, of them the best               {summary['epochs']}, {summary['best_epoch']}")
+    print(f"Number of epochs, best epoch           {summary['epochs']}, {summary['best_epoch']}")
     print(f"Validation loss                        {summary['validation_loss']:.6f}")
-    print(f"Decisions of devices as labelled       {summary['accuracy']:.3%}")
+    print(f"Device decisions equal to the label    {summary['accuracy']:.3%}")
     print(f"Normalized rate of the own decision    {summary['own_normalized_rate']:.6f}")
     print(f"\nSaved in {folder}")
 
 
 def run(config: PretrainConfig) -> Path:
-    """Pre-train, and return the folder with the checkpoint.
+    """Pre-train, and return the new folder.
 
-    It holds config.json, epochs.csv, summary.json, checkpoint.safetensors and the figure.
+    The folder holds config.json, epochs.csv, summary.json, checkpoint.safetensors and the figure.
 
     Raises:
-        ValueError: if a setting is out of range, or the data file damaged or without labels.
-        FileNotFoundError: if there is no such data file.
+        ValueError: if a setting is out of range, or the data file is damaged or has no labels.
+        FileNotFoundError: if the data file does not exist.
     """
     config = resolve(config)
     came_from = provenance(config)
@@ -71,7 +71,7 @@ def run(config: PretrainConfig) -> Path:
     own = [
         env.critic.score(data.gain[t], agent.decode(states[t]))[0] / labelled[t]
         for t in validation
-        if labelled[t] > 0  # else nothing can be achieved
+        if labelled[t] > 0  # the ratio is undefined if the optimal rate is 0
     ]
     best = found.best_epoch - 1
     summary = {
@@ -102,7 +102,7 @@ def run(config: PretrainConfig) -> Path:
 
 
 def draw(found: Pretraining, file: Path) -> list[Path]:
-    """Draw the losses of each epoch, and which was the best, as PNG and PDF."""
+    """Draw the losses of each epoch and mark the best epoch, as PNG and PDF."""
     with mpl.rc_context(STYLE):
         figure = Figure(SIZE, layout="constrained")
         ax = figure.subplots()

@@ -12,10 +12,10 @@ from experiments.studies.tables import REPRODUCED
 
 
 def main(config: ReproduceConfig) -> None:
-    """Carry the studies out.
+    """Run the studies.
 
     Raises:
-        ValueError: if there is no study of a name; none is carried out then.
+        ValueError: if a name is that of no study; then none is run.
     """
     for name in config.only:
         if name not in STUDIES:

@@ -1,4 +1,4 @@
-"""The one generator of frames: a decider and a problem take turns, and everybody else watches."""
+"""The generator of frames: a decider and a problem alternate, and consumers read the steps."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ class Step(NamedTuple):
     """One time frame that was played.
 
     Attributes:
-        frame: its number, from 1.
-        before: info of the problem on the frame at its start, from `reset` or the step before.
-        decision: carried out `[N]`.
-        reward: paid by the problem.
-        info: of the problem on the frame just carried out, and on the next.
-        decision_us: duration of the decision, a training step included, in microseconds.
-        choice: of an agent, its decision and the scores behind it; None of a scheme.
-        k: of an agent, K when the frame began; 0 of a scheme.
-        cost: the training loss if a training step fell in this frame, else None.
+        frame: number of the frame, from 1.
+        before: info at the start of the frame, from `reset` or the previous step.
+        decision: the decision carried out `[N]`.
+        reward: reward of the decision.
+        info: info returned by the problem's `step`: on this frame, and on the next.
+        decision_us: duration of the decision, training included, in microseconds.
+        choice: an agent's decision and the scores behind it; None for a scheme.
+        k: an agent's K at the start of the frame; 0 for a scheme.
+        cost: training loss if the agent made a training step in this frame; otherwise None.
     """
 
     frame: int
@@ -50,22 +50,25 @@ def simulate(
     options: dict[str, Any] | None = None,
     climb: Climb | None = None,
 ) -> Iterator[Step]:
-    """Yield `num_frames` time frames of an agent, or of a scheme, in a problem.
+    """Play `num_frames` time frames of a problem with an agent or a scheme.
 
-    The problem is reset first, and again without a seed whenever an episode ends. Between two
-    frames the caller may change it.
+    The problem is reset at the start, and again without a seed whenever an episode ends. Between
+    two frames the caller may change it.
 
     Args:
         decider: an agent; or a scheme, a function from the problem to a decision `[N]`.
         problem: `WirelessPoweredMEC`, or any other `env.PlayableProblem`.
         num_frames: number of frames to play.
-        seed: for `reset`; None resets without one.
-        options: for `reset`, as Gymnasium has them; None passes none.
+        seed: argument of the first `reset`; None resets without a seed.
+        options: argument of `reset`, as in Gymnasium; None passes none.
         climb: the problem's own, faster refinement, for `DROO.decide`; None refines by its score.
 
+    Yields:
+        A step for each frame.
+
     Raises:
-        ValueError: if an agent is for another number of devices, or wants other features in the
-            state than the problem gives.
+        ValueError: if an agent is for another number of devices, or for other features than those
+            of the problem's state.
     """
     if isinstance(decider, DROO):
         check_agrees(decider, problem)
@@ -85,13 +88,16 @@ def simulate_fleet(
     *,
     options: Sequence[dict[str, Any] | None] | None = None,
 ) -> Iterator[list[Step]]:
-    """Do for the agents of a fleet what `simulate` does for one; yield a `Step` of each, `[B]`.
+    """Play time frames with a fleet, each agent in a problem of its own, as `simulate` does.
 
     Args:
         fleet: B agents.
-        problems: of each agent `[B]`.
+        problems: problem of each agent `[B]`.
         num_frames: number of frames to play.
-        options: of each problem's `reset` `[B]`; None passes none.
+        options: argument of each problem's `reset` `[B]`; None passes none.
+
+    Yields:
+        The steps of the agents `[B]` for each frame.
 
     Raises:
         ValueError: as `simulate`, or if there are not B problems.
@@ -121,10 +127,10 @@ def simulate_fleet(
 
 
 def check_agrees(droo: DROO, problem: PlayableProblem) -> None:
-    """Check that an agent fits a problem; the features, if the problem says which it gives.
+    """Check that an agent fits a problem. Features are checked if the problem has `features`.
 
     Raises:
-        ValueError: if it is for another number of devices, or wants other features.
+        ValueError: if the agent is for another number of devices, or for other features.
     """
     agent = droo.agent
     if agent.net[-1] != problem.num_devices:
@@ -134,22 +140,22 @@ def check_agrees(droo: DROO, problem: PlayableProblem) -> None:
     wanted, given = agent.features, getattr(problem, "features", None)
     if wanted is not None and given is not None and wanted != tuple(given):
         raise ValueError(
-            f"the policy {agent.policy} wants the state ({', '.join(wanted)}), "
-            f"the problem gives ({', '.join(given)})"
+            f"the policy {agent.policy} needs the features ({', '.join(wanted)}), "
+            f"the problem's state has ({', '.join(given)})"
         )
 
 
 def _reset(
     problem: PlayableProblem, seed: int | None, options: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Reset a problem, one without options too, and return its info on the first frame."""
+    """Reset a problem, which need not accept options, and return its info on the first frame."""
     more: dict[str, Any] = {} if options is None else {"options": options}
     _, info = problem.reset(seed=seed, **more)
     return info
 
 
 def _decide(decider: Decider, problem: PlayableProblem, climb: Climb | None) -> Step:
-    """Return the decision for the coming frame; the frame itself is still to be carried out."""
+    """Return a step with the decision for the coming frame; `simulate` fills in the rest."""
     if not isinstance(decider, DROO):
         start = time.perf_counter_ns()
         decision = decider(problem)

@@ -1,4 +1,4 @@
-"""One study: several settings, several seeds, a table and a figure.
+"""Run one study: several settings, several seeds, a table and a figure.
 
 `python -m experiments.study` lists the studies, `python -m experiments.study NAME --help` the
 settings of one.

@@ -1,4 +1,4 @@
-"""The main experiment from several seeds, with confidence intervals.
+"""The main experiment with several seeds, and means with confidence intervals.
 
 `python -m experiments.sweep --help` lists its settings.
 """
@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 def main(config: SweepConfig) -> None:
-    """Run the seeds that were not run yet, and print a table of all."""
+    """Run the missing seeds, and print a table of all seeds."""
     if config.tensorboard and config.device is not None:
         raise ValueError(NO_CURVES)
     event_log.announce(config.curves)
@@ -37,7 +37,7 @@ def main(config: SweepConfig) -> None:
 
 
 def print_table(seeds: Sequence[int], folders: Sequence[Path]) -> None:
-    """Print a row per run, then the means with their 95 % bootstrap intervals."""
+    """Print one row per run, then the means with their 95 % bootstrap intervals."""
     summaries = [load_summary(folder) for folder in folders]
     runs = [["seed", *COLUMNS.values()]]
     for seed, summary in zip(seeds, summaries, strict=True):

@@ -10,14 +10,14 @@ from hypothesis import settings
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
 
-# Everyone's runs look for new cases; CI repeats the same ones, so that it fails by changes only.
+# Local runs try new random cases; CI repeats the same ones, so that only changes make it fail.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m` with these arguments in the project's folder."""
+    """Run `python -m` with these arguments in the project's folder, and return the process."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=ROOT,
@@ -28,7 +28,7 @@ def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def published(name: str) -> Path:
-    """The path of a published or golden file; the test skips where the file is not at hand."""
+    """Return the path of a published or golden file; skip the test if it does not exist."""
     path = Path(os.environ.get("DROO_SHARED", ROOT.parent / "shared")) / name
     if not path.is_file():
         pytest.skip(f"needs {path} (set DROO_SHARED to the folder that holds {name})")
@@ -36,6 +36,6 @@ def published(name: str) -> Path:
 
 
 def documents() -> list[Path]:
-    """What a reader reads: README, how to contribute, the measured speed, and all pages of docs."""
+    """Return the paths of all documents: README, CONTRIBUTING, benchmarks/README, pages of docs."""
     first = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
     return [*(ROOT / name for name in first), *sorted((ROOT / "docs").rglob("*.md"))]

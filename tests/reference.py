@@ -1,4 +1,4 @@
-"""Independent references: slow, plain, and written from the problem, not from the solver."""
+"""Independent references: slow and simple, derived from the problems, not from the solvers."""
 
 import math
 from collections.abc import Callable
@@ -18,16 +18,18 @@ MU_P, PHI, K_COEFFICIENT, NOISE, BANDWIDTH, OVERHEAD = 0.7 * 3.0, 100.0, 1e-26, 
 def computation_rate(
     gain: Floats, weights: Floats, decision: Ints, energy_time: float, offload_time: Floats
 ) -> float:
-    """The objective of problem P2 as it is written, for a given allocation."""
+    """Return the objective of problem P2 of the DROO paper for a given allocation, in bit/s."""
     local = (MU_P / K_COEFFICIENT) ** (1 / 3) / PHI * np.cbrt(gain * energy_time)
-    used = np.where(offload_time > 1e-280, offload_time, 1.0)  # less overflows, and earns nothing
+    used = np.where(
+        offload_time > 1e-280, offload_time, 1.0
+    )  # smaller values overflow, and contribute nothing
     snr = MU_P * energy_time * gain**2 / (used * NOISE)
     offloading = BANDWIDTH * offload_time / (OVERHEAD * math.log(2)) * np.log1p(snr)
     return float(np.sum(weights * np.where(decision == 1, offloading, local)))
 
 
 def best_offload_time(gain: Floats, weights: Floats, energy_time: float) -> Floats:
-    """Share the time 1 - a among offloading devices by bisection on the price of time."""
+    """Divide the time 1 - a among offloading devices by bisection on the price of time."""
     eps = BANDWIDTH / (OVERHEAD * math.log(2))
     energy = energy_time * MU_P * gain**2 / NOISE
 
@@ -41,13 +43,13 @@ def best_offload_time(gain: Floats, weights: Floats, energy_time: float) -> Floa
     def excess(log_price: float) -> float:
         return math.log(times(log_price).sum() / (1 - energy_time))
 
-    highest = math.log(600 * weights.max() * eps)  # beyond, every time underflows
+    highest = math.log(600 * weights.max() * eps)  # at higher prices every time underflows
     tau = times(float(brentq(excess, -90.0, highest, xtol=1e-13, maxiter=1000)))
     return np.asarray(tau / tau.sum() * (1 - energy_time))
 
 
 def best_rate(gain: Floats, weights: Floats, decision: Ints) -> float:
-    """The value of problem P2 by a scalar search over the energy time."""
+    """Return the optimum of problem P2 by a scalar search over the energy time, in bit/s."""
     off = decision == 1
     nothing = np.zeros_like(gain)
     if not off.any():
@@ -67,7 +69,7 @@ def best_rate(gain: Floats, weights: Floats, decision: Ints) -> float:
 
 
 def best_rate_exactly(gain: Floats, weights: Floats, decision: Ints) -> float:
-    """The value of problem P2 by its optimality conditions in 40 digits: nested bisections."""
+    """Return the optimum of problem P2 to 40 digits, from its optimality conditions, in bit/s."""
     with mp.workdps(40):
         h, w = [mpf(float(x)) for x in gain], [mpf(float(x)) for x in weights]
         mu_p, noise, cube = mpf(21) / 10, mpf(10) ** -10, mpf(1) / 3
@@ -107,7 +109,7 @@ def best_rate_exactly(gain: Floats, weights: Floats, decision: Ints) -> float:
 def dual_minimum(
     profit: Callable[[float], float], load: Callable[[float], float], high: float, length: float
 ) -> float:
-    """min over mu of mu T + profit(mu), where the load falls with mu and is 0 at the high price."""
+    """Return min over mu of mu T + profit(mu); the load decreases with mu, to 0 at high prices."""
     low = high * 1e-60
     if high > 0 and load(low) > length:
         for _ in range(110):
@@ -125,9 +127,9 @@ def queueing_objective(
     parameters: QueueingParameters,
     length: float = 1.0,
 ) -> float:
-    """The value of problem P4 of LyDROO by bisection on the price of time; a frame has a length.
+    """Return the optimum of problem P4 of LyDROO by bisection on the price of time, in Mbit^2.
 
-    Each device maximises its profit over the nats a second t that it sends, and over its frequency.
+    Each device maximises its profit over its spectral efficiency in nats, and over its frequency.
     """
     c = parameters
     worth = [float(x) for x in frame[1] + c.tradeoff * weights]
@@ -135,7 +137,7 @@ def queueing_objective(
     data = [float(x) for x in frame[1]]
     snr = [float(x) for x in frame[0] / (c.noise_density * c.bandwidth)]
     eps = c.bandwidth / 1e6 / c.communication_overhead / math.log(2)
-    # At the least power a nat takes an energy of 1 / snr: where that costs more, nothing is sent.
+    # A nat needs an energy of at least 1 / snr; if that costs more than it earns, nothing is sent.
     off = [
         i
         for i in range(len(data))
@@ -155,7 +157,7 @@ def queueing_objective(
     def nats(i: int, price: float) -> float:
         most = math.log1p(snr[i] * c.max_power)
 
-        def slope(t: float) -> float:  # of what a nat costs, times t^2
+        def slope(t: float) -> float:  # derivative of the cost of a nat, times t^2
             rise = t * math.exp(t) - math.expm1(t) if t > 1e-4 else t**2 / 2 + t**3 / 3 + t**4 / 8
             return joule[i] / snr[i] * rise - price
 
@@ -164,7 +166,7 @@ def queueing_objective(
         return float(brentq(slope, 0.0, most, xtol=1e-300, rtol=1e-14, maxiter=1000))
 
     def offers(price: float) -> list[tuple[float, float]]:
-        """The time and profit of each device that offloads."""
+        """Return the time and profit of each device that offloads."""
         found = []
         for i in off:
             t = nats(i, price)
@@ -189,7 +191,7 @@ def myopic_rate(
     parameters: QueueingParameters,
     length: float = 1.0,
 ) -> float:
-    """The largest weighted sum of rates within energy budgets, by bisection on the time's price."""
+    """Return the optimal weighted sum rate within energy budgets, by bisection on a price."""
     c = parameters
     gain, data, budget = ([float(x) for x in row] for row in frame)
     weight = [float(x) for x in weights]
@@ -208,7 +210,7 @@ def myopic_rate(
         return min(data[i], eps * time * math.log1p(snr[i] * power))
 
     def best_time(i: int, price: float) -> float:
-        full = budget[i] / c.max_power  # as long as it can send at full power
+        full = budget[i] / c.max_power  # the longest time for which the budget allows full power
         most = eps * math.log1p(snr[i] * c.max_power)
         if weight[i] * most <= price:
             return 0.0
@@ -231,7 +233,7 @@ def myopic_rate(
             return full
         high = low + 300
         time = float(brentq(slope, low, high, xtol=1e-14, rtol=1e-15)) if slope(high) < 0 else high
-        if missing(time) < 0:  # less is enough
+        if missing(time) < 0:  # less time is enough
             time = float(brentq(missing, low, time, xtol=1e-14, rtol=1e-15))
         return math.exp(time)
 

@@ -1,1 +1,1 @@
-"""Consumers of the frames that are played: recorder, progress bar, TensorBoard, timing."""
+"""Consumers of the generator of frames: recorder, progress bar, TensorBoard, timing."""

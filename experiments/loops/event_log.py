@@ -1,4 +1,4 @@
-"""A run's curves while it goes on, and its figures afterwards, as TensorBoard reads them."""
+"""TensorBoard's event files of a run: curves while it runs, its figures afterwards."""
 
 import contextlib
 import json
@@ -15,22 +15,22 @@ from experiments.runs.files import write_json
 from experiments.runs.folder import load_summary, new_folder, run_name
 from experiments.runs.table import Table
 
-FLUSH_SECONDS = 5  # so that curves are live
-LOGGED = 200  # least number of frames whose mean is a point of a curve
+FLUSH_SECONDS = 5  # short, so that TensorBoard shows the curves while the run goes on
+LOGGED = 200  # minimum number of frames averaged into a point of a curve
 
 
 def check(folder: Path | None) -> None:
     """Check that TensorBoard is installed, if event files are wanted.
 
     Raises:
-        MissingExtraError: if it is not.
+        MissingExtraError: if TensorBoard is not installed.
     """
     if folder is not None:
         require("torch.utils.tensorboard", "tensorboard")
 
 
 def announce(folder: Path | None) -> None:
-    """Print how to look at event files, if they are wanted; the errors are those of `check`."""
+    """Print the command that shows the event files, if they are wanted; raises as `check`."""
     check(folder)
     if folder is not None:
         print(f"Curves: tensorboard --logdir {folder}", flush=True)
@@ -40,7 +40,7 @@ class EventLog:
     """The event files of one run.
 
     Args:
-        folder: theirs alone.
+        folder: folder that holds nothing else.
         config: provenance of the run.
     """
 
@@ -48,20 +48,20 @@ class EventLog:
         module = require("torch.utils.tensorboard", "tensorboard")
         self._config = config
         self._writer = module.SummaryWriter(str(folder), flush_secs=FLUSH_SECONDS)
-        self._logged: dict[tuple[int, int], set[str]] = {}  # curves that have a point for a block
-        # Markdown shows indented text as it stands.
+        self._logged: dict[tuple[int, int], set[str]] = {}  # begin and end -> curves with a point
+        # TensorBoard renders Markdown, which keeps indented text verbatim.
         text = json.dumps(config, indent=2).replace("\n", "\n    ")
         self._writer.add_text("config", f"    {text}")
 
     def scalars(self, frame: int, values: Mapping[str, float]) -> None:
-        """Add a point to each of some curves, at a frame, from 1."""
+        """Add a point to each of these curves at a frame, counted from 1."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, frame)
 
     def follow(self, blocks: Iterable[Block], table: Table) -> Iterator[Block]:
-        """Pass blocks on, and add a point to each curve for every `LOGGED` frames.
+        """Yield the blocks unchanged, and add a point to each curve every `LOGGED` frames.
 
-        Columns that are not known while the run goes on get theirs from `complete`.
+        Columns that are known only after the run get their points from `complete`.
         """
         begin, losses = 0, list[float]()
         for block in blocks:
@@ -75,7 +75,7 @@ class EventLog:
             yield block
 
     def complete(self, table: Table) -> None:
-        """Add the points of the columns that are known only now."""
+        """Add the points of the columns that are known only after the run."""
         for (begin, end), logged in self._logged.items():
             points = self._means(table, begin, end)
             self.scalars(end, {name: points[name] for name in points if name not in logged})
@@ -101,7 +101,7 @@ class EventLog:
         self._writer.close()
 
     def _means(self, table: Table, begin: int, end: int) -> dict[str, float]:
-        """Return the means over some frames of the columns that are curves."""
+        """Return the means over frames `begin` to `end` - 1 of the columns that are curves."""
         means = table.frames(slice(begin, end)).means(curves=True)
         return {column.header: float(values.mean()) for column, values in means}
 
@@ -110,10 +110,10 @@ class EventLog:
 def opened(
     parent: Path | None, config: Mapping[str, Any], num_devices: int
 ) -> Iterator[EventLog | None]:
-    """Open a run's log in a new folder, and close it whatever happens; None if there is no parent.
+    """Open a run's log in a new folder, and close it afterwards; None if there is no parent.
 
     Args:
-        parent: the folder of several runs' logs, or None.
+        parent: the folder that holds the logs of all runs, or None.
         config: provenance of the run.
         num_devices: N.
     """
@@ -121,7 +121,7 @@ def opened(
         yield None
         return
     name = run_name(num_devices, config["seed"])
-    # Not left empty: another run's folder could be renamed onto an empty one.
+    # The folder must not be empty: another run's folder could be renamed onto an empty one.
     folder = new_folder(parent, name, lambda new: write_json(new / "config.json", config))
     with contextlib.closing(EventLog(folder, config)) as log:
         yield log

@@ -12,11 +12,11 @@ EVERY = 500  # frames between two updates
 
 
 def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Iterator[Block]:
-    """Pass blocks on, under a bar with the last frames' watched quantities, K and loss.
+    """Yield the blocks unchanged; a bar shows the watched quantities of recent frames, K and loss.
 
     Args:
-        blocks: of the frames of a run.
-        table: that they are written to.
+        blocks: blocks of the frames of a run.
+        table: the table into which the frames are written.
         show: whether to show the bar, on a terminal.
     """
     if not show:
@@ -34,7 +34,7 @@ def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Itera
 
 
 def _watched(table: Table, frames: slice, loss: float) -> dict[str, str]:
-    """Return the words of the bar."""
+    """Return the labels and values that the bar shows."""
     recent = table.frames(frames)
     words = {
         word: f"{recent[column].mean():.4f}"

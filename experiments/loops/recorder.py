@@ -1,4 +1,4 @@
-"""From the frames that a generator yields to the columns of a table, and their timing."""
+"""Records the frames that a generator yields in the columns of a table, and times them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,13 +12,13 @@ from experiments.simulation import Step
 
 
 class Block(NamedTuple):
-    """Successive frames that are in the table now: one, or as many as compiled code plays.
+    """Successive frames just written to the table: one, or several played in compiled code.
 
     Attributes:
-        begin: index of the first, from 0.
-        end: index after the last.
-        costs: frames, from 1, and losses of the training steps in them.
-        decision_us: mean duration of a decision, a training step included, in microseconds.
+        begin: index of the first frame, from 0.
+        end: index after the last frame.
+        costs: pairs (frame, loss) of the training steps in the block; frames count from 1.
+        decision_us: mean duration of a decision, training included, in microseconds.
     """
 
     begin: int
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
 
 def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:
-    """Write each step into a table, and yield that it is there."""
+    """Write each step into a table, and yield its block."""
     write = writer_of(table)
     for step in steps:
         yield write(step)
@@ -37,7 +37,7 @@ def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:
 def record_fleet(
     frames: Iterable[Sequence[Step]], tables: Sequence[Table]
 ) -> Iterator[list[Block]]:
-    """Do what `record` does for the steps of the agents of a fleet, a table each `[B]`."""
+    """Write the steps of a fleet's agents into their tables `[B]`; yield the blocks `[B]`."""
     writers = [writer_of(table) for table in tables]
     for steps in frames:
         yield [write(step) for write, step in zip(writers, steps, strict=True)]
@@ -65,8 +65,8 @@ class Timing(NamedTuple):
     """Duration of a run.
 
     Attributes:
-        seconds: of all frames.
-        decision_us: of each frame's decision `[T]`, microseconds.
+        seconds: duration of all frames.
+        decision_us: duration of each frame's decision `[T]`, in microseconds.
     """
 
     seconds: float
@@ -86,11 +86,11 @@ def play_to_the_end(frames: Iterable[Sequence[Block]], tables: Sequence[Table]) 
     """Consume the blocks of B runs that are played together, and set their training losses.
 
     Args:
-        frames: successive blocks of the same frames, one a run `[B]`.
-        tables: of each run `[B]`.
+        frames: successive blocks of the same frames, one block per run `[B]`.
+        tables: tables of the runs `[B]`.
 
     Returns:
-        A run's share of the time.
+        The timing of one run: the total over B.
     """
     costs: list[list[tuple[int, float]]] = [[] for _ in tables]
     decision_us = np.empty(len(tables[0]))

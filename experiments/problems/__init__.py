@@ -1,4 +1,7 @@
-"""The registry of experiments: a line a problem. Nothing heavy is imported until one is used."""
+"""The registry of experiments, one entry per problem.
+
+Importing it is fast: the modules of an experiment are imported when it is used.
+"""
 
 import importlib
 from functools import cache
@@ -10,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Registration(NamedTuple):
-    """An experiment, by the names "MODULE:CLASS" of its parts.
+    """An experiment; its classes are given by name, as "MODULE:CLASS".
 
     Attributes:
-        config: class of its settings.
-        experiment: the subclass of `Experiment`.
+        config: name of the class of its settings.
+        experiment: name of the subclass of `Experiment`.
         script: module of its command.
     """
 
@@ -39,7 +42,7 @@ REGISTERED: dict[str, Registration] = {
 
 
 def load(name: str) -> Any:
-    """Return a class by its name "MODULE:CLASS"."""
+    """Return a class by its name "MODULE:CLASS", importing the module."""
     module, _, member = name.partition(":")
     return getattr(importlib.import_module(module), member)
 
@@ -56,10 +59,10 @@ def experiments() -> "list[Experiment[Any]]":
 
 
 def experiment_of(config: "RunConfig") -> "Experiment[Any]":
-    """Return the experiment of these settings.
+    """Return the experiment that these settings configure.
 
     Raises:
-        TypeError: if there is none.
+        TypeError: if no experiment has settings of this class.
     """
     for experiment in experiments():
         if isinstance(config, experiment.config):
@@ -69,10 +72,10 @@ def experiment_of(config: "RunConfig") -> "Experiment[Any]":
 
 
 def named(name: str) -> "Experiment[Any]":
-    """Return the experiment of this name, that of its folder of results.
+    """Return the experiment with this name, which is also that of its results folder.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if no experiment has this name.
     """
     for experiment in experiments():
         if experiment.name == name:

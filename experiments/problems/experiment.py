@@ -1,4 +1,4 @@
-"""An experiment: all that running, saving, showing and exporting must know of a problem's runs."""
+"""An experiment: the problem-specific part of running, saving, drawing and exporting runs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ class Task(Generic[Config]):
     """A run, ready to be played.
 
     Attributes:
-        config: its settings, resolved.
-        decider: an agent, or a scheme.
-        problem: where it decides.
-        num_frames: T.
-        test_frames: number of frames at the end that are the test.
-        options: of the problem's reset.
+        config: settings of the run, resolved.
+        decider: an agent or a scheme.
+        problem: the environment in which it decides.
+        num_frames: number of frames T.
+        test_frames: number of test frames, which are the last of the run.
+        options: options for the problem's `reset`.
         climb: the problem's own refinement, for `DROO.decide`; None refines by its score.
-        constants: of the table.
+        constants: constants of the table.
         known: columns that are known before the first frame, such as the optimum.
         facts: entries of summary.json that are known before the first frame.
     """
@@ -55,13 +55,13 @@ class Task(Generic[Config]):
         return self.problem.num_devices
 
     def simulate(self) -> Iterator[Step]:
-        """Play its frames."""
+        """Yield the frames of the run."""
         return simulate(
             self.decider, self.problem, self.num_frames, options=self.options, climb=self.climb
         )
 
     def new_table(self, schema: Schema) -> Table:
-        """Return an empty table for its frames, but for the columns that are known."""
+        """Return a table for the frames; it holds only the columns that are known."""
         agent = isinstance(self.decider, DROO)
         shape = self.num_frames, self.num_devices
         table = Table.empty(schema, *shape, agent=agent, constants=self.constants)
@@ -70,14 +70,14 @@ class Task(Generic[Config]):
 
 
 class Experiment(ABC, Generic[Config]):
-    """The experiment of one problem; a subclass is one, and is registered in `problems`.
+    """The experiment of one problem: a base class, whose subclasses are registered in `problems`.
 
     Attributes:
-        name: of its folder of results.
-        title: of its agent, in legends.
-        config: the class of its settings.
-        schema: of its runs' tables.
-        key_figures: of tables over several runs.
+        name: name of the experiment and of its results folder.
+        title: name of its agent in legends.
+        config: class of the settings.
+        schema: schema of the tables of runs.
+        key_figures: columns of tables that summarize several runs.
     """
 
     name: ClassVar[str]
@@ -91,30 +91,30 @@ class Experiment(ABC, Generic[Config]):
         """Return a run's decider, problem and frames.
 
         Args:
-            config: its settings, resolved.
+            config: settings of the run, resolved.
             progress: whether to show a progress bar, on a terminal.
 
         Raises:
-            ValueError: if a setting is out of range, or the data file damaged.
-            FileNotFoundError: if there is no such data file.
+            ValueError: if a setting is out of range, or the data file is damaged.
+            FileNotFoundError: if the data file does not exist.
         """
 
     @abstractmethod
     def rows(self, summary: Mapping[str, Any]) -> dict[str, object]:
-        """Return the lines of a run's summary on a terminal: name -> value."""
+        """Return name -> value of each line that a run's command prints."""
 
-    def learns(self, config: Config) -> bool:  # noqa: ARG002 (of subclasses)
-        """Whether an agent decides in a run, not a scheme."""
+    def learns(self, config: Config) -> bool:  # noqa: ARG002 (subclasses use it)
+        """Whether an agent decides in a run with these settings, not a scheme."""
         return True
 
     def play(self, task: Task[Config], table: Table) -> Iterator[Block]:
-        """Play the frames of a run into a table; yield as they are there."""
+        """Play the frames of a run into a table, and yield the blocks written."""
         return record(task.simulate(), table)
 
     def play_together(
         self, tasks: Sequence[Task[Config]], tables: Sequence[Table], device: str
     ) -> Iterator[list[Block]]:
-        """Play runs whose agents are a fleet; yield the blocks of each run, `[B]`."""
+        """Play runs whose agents form a fleet, and yield the blocks of the runs `[B]`."""
         fleet = Fleet([task.decider for task in tasks if isinstance(task.decider, DROO)], device)
         try:
             frames = simulate_fleet(
@@ -135,29 +135,29 @@ class Experiment(ABC, Generic[Config]):
         """Set the columns that are known only after the last frame, such as the optimum."""
 
     def summarize(self, task: Task[Config], table: Table) -> dict[str, Any]:
-        """Return the entries of summary.json that the frames give."""
+        """Return the entries of summary.json that are computed from the frames."""
         changes = self.changes(task.config, task.num_frames)
         return summary.summarize(table, task.test_frames, changes)
 
-    def warning(self, summary: Mapping[str, Any]) -> str | None:  # noqa: ARG002 (of subclasses)
-        """Return a warning about a run, if there is one."""
+    def warning(self, summary: Mapping[str, Any]) -> str | None:  # noqa: ARG002 (subclasses use it)
+        """Return a warning about a run; None if there is nothing to warn about."""
         return None
 
     def restore(self, came_from: Mapping[str, Any], table: Table) -> None:
         """Set the columns of a saved run that its files do not hold.
 
         Args:
-            came_from: the run's config.json.
-            table: its frames.
+            came_from: content of the run's config.json.
+            table: frames of the run; the columns are set in it.
 
         Raises:
-            ValueError: if they are not certain to be those of the run.
+            ValueError: if it cannot be verified that the columns are those of the run.
             OSError: if a data file cannot be read.
         """
 
 
 def agent_seed(seed: int) -> np.random.SeedSequence:
-    """Return the agent's stream of a run's seed; the first stream is the channel's."""
+    """Return the agent's random stream of a run's seed; the first stream is the channel's."""
     _, for_agent = np.random.SeedSequence(seed).spawn(2)
     return for_agent
 
@@ -168,12 +168,18 @@ def build_agent(
     seed: np.random.SeedSequence,
     training_interval: int = 10,
 ) -> MemoryDNN:
-    """Return an agent with these settings, resolved.
+    """Return an agent with these resolved settings.
+
+    Args:
+        config: settings of the policy and its training, resolved.
+        num_devices: number of devices N.
+        seed: seed of the initial weights and of the agent's random draws.
+        training_interval: number of frames between training steps.
 
     Raises:
         ValueError: if a setting is out of range.
     """
-    assert config.policy is not None  # `resolve` filled these in
+    assert config.policy is not None  # `resolve` has filled these in
     assert config.features is not None
     assert config.hidden is not None
     return MemoryDNN(
@@ -191,12 +197,12 @@ def build_agent(
 
 
 def build_droo(config: AgentConfig, agent: MemoryDNN) -> DROO:
-    """Return a DROO with an agent and these settings, resolved.
+    """Return a DROO of an agent with these resolved settings.
 
     Raises:
         ValueError: if a setting is out of range.
     """
-    assert config.quantizer is not None  # `resolve` filled it in
+    assert config.quantizer is not None  # `resolve` has filled it in
     return DROO(
         agent,
         mode=config.quantizer,

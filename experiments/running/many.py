@@ -1,4 +1,4 @@
-"""Many runs: spread over processes, or those that differ in their seeds alone as a fleet."""
+"""Many runs: in parallel processes, or as a fleet if they differ only in their seeds."""
 
 import copy
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ from experiments.runs.folder import find
 from experiments.runs.provenance import provenance
 from experiments.runs.table import Table
 
-NO_CURVES = "tensorboard follows runs that play alone, not a fleet: drop --device"
+NO_CURVES = "tensorboard is not available for a fleet: drop --device"
 
 
 def run_together(
     configs: Sequence[RunConfig], device: str = "cpu", *, draw: bool = True
 ) -> list[Path]:
-    """Run experiments that differ in their seeds alone, their agents a fleet.
+    """Run experiments that differ only in their seeds, with their agents as a fleet.
 
     Args:
-        configs: the settings of each run.
-        device: where the networks compute, as for `Fleet`.
+        configs: settings of the runs `[B]`.
+        device: torch device of the networks, as for `Fleet`.
         draw: whether to draw the figures of each run.
 
     Returns:
-        The run folders. A run's times are those of all runs over their number.
+        The run folders. The time recorded for a run is the total time over the number of runs.
 
     Raises:
-        ValueError: as for `run`, or if the agents cannot be a fleet, or curves are wanted.
-        FileNotFoundError: if there is no such data file.
+        ValueError: as for `run`, or if the agents cannot form a fleet, or if `tensorboard` is set.
+        FileNotFoundError: if the data file does not exist.
     """
     if any(config.curves is not None for config in configs):
         raise ValueError(NO_CURVES)
@@ -57,13 +57,13 @@ def run_together(
 def play_fleet(
     experiment: Experiment[Any], tasks: Sequence[Task[Any]], device: str
 ) -> tuple[list[Table], Timing]:
-    """Play runs whose agents are a fleet; return their frames, and a run's share of the time."""
+    """Play runs whose agents form a fleet; return their frames, and the time divided by B."""
     tables = [task.new_table(experiment.schema) for task in tasks]
     return tables, play_to_the_end(experiment.play_together(tasks, tables, device), tables)
 
 
 def warm_up_fleet(experiment: Experiment[Any], tasks: Sequence[Task[Any]], device: str) -> None:
-    """Compile all that a fleet's frames need, by copies that play up to a training step."""
+    """Compile all kernels of a fleet: copies of the agents play up to a training step."""
     frames = min(tasks[0].num_frames, tasks[0].config.training_interval)
     trials = [
         replace(task, decider=copy.deepcopy(task.decider), num_frames=frames) for task in tasks
@@ -76,14 +76,14 @@ def run_all(
 ) -> list[Path]:
     """Run an experiment with each of these settings, and return the run folders.
 
-    A run that exists is not run again. The runs are spread over processes by joblib: within
-    `joblib.parallel_config("dask")` they go to a Dask cluster instead.
+    Runs that exist are not repeated. joblib runs the others in parallel processes; within
+    `joblib.parallel_config("dask")` it runs them on a Dask cluster.
 
     Args:
-        configs: the settings of each run.
-        jobs: runs at a time, or fleets; -1 takes all cores.
-        device: where the networks of runs that differ in their seeds alone compute, these runs
-            being a fleet; None for a process each.
+        configs: settings of the runs.
+        jobs: number of runs, or of fleets, at a time; -1 uses all cores.
+        device: if given, runs that differ only in their seeds form a fleet on this torch device;
+            None runs each in a process of its own.
         draw: whether to draw the figures of each run, which takes a second.
     """
     configs = [resolve(config) for config in configs]
@@ -93,7 +93,7 @@ def run_all(
     todo = [config for config, folder in found.items() if folder is None]
     groups = [[config] for config in todo] if device is None else _alike(todo)
     tasks = [delayed(_run)(group, device, draw=draw) for group in groups]
-    if len(groups) == 1:  # in this process, where a fleet may have all cores
+    if len(groups) == 1:  # run in this process, where a fleet can use all cores
         jobs = 1
     finished = Parallel(n_jobs=jobs, return_as="generator")(tasks)
     new: dict[RunConfig, Path] = {}
@@ -105,16 +105,16 @@ def run_all(
 
 
 def _run(configs: Sequence[RunConfig], device: str | None, *, draw: bool) -> list[Path]:
-    """Run experiments that differ in their seeds alone, as a fleet if that is wanted and can be."""
+    """Run experiments that differ only in their seeds, as a fleet if requested and possible."""
     first = configs[0]
-    assert first.policy is not None  # `resolve` filled it in
+    assert first.policy is not None  # `resolve` has filled it in
     if device and experiment_of(first).learns(first) and POLICIES[first.policy].batchable:
         return run_together(configs, device, draw=draw)
     return [run(config, progress=False, draw=draw) for config in configs]
 
 
 def _alike(configs: Sequence[RunConfig]) -> list[list[RunConfig]]:
-    """Return the configs in groups that differ in their seeds alone."""
+    """Return the configs in groups that differ only in their seeds."""
     groups: dict[RunConfig, list[RunConfig]] = {}
     for config in configs:
         groups.setdefault(replace(config, seed=0), []).append(config)

@@ -1,4 +1,4 @@
-"""Running an experiment: prepare, play, certify, save, and load it again."""
+"""Runs an experiment: prepare, play, certify and save it; loads it again."""
 
 import contextlib
 import copy
@@ -38,7 +38,7 @@ def carry_out(config: RunConfig) -> None:
 
 
 def common_rows(summary: Mapping[str, Any]) -> dict[str, object]:
-    """Return the lines of a summary that runs of all problems have."""
+    """Return the lines of a summary that are common to all problems: name -> value."""
     of_agent: dict[str, object] = {}
     if summary["parameters"] is not None:
         of_agent = {
@@ -54,17 +54,17 @@ def common_rows(summary: Mapping[str, Any]) -> dict[str, object]:
 
 
 def run(config: RunConfig, *, progress: bool = True, draw: bool = True) -> Path:
-    """Run an experiment and return the folder that it is saved in.
+    """Run an experiment, save it, and return the run folder.
 
     Args:
-        config: its settings.
+        config: settings of the run.
         progress: whether to show a progress bar, on a terminal.
         draw: whether to draw the run's figures into the folder.
 
     Raises:
-        ValueError: if a setting is out of range, or the data file damaged.
-        FileNotFoundError: if there is no such data file.
-        MissingExtraError: if `tensorboard` is set and not installed.
+        ValueError: if a setting is out of range, or the data file is damaged.
+        FileNotFoundError: if the data file does not exist.
+        MissingExtraError: if `tensorboard` is set and TensorBoard is not installed.
     """
     event_log.check(config.curves)
     config = resolve(config)
@@ -85,13 +85,13 @@ def play(
     progress: bool = False,
     log: EventLog | None = None,
 ) -> tuple[Table, Timing]:
-    """Play the frames of a run; return them, and their duration, compilation not included.
+    """Play the frames of a run; return their table and their duration, without compilation.
 
     Args:
-        experiment: of the run.
+        experiment: the experiment.
         task: the run.
         progress: whether to show a progress bar, on a terminal.
-        log: of its curves, if they are wanted.
+        log: TensorBoard log for the run's curves; None writes none.
     """
     warm_up(experiment, task)
     table = task.new_table(experiment.schema)
@@ -107,7 +107,7 @@ def play(
 
 
 def warm_up(experiment: Experiment[Any], task: Task[Any]) -> None:
-    """Compile all that a run's frames need, by two frames and a training step of a copy."""
+    """Compile all kernels of a run: a copy plays two frames and makes a training step."""
     trial = replace(task, decider=copy.deepcopy(task.decider), num_frames=min(2, task.num_frames))
     for _ in experiment.play(trial, trial.new_table(experiment.schema)):
         pass
@@ -124,7 +124,7 @@ def save(
     *,
     draw: bool,
 ) -> Path:
-    """Save a run that was played, and return its folder."""
+    """Save a run that has been played, and return its folder."""
     decider = task.decider
     parameters = decider.agent.num_parameters if isinstance(decider, DROO) else None
     summary = experiment.summarize(task, table) | {
@@ -146,10 +146,10 @@ def save(
 
 
 def load(folder: Path) -> Table:
-    """Read a run folder's frames back.
+    """Load the frames of a run folder.
 
     Raises:
-        FileNotFoundError: if it is no run folder.
+        FileNotFoundError: if `folder` is not a run folder.
         ValueError: if a file in it is damaged.
     """
     table = store.read_table(folder, experiment_of_run(folder).schema)

@@ -1,1 +1,1 @@
-"""Run folders: tables, files, provenance, figures."""
+"""Runs and their folders: tables, files, provenance, figures."""

@@ -1,4 +1,4 @@
-"""Cells of tables over runs: from the summaries of some runs to text."""
+"""Cells of tables that summarize several runs: functions from the runs' summaries to text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,16 +10,16 @@ from experiments.runs.statistics import aligned, interval_text, lack, lack_text,
 Summaries: TypeAlias = Sequence[Mapping[str, Any]]
 Cell: TypeAlias = Callable[[Summaries], str]
 KeyFigures: TypeAlias = Sequence[tuple[str, Cell]]
-"""Titles and cells of a table; a column whose cells are all empty is left out."""
+"""Pairs of a title and a cell; columns with only empty cells are left out."""
 
 
 def values_of(summaries: Summaries, name: str) -> list[Any]:
-    """Return the values of a metric that there are; it says nothing of some runs."""
+    """Return the values of a metric, without those of runs that have none."""
     return [summary[name] for summary in summaries if summary.get(name) is not None]
 
 
 def shortfall_of(name: str) -> Cell:
-    """Return a cell: what a normalized metric is short of 1, with its interval."""
+    """Return a cell: the mean shortfall of a normalized metric from 1, with its interval."""
 
     def cell(runs: Summaries) -> str:
         found = values_of(runs, name)
@@ -34,7 +34,7 @@ def worst_of(name: str) -> Cell:
 
 
 def mean_of(name: str, form: str | None = None) -> Cell:
-    """Return a cell: the mean of a metric, in a format or as `mean_text` has it."""
+    """Return a cell: the mean of a metric, in a format or as by `mean_text`."""
 
     def cell(runs: Summaries) -> str:
         found = values_of(runs, name)
@@ -46,7 +46,7 @@ def mean_of(name: str, form: str | None = None) -> Cell:
 
 
 def frames_until(name: str) -> Cell:
-    """Return a cell: the mean of a number of frames, or how many runs never got there."""
+    """Return a cell: the mean number of frames, or how many runs never reached the level."""
     return lambda runs: mean_text([run[name] for run in runs])
 
 
@@ -72,7 +72,7 @@ def table_of(
 
     Args:
         key_figures: titles and cells.
-        runs: label, whose parts are the first cells of a row -> run folders.
+        runs: label -> run folders; the parts of a label are the first cells of its row.
         header: titles of these first cells.
     """
     summaries = {label: [load_summary(run) for run in each] for label, each in runs.items()}

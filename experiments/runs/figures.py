@@ -1,4 +1,4 @@
-"""Figures of runs, as the schema of their problem describes them, on Axes that may be handed in."""
+"""Figures of runs, described by the schema of their problem, on Axes that callers may provide."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from experiments.runs.statistics import shortfall
 from experiments.runs.table import Panel, Schema, Table
 
 Runs = Mapping[str, Table]
-"""label -> a run; labels go into the legend if there are several."""
+"""label -> table of a run; a legend shows the labels if there are several runs."""
 
 STYLE: Any = {
     "axes.grid": True,
@@ -26,11 +26,11 @@ STYLE: Any = {
     "font.size": 9,
     "grid.alpha": 0.3,
     "legend.frameon": False,
-    "pdf.fonttype": 42,  # text that a publisher's checks accept, and that can be edited
+    "pdf.fonttype": 42,  # TrueType: accepted by publishers' checks, and editable
     "savefig.dpi": 200,
 }
 SIZE = (5.0, 3.0)  # inches: a column and a half
-COST = "cost"  # the training loss, which is no column
+COST = "cost"  # the training loss, which is not a column of the table
 
 
 def save_figures(runs: Runs, folder: Path, window: int | None = None) -> list[Path]:
@@ -38,8 +38,8 @@ def save_figures(runs: Runs, folder: Path, window: int | None = None) -> list[Pa
 
     Args:
         runs: label -> run.
-        folder: made if it does not exist.
-        window: frames of the rolling means and ranges; None takes the schema's.
+        folder: output folder; created if it does not exist.
+        window: number of frames of the rolling means and ranges; None takes the schema's.
 
     Returns:
         The files written.
@@ -53,14 +53,14 @@ def save_figures(runs: Runs, folder: Path, window: int | None = None) -> list[Pa
 
 
 def draw_figure(runs: Runs, schema: Schema, name: str, window: int | None = None) -> Figure:
-    """Return a figure of the schema, its panels two in a row."""
+    """Return a figure of the schema, with two panels per row."""
     panels = schema.figures[name]
     columns, rows = min(2, len(panels)), -(-len(panels) // 2)
     figure = Figure((columns * SIZE[0], rows * SIZE[1]), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for panel, ax in zip(panels, axes, strict=False):
         draw_panel(runs, panel, ax, window)
-    if len(panels) > 1 and len(runs) > 1:  # one legend for all
+    if len(panels) > 1 and len(runs) > 1:  # one legend for all panels
         handles, labels = axes[0].get_legend_handles_labels()
         for legend in filter(None, (ax.get_legend() for ax in figure.axes)):
             legend.remove()
@@ -69,13 +69,13 @@ def draw_figure(runs: Runs, schema: Schema, name: str, window: int | None = None
 
 
 def draw_panel(runs: Runs, panel: Panel, ax: Axes, window: int | None = None) -> Axes:
-    """Draw one column of some runs.
+    """Draw one column of one or several runs, and return the Axes.
 
     Args:
         runs: label -> run.
         panel: the column, and how it is drawn.
-        ax: where to draw.
-        window: frames of the rolling mean; None takes the schema's.
+        ax: Axes to draw on.
+        window: number of frames of the rolling mean; None takes the schema's.
     """
     schema = next(iter(runs.values())).schema
     window = (window or schema.window) * panel.windows
@@ -105,7 +105,7 @@ def draw_column(
     shown = slice(None)
     if panel.shortfall:
         mean = shortfall(mean)
-        shown = slice(min(window, len(frames)) - 1, None)  # whole windows
+        shown = slice(min(window, len(frames)) - 1, None)  # from the first full window on
         ax.set_yscale("log")
     if panel.band == "range":
         low, high = (rolling(per_frame, window, each) for each in (np.nanmin, np.nanmax))
@@ -132,7 +132,7 @@ def draw_cost(runs: Runs, ax: Axes, window: int) -> None:
 
 
 def draw_reference(runs: Runs, panel: Panel, ax: Axes) -> None:
-    """Draw lines to compare with: the optimum, which is 1, and a setting of the runs."""
+    """Draw reference lines: the optimum, which is 1, and a setting of the runs."""
     if panel.band == "range":  # of a normalized quantity, whose optimum is 1
         lowest = float(ax.dataLim.y0)
         ax.axhline(1.0, color="0.3", linewidth=0.7, linestyle=":")
@@ -142,12 +142,12 @@ def draw_reference(runs: Runs, panel: Panel, ax: Axes) -> None:
         value = values.pop() if len(values) == 1 else None
         if value is not None:
             ax.axhline(value, color="0.3", linewidth=0.9, linestyle="--")
-    if panel.bottom is not None:  # last, or the axis would not extend to the setting
+    if panel.bottom is not None:  # last: a limit set earlier would cut off the reference line
         ax.set_ylim(bottom=panel.bottom)
 
 
 def finish(ax: Axes, runs: Mapping[str, object], panel: Panel, title: str) -> Axes:
-    """Put a title over Axes with frames below, and a legend in if there are several runs."""
+    """Set the title and the format of the frame axis; add a legend if there are several runs."""
     ax.set_title(title, loc="left")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -157,7 +157,7 @@ def finish(ax: Axes, runs: Mapping[str, object], panel: Panel, title: str) -> Ax
 
 
 def save_figure(figure: Figure, path: Path) -> list[Path]:
-    """Save a figure as PNG and PDF; return the two files."""
+    """Save a figure as PNG and PDF, and return the two files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
     for file in files:

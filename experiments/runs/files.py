@@ -1,4 +1,4 @@
-"""JSON and CSV files of run folders: written for people to read, and checked when read back."""
+"""JSON and CSV files of run folders: human-readable, and checked when they are read."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people to read."""
+    """Write human-readable JSON."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -16,8 +16,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or holds something else.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is damaged, or holds something other than an object.
     """
     try:
         content = json.loads(path.read_text())
@@ -39,19 +39,19 @@ def write_csv(path: Path, columns: Mapping[str, Iterable[object]]) -> None:
 def read_csv(
     path: Path, wanted: Sequence[str] | None = None, optional: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """Return columns of a file in a run folder as text.
+    """Return columns of a CSV file in a run folder, as text.
 
     Args:
-        path: of the file.
-        wanted: names of the columns that must be there; None takes all.
-        optional: names of further columns, returned if they are there.
+        path: path of the file.
+        wanted: names of required columns; None requires and returns all in the file.
+        optional: names of further columns, returned if the file has them.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a column is missing, or a row is not whole.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if a column is missing, or a row is incomplete.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} is no run folder: it has no {path.name}")
+        raise FileNotFoundError(f"{path.parent} is not a run folder: it has no {path.name}")
     try:
         with path.open(newline="") as file:
             rows = list(csv.reader(file))
@@ -66,7 +66,7 @@ def read_csv(
 
 
 def header_of(path: Path) -> list[str]:
-    """Return the names of a CSV file's columns; none if there is no such file.
+    """Return the names of a CSV file's columns; an empty list if the file does not exist.
 
     Raises:
         ValueError: if the file is damaged.

@@ -1,7 +1,7 @@
-"""Run folders: named by time, N and seed, written whole or not at all, found again by settings.
+"""Run folders: named by time, N and seed, written atomically, and found again by their settings.
 
-A run folder results/EXPERIMENT/RUN/ holds config.json (provenance), frames.csv (a row a frame),
-cost.csv (a row a training step), summary.json, and as the run has them result.mat,
+A run folder results/EXPERIMENT/RUN/ holds config.json (provenance), frames.csv (one row per frame),
+cost.csv (one row per training step) and summary.json; depending on the run also result.mat,
 checkpoint.safetensors and figures.
 """
 
@@ -25,13 +25,13 @@ def save_run(
     summary: Mapping[str, Any],
     write_more: Callable[[Path], None],
 ) -> Path:
-    """Write a run into a new folder of `parent`, and return that.
+    """Write a run into a new folder inside `parent`, and return the new folder.
 
     Args:
-        parent: the experiment's folder.
-        config: the provenance, as it was before the run.
-        summary: content of summary.json; its `num_devices` and `seed` name the folder.
-        write_more: called with the folder, to write the rest.
+        parent: the experiment's results folder.
+        config: provenance of the run, taken before it started.
+        summary: content of summary.json; the folder's name contains its `num_devices` and `seed`.
+        write_more: called with the folder, to write the other files.
     """
 
     def write(folder: Path) -> None:
@@ -48,27 +48,27 @@ def run_name(num_devices: int, seed: int) -> str:
 
 
 def timestamp() -> str:
-    """Return the time as the names of folders have it."""
+    """Return the current time in the format of folder names."""
     return time.strftime("%Y%m%d-%H%M%S")
 
 
 def new_folder(parent: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Fill a folder and then give it its name, or name-2, name-3, ... whichever is free.
+    """Write a temporary folder, then rename it to name, or to the first free of name-2, name-3, ...
 
-    After an error nothing is left.
+    If `write` raises an error, the temporary folder is deleted.
 
     Args:
-        parent: where the folder is to be; made if it does not exist.
-        name: of the folder.
-        write: called with a folder, to fill it.
+        parent: the folder that will contain it; created if it does not exist.
+        name: name of the folder.
+        write: called with the temporary folder, to write its files.
 
     Returns:
-        The folder.
+        The folder under its final name.
     """
     parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".partial", dir=parent))
     try:
-        partial.chmod(0o755)  # mkdtemp's are private
+        partial.chmod(0o755)  # mkdtemp creates private folders
         write(partial)
         return _rename_to_free(partial, parent / name)
     finally:
@@ -76,32 +76,32 @@ def new_folder(parent: Path, name: str, write: Callable[[Path], None]) -> Path:
 
 
 def load_config(run: Path) -> dict[str, Any]:
-    """Read a run folder's config.json; the errors are those of `read_json`."""
+    """Read a run folder's config.json; raises as `read_json`."""
     return read_json(run / "config.json")
 
 
 def load_summary(run: Path) -> dict[str, Any]:
-    """Read a run folder's summary.json; the errors are those of `read_json`."""
+    """Read a run folder's summary.json; raises as `read_json`."""
     return read_json(run / "summary.json")
 
 
 def find(parent: Path, config: RunConfig) -> Path | None:
-    """Return a run of these very settings, data, versions and commit in `parent`, if there is one.
+    """Return a run folder in `parent` with the same settings, data, versions and commit, or None.
 
-    A run of a modified checkout never counts as the same.
+    Runs of a checkout with uncommitted changes are never considered the same.
     """
     wanted = json.loads(json.dumps(provenance(config)))
     if str(wanted["commit"]).endswith(MODIFIED):
         return None
     for file in sorted(parent.glob("[!.]*/config.json")):
-        with suppress(ValueError):  # a damaged one is no such run
+        with suppress(ValueError):  # damaged files are skipped
             if read_json(file) == wanted:
                 return file.parent
     return None
 
 
 def described_study(folder: Path) -> dict[str, Any] | None:
-    """Return what config.json says of a study; None for a run's folder, or none at all."""
+    """Return the entry "study" of a folder's config.json; None if the folder is not a study's."""
     with suppress(FileNotFoundError, ValueError):
         study = load_config(folder).get("study")
         return study if isinstance(study, dict) else None
@@ -109,7 +109,7 @@ def described_study(folder: Path) -> dict[str, Any] | None:
 
 
 def _rename_to_free(partial: Path, target: Path) -> Path:
-    """Rename a folder to `target`, or target-2, target-3, ... whichever is free; return that."""
+    """Rename a folder to `target`, or to the first free of target-2, target-3, ...; return it."""
     free, number = target, 1
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Values as MATLAB and Octave have them, and files of them."""
+"""Conversion of Python values for MATLAB and Octave, and .mat files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-EXACT = 2**53  # up to here double precision has every integer
+EXACT = 2**53  # double precision represents all integers up to this one
 
 
 def write_mat(path: Path, variables: Mapping[str, object]) -> None:
@@ -17,12 +17,12 @@ def write_mat(path: Path, variables: Mapping[str, object]) -> None:
 
 
 def to_matlab(value: object) -> Any:
-    """Return a value as scipy writes it best.
+    """Convert a value to a form that `scipy.io.savemat` writes for use in MATLAB.
 
-    Numbers become double, since arithmetic on MATLAB's integers rounds; but arrays of uint8 and of
-    truth values stay what they are. Vectors become columns, lists of numbers rows, texts in an
-    array or a list cells, mappings structs, and None the empty matrix. Names stay as they are. What
-    double precision would round, as a long seed, becomes text.
+    Numbers become double, since arithmetic on MATLAB's integers rounds; arrays of uint8 and bool
+    keep their type. Vectors become column vectors, lists of numbers row vectors, arrays and lists
+    of text cell arrays, mappings structs, and None the empty matrix. Names are unchanged. Integers
+    that double precision would round, such as a long seed, become text.
     """
     if value is None:
         return np.zeros((0, 0))

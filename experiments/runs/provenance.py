@@ -1,4 +1,4 @@
-"""Where a run comes from: its settings, and the code and packages that it ran on."""
+"""The provenance of a run: its settings, and the versions of code and packages."""
 
 import hashlib
 import platform
@@ -15,13 +15,14 @@ PACKAGES = ("droo", "torch", "numpy", "scipy", "numba", "gymnasium")
 
 
 def provenance(config: Config) -> dict[str, Any]:
-    """Return what config.json holds: settings, versions, commit, and a hash of the data file.
+    """Return the content of config.json: settings, versions, commit, and a hash of the data file.
 
     Args:
-        config: one of `experiments.configs`; resolved here.
+        config: settings, an instance of a class in `experiments.configs`; resolved here.
     """
     settings = asdict(resolve(config))
-    for name in ("results", "tensorboard"):  # where a run lies and who looks on is no part of it
+    # The results folder and TensorBoard do not affect a run, so they are not recorded.
+    for name in ("results", "tensorboard"):
         settings.pop(name, None)
     return {
         "config": {
@@ -38,12 +39,12 @@ def provenance(config: Config) -> dict[str, Any]:
 
 
 def sha256(file: Path | None) -> str | None:
-    """Return the hash of a file; None for none."""
+    """Return the SHA-256 hash of a file; None if there is no file."""
     return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _version(package: str) -> str | None:
-    """Return a package's version; None for what is not installed, as this project may be."""
+    """Return a package's version; None if it is not installed, as this project itself may be."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -51,14 +52,15 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the checkout's commit, marked if it was modified since; None outside a checkout."""
+    """Return the checkout's commit, marked if files have changed since; None if there is none."""
 
     def git(*arguments: str) -> str:
         command = ("git", "-C", str(Path(__file__).parent), *arguments)
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", __file__)  # or it is somebody else's checkout around us
+        # Fails if this file is not tracked: a checkout around an installation is another project's.
+        git("ls-files", "--error-unmatch", __file__)
         commit = git("rev-parse", "HEAD")
         changes = git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):

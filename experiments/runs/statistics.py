@@ -1,4 +1,4 @@
-"""Means over runs, and how sure they are."""
+"""Means over runs with confidence intervals, and their text in tables."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,24 +8,25 @@ from scipy.stats import bootstrap
 
 from droo_core.arrays import Floats
 
-LEAST = 1e-7  # shortfalls below it are drawn here: single frames decide about less
+LEAST = 1e-7  # smaller shortfalls are drawn as this one: they depend on single frames
 
 
 def shortfall(normalized: Floats) -> Floats:
-    """Return what normalized quantities are short of the optimum, but at least `LEAST`."""
+    """Return the shortfall of normalized quantities from the optimum, at least `LEAST`."""
     return np.maximum(1 - normalized, LEAST)
 
 
 def mean_and_interval(values: ArrayLike) -> Floats:
     """Return the mean over the first axis and its 95 % percentile bootstrap interval.
 
-    Of few runs it is too narrow: of five, it covers the true mean in about 85 % of cases.
+    For few runs the interval is too narrow: with five, it covers the true mean in about 85 % of
+    cases.
 
     Args:
         values: one entry per run `[R, ...]`.
 
     Returns:
-        Mean, lower and upper end `[3, ...]`; equal for a single run.
+        Mean, lower and upper end of the interval `[3, ...]`; all equal for a single run.
     """
     runs = np.asarray(values, dtype=np.float64)
     mean = runs.mean(axis=0)
@@ -43,8 +44,8 @@ def interval_text(
     """Return the mean with its interval as text, or how many runs have no value.
 
     Args:
-        values: one per run; None for none.
-        text: of a number; by default `number`.
+        values: one value per run; None for a run without a value.
+        text: function from a number to its text; by default `number`.
     """
     there = [value for value in values if value is not None]
     if len(there) < len(values):
@@ -62,17 +63,17 @@ def mean_text(values: Sequence[float | None]) -> str:
 
 
 def lack(rate: float) -> str:
-    """Return what a normalized rate lacks to 1 as text."""
+    """Return the shortfall of a normalized rate from 1, as text."""
     return f"{1 - rate:.1e}"
 
 
 def lack_text(rates: Sequence[float | None]) -> str:
-    """Return what the mean of normalized rates lacks to 1, with its interval, as text."""
+    """Return the mean shortfall of normalized rates from 1, with its interval, as text."""
     return interval_text([None if r is None else 1 - r for r in rates], "{:.1e}".format)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equal length as lines, each column as wide as its widest cell."""
+    """Return rows of equal length as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))

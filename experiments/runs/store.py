@@ -1,4 +1,4 @@
-"""Tables of runs in files: frames.csv, cost.csv and, for values of every device, result.mat."""
+"""Files of a run's table: frames.csv, cost.csv and, for per-device values, result.mat."""
 
 import math
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ def write_table(folder: Path, table: Table) -> None:
 
 
 def published(table: Table) -> dict[str, NDArray[Any]]:
-    """Return the variables of a run's .mat file: `[T, N]`, and rows for one value a frame.
+    """Return the variables of a run's result.mat: `[T, N]`, or `[1, T]` for one value per frame.
 
-    They are the columns that frames.csv does not hold as they are, the quantity and the constants,
-    under their published names.
+    The variables are the per-device columns, the quantity and the constants, under their published
+    names.
     """
     variables = {
         name: as_saved(table[column.name])
@@ -56,7 +56,7 @@ def stored_in_mat(schema: Schema) -> list[Column]:
 
 
 def as_saved(values: NDArray[Any]) -> NDArray[Any]:
-    """Return decisions `[T, N]` as small integers, other values as they are."""
+    """Return decisions `[T, N]` as uint8, other values unchanged."""
     return values.astype(np.uint8) if values.ndim == 2 and values.dtype == np.int64 else values
 
 
@@ -71,15 +71,15 @@ def matches(folder: Path, schema: Schema) -> bool:
 
 
 def headers(schema: Schema) -> list[str]:
-    """Return the columns that frames.csv has of every run, an agent's and a scheme's."""
+    """Return the columns that every frames.csv has, whether an agent or a scheme decided."""
     return [column.header for column in schema.in_csv if not column.of_agent]
 
 
 def read_table(folder: Path, schema: Schema) -> Table:
-    """Read back the files that `write_table` wrote.
+    """Read the files that `write_table` wrote.
 
     Raises:
-        FileNotFoundError: if it is no folder of a run.
+        FileNotFoundError: if `folder` is not a run folder.
         ValueError: if a file in it is damaged.
     """
     file = folder / "frames.csv"
@@ -105,15 +105,14 @@ def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:
     """Return decisions `[T, N]` from text such as 0110.
 
     Raises:
-        ValueError: if one is no such text, or names a place that there is not, or they differ in
-            length.
+        ValueError: if a text has other characters than the digits of places, or lengths differ.
     """
     try:
         decision = np.array([list(digits) for digits in text], dtype=np.int64)
     except ValueError:
         decision = np.empty(0, np.int64)
     if decision.ndim != 2 or decision.shape[1] == 0 or decision.max() >= schema.places:
-        raise ValueError(f"{file} must have decisions such as 0110, one or more")
+        raise ValueError(f"{file} must have one or more decisions such as 0110, of equal length")
     return decision
 
 
@@ -121,13 +120,14 @@ def numbers(file: Path, column: Column, text: Sequence[str]) -> NDArray[Any]:
     """Return a column `[T]` of frames.csv as numbers.
 
     Raises:
-        ValueError: if an entry is no number, or, but for scores of an agent, not finite.
+        ValueError: if an entry is not a number, or not finite; columns of agents alone may hold
+            -inf.
     """
     try:
         values: NDArray[Any] = np.array(text, dtype=column.dtype)
     except ValueError as error:
         raise ValueError(f"{column.header} of {file} must hold numbers: {error}") from error
-    if not column.of_agent:  # an agent's own decision may be infeasible, its score -inf
+    if not column.of_agent:  # the own decision of an agent may be infeasible: its score is -inf
         in_range(f"{column.header} of {file}", values, -math.inf, math.inf)
     return values
 
@@ -135,10 +135,10 @@ def numbers(file: Path, column: Column, text: Sequence[str]) -> NDArray[Any]:
 def read_mat(
     file: Path, schema: Schema, shape: tuple[int, ...], table: Table
 ) -> dict[str, NDArray[Any]]:
-    """Return the columns that result.mat holds; the constants go into the table.
+    """Return the columns of result.mat, and set the table's constants from it.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if the file does not exist.
         ValueError: if a variable is missing, has another shape or is not finite.
     """
     stored = stored_in_mat(schema)

@@ -1,4 +1,4 @@
-"""Key figures that every problem's runs have."""
+"""Key figures common to the runs of all problems."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,16 +9,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from droo_core.arrays import Floats
 from experiments.runs.table import Table
 
-FIRST = 200  # frames at the start, and after a change, that have figures of their own
-OPTIMAL = 1 - 1e-9  # of the optimum: ties differ by rounding only
+FIRST = 200  # number of frames at the start, and after a change, that are summarized separately
+OPTIMAL = 1 - 1e-9  # normalized quantity that counts as optimal: equal decisions differ by rounding
 
 
 def summarize(table: Table, test_frames: int, changes: Sequence[int] = ()) -> dict[str, Any]:
-    """Return the key figures of a run's decisions; None where they do not apply.
+    """Return the key figures of a run's decisions; None if a figure does not apply.
 
     Args:
-        table: of the run.
-        test_frames: number of frames at the end that are the test.
+        table: frames of the run.
+        test_frames: number of test frames, which are the last of the run.
         changes: numbers of frames after which the problem changed.
     """
     quantity, normalized = table.schema.quantity, table.normalized
@@ -39,7 +39,7 @@ def summarize(table: Table, test_frames: int, changes: Sequence[int] = ()) -> di
 
 
 def of_learning(table: Table, test_frames: int) -> dict[str, Any]:
-    """Return the key figures of an agent; None of each for a scheme."""
+    """Return the key figures of an agent; None for each of them if a scheme decided."""
     own = f"own_normalized_{table.schema.quantity}"
     if not table.agent:
         names = (f"{own}_test", "own_decision_fraction_test", "mean_k", "mean_scored")

@@ -1,4 +1,4 @@
-"""The column table of a run. A schema a problem: all files, curves and figures are made from it."""
+"""The column table of a run; each problem's schema describes its files, curves and figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,19 +19,21 @@ class Column:
     """One quantity of every frame.
 
     Attributes:
-        name: in the table, in exports and in frames.csv; there the mean over the devices of real
-            numbers has `mean_` before its name, and decisions are text such as 0110.
-        title: for axes and tables.
-        unit: "1" if it has none.
-        read: how the recorder reads it from a step; None if it is computed.
-        compute: how it follows from other columns; None if it is read, or set by the experiment.
-        per_device: one value a device `[T, N]`, not one a frame `[T]`.
-        dtype: of the values, `np.float64` or `np.int64`.
-        of_agent: only agents have it, schemes do not.
-        csv: whether it is in frames.csv.
-        curve: whether TensorBoard shows it.
-        mat: its variables in .mat files as published; none takes the name.
-        stored: whether the files of a run hold it; others are restored for exports.
+        name: name in the table, in exports and in frames.csv. frames.csv holds the mean over the
+            devices of real per-device values, as `mean_` + name, and decisions as text such as
+            0110.
+        title: title for axes and tables.
+        unit: unit; "1" if there is none.
+        read: function from a step to the value, for the recorder; None if it is not recorded.
+        compute: function from the table to the values, if they are computed from other columns;
+            None if they are recorded, or set by the experiment.
+        per_device: whether there is one value per device `[T, N]`, not one per frame `[T]`.
+        dtype: type of the values, `np.float64` or `np.int64`.
+        of_agent: whether only runs of agents have the column, not those of schemes.
+        csv: whether frames.csv holds the column.
+        curve: whether TensorBoard shows the column.
+        mat: published names of its variables in .mat files; empty takes `name`.
+        stored: whether the run folder holds the column; otherwise exports restore it.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Column:
 
     @property
     def label(self) -> str:
-        """Its title with the unit, for an axis."""
+        """Its title and unit, for an axis."""
         title = self.title or self.name.replace("_", " ").capitalize()
         return title if self.unit == "1" else f"{title} ({self.unit})"
 
@@ -70,7 +72,7 @@ class Column:
 
     @property
     def exported(self) -> bool:
-        """Whether it is in exports: whether it is in the files of a run."""
+        """Whether exports hold it."""
         return self.csv or self.per_device
 
 
@@ -79,17 +81,18 @@ class Panel:
     """How one column is drawn against the frames, for one run or several.
 
     Attributes:
-        column: its name; "cost" is the training loss.
-        title: above the Axes; {window} stands for the frames of the rolling mean.
-        label: of the vertical axis; by default the column's.
-        band: range of the last frames, or of the devices where there is one run, as a band; None.
-        shortfall: draw what is missing to 1, on a logarithmic scale.
-        raw: draw the values themselves too, faint.
+        column: name of the column; "cost" is the training loss.
+        title: title above the Axes; {window} stands for the number of frames of the rolling mean.
+        label: label of the vertical axis; by default that of the column.
+        band: draws a band: "range" over the frames of the window, "devices" over the devices (if
+            there is one run); None draws no band.
+        shortfall: whether to draw 1 minus the values, on a logarithmic scale.
+        raw: whether to draw the values themselves too, faintly.
         windows: frames of the rolling mean, as a multiple of the figure's window.
         steps: training steps of the loss's rolling mean; by default the figure's window.
-        bottom: lower end of the vertical axis.
-        reference: a setting of the runs to draw as a dashed line, if it is the same in all.
-        legend: where it is.
+        bottom: lower limit of the vertical axis.
+        reference: setting of the runs to draw as a dashed line, if it is equal in all runs.
+        legend: position of the legend.
     """
 
     column: str
@@ -107,18 +110,18 @@ class Panel:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a problem's runs, and how they are shown.
+    """The columns of a problem's runs, and their figures.
 
     Attributes:
-        quantity: the column that decisions maximise, such as "rate"; the columns optimal_,
-            normalized_, own_ and own_normalized_ of it go with it.
-        columns: in the order of frames.csv, where the decision comes last.
-        figures: file name -> the panels that it holds, two in a row.
-        watched: columns in the progress bar, by the words there.
-        places: number of places that a decision chooses from; 2 are here and the edge server.
-        window: frames of the figures' rolling means.
-        constants: values of a run `[N]` that are no columns: name -> variable in .mat files.
-        texts: column, or "cost" -> the text file of the published scripts that holds it.
+        quantity: name of the column that decisions maximise, such as "rate"; it is accompanied by
+            the columns optimal_, normalized_, own_ and own_normalized_ + quantity.
+        columns: the columns in the order of frames.csv, except that there the decision comes last.
+        figures: file name -> panels of the figure, two per row.
+        watched: label in the progress bar -> column shown there.
+        places: number of places among which a decision chooses; 2 for the device and the server.
+        window: number of frames of the figures' rolling means.
+        constants: name of a per-run constant `[N]` -> its variable in .mat files.
+        texts: column, or "cost" -> text file in which the published scripts save it.
     """
 
     quantity: str
@@ -150,7 +153,7 @@ class Schema:
 
     @property
     def needs_mat(self) -> bool:
-        """Whether frames.csv does not hold all, so that a run has a result.mat too."""
+        """Whether a run has a result.mat, because frames.csv holds only means over the devices."""
         return any(column.averaged and column.stored for column in self.columns)
 
 
@@ -158,11 +161,11 @@ class Table:
     """The frames of a run, column by column.
 
     Args:
-        schema: of the columns.
+        schema: description of the columns.
         columns: name -> values `[T]` or `[T, N]`.
-        agent: whether an agent decided.
-        constants: of the run, those of the schema and any that its computed columns need.
-        settings: those of the run, as config.json has them.
+        agent: whether an agent decided, not a scheme.
+        constants: constants of the run: those of the schema, and those that computed columns need.
+        settings: settings of the run as in config.json.
 
     Attributes:
         schema: the argument.
@@ -208,7 +211,7 @@ class Table:
         return cls(schema, columns, agent=agent, constants=constants)
 
     def __contains__(self, name: str) -> bool:
-        """Whether the column is there, or can be computed."""
+        """Whether the table has the column, or can compute it."""
         try:
             self[name]
         except KeyError:
@@ -216,7 +219,7 @@ class Table:
         return True
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return a column, computed at its first use where it follows from others.
+        """Return a column; computed columns are computed at their first use.
 
         Raises:
             KeyError: if the run has no such column.
@@ -234,12 +237,12 @@ class Table:
 
     @property
     def num_devices(self) -> int:
-        """N, the number of devices."""
+        """The number of devices N."""
         return int(self.columns["decision"].shape[1])
 
     @property
     def normalized(self) -> Floats:
-        """Achieved over optimal quantity `[T]`; 1 where nothing can be achieved."""
+        """Achieved over optimal quantity `[T]`; 1 if the optimum is 0."""
         return self[f"normalized_{self.schema.quantity}"]
 
     def per_frame(self, name: str) -> NDArray[Any]:
@@ -248,7 +251,7 @@ class Table:
         return values.mean(axis=1) if values.ndim == 2 else values
 
     def frames(self, frames: slice) -> "Table":
-        """Return some of the frames; columns that are computed are computed anew for them."""
+        """Return a table of some of the frames, in which computed columns are computed again."""
         recorded = {
             name: values[frames]
             for name, values in self.columns.items()
@@ -263,12 +266,12 @@ class Table:
         )
 
     def set_costs(self, costs: Sequence[tuple[int, float]]) -> None:
-        """Set frames, from 1, and losses of the training steps."""
+        """Set the training losses, from pairs (frame, loss); frames count from 1."""
         cost_frame, cost = np.array(costs, dtype=np.float64).reshape(-1, 2).T
         self.cost_frame, self.cost = cost_frame.astype(np.int64), cost
 
     def means(self, curves: bool = False) -> Iterator[tuple[Column, Floats]]:
-        """Yield the columns of frames.csv, or of curves, a value a frame `[T]`."""
+        """Yield the columns of frames.csv, or of curves, with one value per frame `[T]`."""
         for column in self.schema.of(agent=self.agent):
             if (column.curve if curves else column.csv) and column.name in self:
                 values = self[column.name]
@@ -276,12 +279,12 @@ class Table:
 
 
 def ratio(achieved: Floats, optimal: Floats) -> Floats:
-    """Return achieved over optimal `[T]`; 1 where nothing can be achieved."""
+    """Return achieved over optimal quantity `[T]`; 1 if the optimum is 0."""
     nothing = optimal == 0
     return np.where(nothing, 1.0, achieved / np.where(nothing, 1.0, optimal))
 
 
-# Columns that every problem has, `quantity` being that which decisions maximise.
+# Columns that every problem has. `quantity` is the name of the column that decisions maximise.
 
 
 def optimal(quantity: str, unit: str) -> Column:
@@ -290,7 +293,7 @@ def optimal(quantity: str, unit: str) -> Column:
 
 
 def normalized(quantity: str, title: str) -> Column:
-    """Return the column of the achieved over the optimal quantity."""
+    """Return the column of the achieved quantity over the optimal one."""
     return Column(
         f"normalized_{quantity}",
         title,
@@ -300,12 +303,12 @@ def normalized(quantity: str, title: str) -> Column:
 
 
 def own(quantity: str, unit: str, *, normalized_curve: bool = False) -> tuple[Column, Column]:
-    """Return the columns of the policy's own rounded decision alone, as it is and normalized.
+    """Return the columns of the policy's own decision: the quantity, and normalized.
 
     Args:
-        quantity: that which decisions maximise.
-        unit: of it.
-        normalized_curve: whether TensorBoard shows the latter, or the former.
+        quantity: name of the column that decisions maximise.
+        unit: unit of the quantity.
+        normalized_curve: whether TensorBoard shows the normalized column, not the quantity.
     """
     return (
         Column(
@@ -333,14 +336,14 @@ K = Column(
     of_agent=True,
     curve=True,
 )
-"""Number of candidates that were asked for."""
+"""Number of candidates K that the quantizer was asked for."""
 BEST_CANDIDATE = Column(
     "best_candidate",
     read=lambda step: step.choice.candidate if step.choice else 0,
     dtype=np.int64,
     of_agent=True,
 )
-"""Index of the best decision among those scored, from 0."""
+"""Index of the best decision among those scored, from 0; 0 is the policy's own decision."""
 SCORED = Column(
     "scored",
     "Decisions scored",
@@ -356,4 +359,4 @@ DECISION = Column(
     per_device=True,
     dtype=np.int64,
 )
-"""The decision carried out."""
+"""The decision that was carried out."""

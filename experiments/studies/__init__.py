@@ -1,4 +1,4 @@
-"""Studies: one problem under several settings, each from several seeds."""
+"""Studies: experiments under several settings, each with several seeds."""
 
 import importlib
 from pathlib import Path
@@ -9,18 +9,19 @@ from experiments.configs import ScaledConfig
 from experiments.runs.folder import described_study
 from experiments.studies.tables import AGAINST, CURVES, OWN, STUDIES
 
-PUBLISHED_AS_MODULE = "study"  # in folders of the first version: any study of learning curves
+# Folders of the first version name a module, which was the same for all studies of learning curves.
+PUBLISHED_AS_MODULE = "study"
 
 
 def carry_out(name: str, config: ScaledConfig) -> None:
-    """Carry a study out, and print its table: the body of its command."""
+    """Run a study, and print its table: the body of its command."""
     folder = run(name, config)
     print((folder / "table.txt").read_text(), end="")
     print(f"\nSaved in {folder}\n")
 
 
 def run(name: str, config: ScaledConfig) -> Path:
-    """Run what was not run yet, and return the folder with the study's table, data and figure.
+    """Run the study's missing runs, and return the folder with its table, data and figure.
 
     Raises:
         ValueError: if there is no such study, or a setting is out of range.
@@ -37,7 +38,7 @@ def draw(study: Path, output: Path) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files.
 
     Raises:
-        ValueError: if it is of no study that there is.
+        ValueError: if the folder belongs to no known study.
     """
     described = described_study(study) or {}
     name = str(described.get("name", described.get("module")))
@@ -48,12 +49,14 @@ def draw(study: Path, output: Path) -> list[Path]:
         entry = STUDIES[name]
         described = {"curves": getattr(entry, "curves", ()), **described, "name": name}
     else:
-        raise ValueError(f"{study} must be of a study ({', '.join(STUDIES)}), got {name!r}")
+        raise ValueError(
+            f"{study} must be the folder of a study ({', '.join(STUDIES)}), got {name!r}"
+        )
     files: list[Path] = module.draw(study, output, described)
     return files
 
 
 def _module_of(name: str) -> ModuleType:
-    """Return the module that carries a study out; imported only now, torch being slow."""
+    """Import and return the module that runs a study; importing torch early would be slow."""
     kind = "curves" if name in CURVES else "against" if name in AGAINST else ""
     return importlib.import_module(OWN[name].module if name in OWN else f"{__name__}.{kind}")

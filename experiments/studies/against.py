@@ -1,4 +1,4 @@
-"""Studies of key figures against one setting, for several deciders, each from several seeds."""
+"""Studies of key figures against one setting, for several deciders and several seeds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from experiments.studies.tables import AGAINST, DEVICES, AgainstStudy, Settings
 
 
 def run(name: str, study: AgainstStudy, config: ScaledConfig) -> Path:
-    """Run what was not run yet; return the folder with the table, the data and the figure."""
+    """Run the study's missing runs; return the folder with the table, the data and the figure."""
     came_from = provenance(config)
     tasks = [
         (label, value, run_config(study, config, {**of_value, **of_label}, seed))
@@ -46,7 +46,7 @@ def run(name: str, study: AgainstStudy, config: ScaledConfig) -> Path:
 
 
 def values_of(study: AgainstStudy, config: ScaledConfig) -> Mapping[float, Settings]:
-    """Return the values of the setting that is varied, and how runs differ by them."""
+    """Return value of the varied setting -> settings of its runs."""
     asked = getattr(config, "num_devices", None)
     if asked is not None:
         return {n: {"num_devices": n} for n in asked}
@@ -68,9 +68,9 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files.
 
     Args:
-        study: its folder.
-        output: where the files go.
-        described: of config.json, under "study".
+        study: folder of the study.
+        output: folder for the files.
+        described: entry "study" of the study's config.json.
     """
     name = described["name"]
     entry = AGAINST[name]
@@ -85,5 +85,5 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
 
 
 def plain(label: str) -> str:
-    """Return a figure's label as a terminal shows it."""
+    """Return a figure's label without TeX commands, for a terminal."""
     return label.replace("$", "").replace("\\", "")

@@ -1,4 +1,4 @@
-"""One run of a study with Stable-Baselines3: an agent learns online, and is tested afterwards."""
+"""One run of the study with Stable-Baselines3: an agent learns online, then is tested."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,21 +20,23 @@ from experiments.runs.table import Table
 from experiments.studies.model_free import Learning, train
 
 Quantities = Mapping[str, Floats]
-"""Quantities of frames, `[T]` each: the one that decisions maximise, normalized by its optimum; and
-the means over the devices of others."""
+"""Name -> values of frames `[T]`: the quantity that decisions maximise, normalized by its optimum;
+and means over the devices of other columns."""
 
 AVERAGED = ("data_queue", "energy")
-"""Per-device columns whose means are shown, of the problems that have them."""
+"""Per-device columns whose means over the devices are shown, if the problem has them."""
 
 
 class Outcome(NamedTuple):
-    """The frames of one agent.
+    """The result of one agent.
 
     Attributes:
-        seconds: of playing and learning.
-        learning: frame by frame, while it learned.
-        alone: in the test frames, its policy alone, without exploring or learning.
-        with_critic: the same, the best of N candidates by the critic; None without a critic.
+        seconds: duration of playing and learning.
+        learning: quantities of the frames in which the agent learned.
+        alone: quantities of the test frames, decided by the policy alone, without exploration or
+            training.
+        with_critic: quantities of the test frames, decided by the best of N candidates according
+            to the critic; None without a critic.
     """
 
     seconds: float
@@ -44,12 +46,12 @@ class Outcome(NamedTuple):
 
 
 def run_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> Outcome:
-    """Let an algorithm of Stable-Baselines3 learn on the frames of a run, and test it.
+    """Train an algorithm of Stable-Baselines3 on the frames of a run, and test it.
 
     Args:
         learning: the algorithm and its settings.
-        config: of the run of DROO or LyDROO with the same frames and features.
-        test: the same, of the test frames.
+        config: settings of the run of DROO or LyDROO with the same frames and features.
+        test: settings of a run with the test frames.
 
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
@@ -62,11 +64,11 @@ def run_model_free(learning: Learning, config: RunConfig, test: RunConfig) -> Ou
 
 
 def run_droo(folder: Path, test: RunConfig) -> Outcome:
-    """Return the frames of a run of DROO or LyDROO, and test its policy.
+    """Return the result of a saved run of DROO or LyDROO, after testing its policy.
 
     Args:
-        folder: of the run.
-        test: the settings of the run, but of the test frames.
+        folder: the run folder.
+        test: settings of a run with the test frames.
     """
     torch.set_num_threads(1)
     agent = DROO.load(folder / "checkpoint.safetensors").agent
@@ -99,16 +101,16 @@ def played_by(scheme: Scheme, task: Task[Any]) -> Quantities:
 
 
 def quantities(table: Table) -> Quantities:
-    """Return the quantities of a run's frames."""
+    """Return the quantities of a run's frames, `[T]` each."""
     means = {name: table.per_frame(name) for name in AVERAGED if name in table}
     return {table.schema.quantity: table.normalized, **means}
 
 
 class Replay:
-    """A scheme that repeats recorded decisions; each copy begins with the first.
+    """A scheme that repeats recorded decisions from the first on.
 
     Args:
-        decisions: `[T, N]`.
+        decisions: recorded decisions `[T, N]`.
     """
 
     def __init__(self, decisions: Ints) -> None:

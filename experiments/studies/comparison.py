@@ -1,4 +1,4 @@
-"""DROO and all schemes on the same frames: how good, how fast?"""
+"""DROO and all schemes on the same frames: how good and how fast are they?"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 FRAMES = 30_000  # of a run of DROO
 SEEDS = 5
-COMPARED = 1000  # frames at most, the last of a run
+COMPARED = 1000  # maximum number of frames compared, which are the last of a run
 DEVICES = {"smoke": (5, 10), "full": tuple(range(5, 51, 5))}
 AGENTS: dict[str, Preset] = {"DROO": "best", "DROO, published settings": "published"}
 SCHEMES: dict[str, Scheme] = {
@@ -63,10 +63,10 @@ PANELS = {
 
 
 def run(config: SizesConfig) -> Path:
-    """Run what was not run yet, and return the folder with the table, the data and the figure.
+    """Run the study's missing runs, and return the folder with the table, the data and the figure.
 
-    DROO runs first, learning; the schemes then decide the last of its test frames. The folder holds
-    config.json, runs.csv (a row per scheme, N and seed), table.txt and the figure.
+    First DROO learns in its runs; then the schemes decide the last test frames of these runs. The
+    folder holds config.json, runs.csv (one row per scheme, N and seed), table.txt and the figure.
     """
     came_from = provenance(config)
     runs = [
@@ -94,9 +94,9 @@ def draw(comparison: Path, output: Path, described: Mapping[str, Any]) -> list[P
 
 
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
-    """Return a row for DROO on the last test frames of a run, and with the best preset the others.
+    """Return a row for DROO on the last test frames of a run; for the best preset also the schemes.
 
-    The frames are the same for every preset, so the other schemes decide them once.
+    The frames are the same for every preset, so the schemes decide them only once.
     """
     summary, table = load_summary(folder), load(folder)
     count = min(COMPARED, summary["test_frames"])
@@ -131,7 +131,14 @@ def timed(scheme: Scheme, frame: WPMECFrame) -> tuple[NDArray[np.int64], float]:
 
 
 def measured(scheme: str, rate: Floats, bounds: Floats, decision_us: float) -> Row:
-    """Return a row of runs.csv; rates are normalized by the certified upper bounds."""
+    """Return a row of runs.csv.
+
+    Args:
+        scheme: name of the scheme.
+        rate: achieved rates `[T]`, bit/s.
+        bounds: certified upper bounds of the optimal rates `[T]`, bit/s.
+        decision_us: median duration of a decision, in microseconds.
+    """
     return {
         "scheme": scheme,
         "normalized_rate": float(np.mean(rate / bounds)),
@@ -142,7 +149,7 @@ def measured(scheme: str, rate: Floats, bounds: Floats, decision_us: float) -> R
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a table: for each N and scheme the means over seeds with 95 % intervals."""
+    """Return the table: means over seeds with 95 % intervals, for each N and scheme."""
     lines = [["N", "scheme", "1 - rate", "rate (kbit/s)", "us per decision"]]
     collected = collect(rows, "scheme", tuple(PANELS))
     for n in collected["DROO"]:

@@ -1,9 +1,9 @@
-"""Is the agent worth it? Quality and time of a frame against the cost of one score.
+"""When does the agent pay off? Quality and time per frame against the cost of one score.
 
 DROO learns to propose few decisions; searches such as coordinate descent score many. The study
-counts the decisions that each scores a frame, measures its time beside that, and adds the scores at
-1 us to 10 ms each, from a formula to a simulation. Crosses are measured, with a critic that takes
-1 ms.
+counts the decisions scored per frame, measures the time spent on everything else, and adds the time
+of the scores, at 1 us (a formula) to 10 ms (a simulation) each. Crosses in the figure are measured
+with a critic that takes 1 ms.
 """
 
 import copy
@@ -40,7 +40,7 @@ from experiments.studies.folder import (
 
 Row = dict[str, Any]
 
-FRAMES = 4000  # of a run of DROO, before the frames that are measured
+FRAMES = 4000  # of a run of DROO, which learns before it is measured
 SEEDS = 5
 DEVICES = {"smoke": (5, 10), "full": (10, 30, 100)}
 AGENTS: Mapping[str, Mapping[str, Any]] = {
@@ -49,21 +49,21 @@ AGENTS: Mapping[str, Mapping[str, Any]] = {
 }
 SCHEMES = {"Coordinate descent": coordinate_descent, "Greedy": greedy}
 OPTIMUM = "Certified optimum, from the model"
-USED = {"smoke": 30, "full": 300}  # frames that are measured, with another seed than the run's
-SEED_OFFSET = 1000
-SLOW = 1e-3  # s a score, of the critic whose frames are measured
-SLOW_FRAMES = {"smoke": (2, 2), "full": (64, 10)}  # of an agent, of a search
-COSTS = np.geomspace(1e-6, 1e-2, 41)  # s a score
+USED = {"smoke": 30, "full": 300}  # number of frames measured
+SEED_OFFSET = 1000  # the frames measured have another seed than the run
+SLOW = 1e-3  # s per score, of the slow critic
+SLOW_FRAMES = {"smoke": (2, 2), "full": (64, 10)}  # with the slow critic, of an agent, of a search
+COSTS = np.geomspace(1e-6, 1e-2, 41)  # s per score, for the curves
 SCORED = 1, 1000  # limits of the axis
 METRICS = ("normalized_rate", "scored", "decision_us", "slow_us")
 
 
 class CountingProblem:
-    """Wireless powered MEC that counts the decisions scored, and may take its time for each.
+    """Wireless powered MEC that counts the decisions scored, optionally slowed down.
 
     Args:
-        problem: to ask.
-        seconds: duration of a score beyond the problem's own.
+        problem: the environment that is wrapped.
+        seconds: additional duration of scoring one decision.
 
     Attributes:
         scored: number of decisions scored so far.
@@ -97,7 +97,7 @@ class CountingProblem:
 
 
 def run(config: SizesConfig) -> Path:
-    """Run what was not run yet, and return the folder with the table, the data and the figure."""
+    """Run the study's missing runs; return the folder with the table, the data and the figure."""
     came_from = provenance(config)
     runs = [
         DROOConfig(
@@ -112,14 +112,14 @@ def run(config: SizesConfig) -> Path:
         for seed in seeds_of(config, SEEDS)
     ]
     folders = run_missing("critic_calls", config, runs)
-    # One at a time: times are measured.
+    # One at a time: parallel processes would distort the times.
     tasks = [(of_run, folder, config.scale) for of_run, folder in zip(runs, folders, strict=True)]
     rows = [row for of_run in spread("deciders", measure_run, tasks, jobs=1) for row in of_run]
     return publish("critic_calls", config, came_from, rows, table(rows), draw)
 
 
 def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
-    """Return a row for the agent of a run and, beside the default one, the schemes."""
+    """Return a row for the agent of a run; for the default settings also rows for the schemes."""
     droo = DROO.load(folder / "checkpoint.safetensors")
     features = droo.agent.features or ("gain",)
     (name,) = (
@@ -142,7 +142,7 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
 
 
 def frames_measured(config: DROOConfig, num_frames: int) -> tuple[Floats, Floats]:
-    """Return channel gains `[T, N]` and weights `[N]` that the run has not seen."""
+    """Return channel gains `[T, N]` and weights `[N]`; the gains are new to the run's agent."""
     seed = config.seed + SEED_OFFSET
     return make_frames(
         resolve(DROOConfig(num_devices=config.num_devices, seed=seed, frames=num_frames))
@@ -152,7 +152,7 @@ def frames_measured(config: DROOConfig, num_frames: int) -> tuple[Floats, Floats
 def measure(
     decider: Decider, gains: Floats, weights: Floats, features: Sequence[str], slow_frames: int
 ) -> Row:
-    """Return the quality of a decider, the decisions that it scores, and its times a frame."""
+    """Return a decider's normalized rate, its decisions scored per frame, and its times."""
     problem = CountingProblem(make_env(gains, weights, features))
     warm_up(decider, problem)
     steps = list(simulate(decider, problem, len(gains)))
@@ -170,7 +170,7 @@ def measure(
 
 
 def warm_up(decider: Decider, problem: Any) -> None:
-    """Compile all that is measured, by two frames and a training step of a copy."""
+    """Compile all kernels: a copy of the decider plays two frames and makes a training step."""
     trial = copy.deepcopy(decider)
     for _ in simulate(trial, problem, 2):
         pass
@@ -180,7 +180,7 @@ def warm_up(decider: Decider, problem: Any) -> None:
 
 
 def measure_optimum(gains: Floats, weights: Floats) -> Row:
-    """Return the same of the exact scheme, which asks the model and scores nothing."""
+    """Return the row of the certified optimum, which uses the model and scores no decisions."""
     problem = CountingProblem(make_env(gains, weights, ("gain",)))
     warm_up(optimum, problem)
     times = [step.decision_us for step in simulate(optimum, problem, len(gains))]
@@ -195,12 +195,18 @@ def measure_optimum(gains: Floats, weights: Floats) -> Row:
 
 
 def frame_us(decision_us: float, scored: float, seconds: float) -> float:
-    """Return the time of a frame whose scores take so many seconds each, in microseconds."""
+    """Return the time of a frame in microseconds.
+
+    Args:
+        decision_us: time without the scores, in microseconds.
+        scored: number of decisions scored.
+        seconds: time of one score, in s.
+    """
     return decision_us + scored * seconds * 1e6
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a table: for each N and decider the means over seeds."""
+    """Return the table: means over seeds, for each N and decider."""
     costs = {"1 us": 1e-6, "100 us": 1e-4, "1 ms": 1e-3, "10 ms": 1e-2}
     header = ["N", "decides", "1 - rate", "scored", "us beside"]
     lines = [[*header, *(f"ms at {cost}" for cost in costs), "measured at 1 ms"]]
@@ -245,7 +251,7 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
 
 
 def draw_times(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> None:
-    """Draw the time of a frame against the cost of a score; crosses are measured."""
+    """Draw the time per frame against the cost of one score; measured values as crosses."""
     for number, (label, values) in enumerate(by_label.items()):
         scored, us = float(np.mean(values["scored"])), float(np.mean(values["decision_us"]))
         times = [frame_us(us, scored, cost) / 1e3 for cost in COSTS]
@@ -260,7 +266,7 @@ def draw_times(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) 
 
 
 def draw_quality(by_label: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> None:
-    """Draw what each decider is short of the optimum against the decisions that it scores."""
+    """Draw each decider's shortfall from the optimum against its decisions scored per frame."""
     for number, (label, values) in enumerate(by_label.items()):
         if label == OPTIMUM:
             continue

@@ -1,4 +1,4 @@
-"""Studies of learning curves: an experiment under several settings, each from several seeds."""
+"""Studies of learning curves: an experiment under several settings, each with several seeds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,15 +32,15 @@ from experiments.studies.metrics import METRICS
 from experiments.studies.tables import CurveStudy
 
 WINDOW = 200  # frames of the curves' rolling means
-POINTS = 150  # of a curve
-NUMBERS = ("frame", "mean", "low", "high")  # of a point in curves.csv
+POINTS = 150  # maximum number of points of a curve
+NUMBERS = ("frame", "mean", "low", "high")  # columns of curves.csv that hold a point's numbers
 
 
 def run(name: str, study: CurveStudy, config: ScaledConfig) -> Path:
-    """Run what was not run yet, and return the folder with the study's figure and data.
+    """Run the study's missing runs, and return the folder with its figure and data.
 
-    The folder holds config.json, runs.csv (a row a run), curves.csv (the learning curves with their
-    intervals), table.txt and the figure.
+    The folder holds config.json, runs.csv (one row per run), curves.csv (the learning curves with
+    their intervals), table.txt and the figure.
     """
     came_from, num_frames = provenance(config), frames_of(config, study.frames)
     runs = [
@@ -97,12 +97,12 @@ def run_config(
 
 
 def label_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of curves.csv that tell the curves apart."""
+    """Return the columns of curves.csv that identify a curve."""
     return ("setting",) if len(names) == 1 else ("setting", "curve")
 
 
 def curves_of(study: CurveStudy, folders: Mapping[str, Sequence[Path]], num_frames: int) -> Curves:
-    """Return the content of curves.csv: rolling means, averaged over runs, with intervals."""
+    """Return the content of curves.csv: rolling means, averaged over runs, with 95 % intervals."""
     at = curve_frames(num_frames)
     curves: Curves = {}
     for label, of_label in folders.items():
@@ -122,7 +122,7 @@ def curve_frames(num_frames: int) -> NDArray[np.int64]:
 
 
 def per_frame(table: Table, name: str) -> Floats:
-    """Return a column, averaged over the devices, or the training loss `[T]`, NaN for none."""
+    """Return a column averaged over the devices, or the loss, NaN in frames without one `[T]`."""
     if name == COST:
         cost = np.full(len(table), np.nan)
         cost[table.cost_frame - 1] = table.cost
@@ -131,7 +131,7 @@ def per_frame(table: Table, name: str) -> Floats:
 
 
 def rolling_mean(values: Floats) -> Floats:
-    """Return the mean of the known ones of the last `WINDOW` frames `[T]`; NaN if none is."""
+    """Return the mean of the values in the last `WINDOW` frames that are not NaN, or NaN `[T]`."""
     if not np.isnan(values).any():
         return rolling(values, WINDOW, np.nanmean)
     known = rolling(np.nan_to_num(values), WINDOW, np.nansum)
@@ -144,9 +144,9 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
     """Draw the figure of a saved study into another folder; return the files.
 
     Args:
-        study: its folder.
-        output: where the files go.
-        described: of config.json, under "study".
+        study: folder of the study.
+        output: folder for the files.
+        described: entry "study" of the study's config.json.
     """
     names = described.get("curves", ["normalized_rate"])
     found = read_curves(study / "curves.csv", label_columns(names), NUMBERS)

@@ -1,4 +1,4 @@
-"""Figures of studies, each drawn on Axes that the caller may hand in."""
+"""Figures of studies, drawn on Axes that callers may provide."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,19 +19,19 @@ from experiments.runs.statistics import LEAST, mean_and_interval, shortfall
 from experiments.studies.metrics import Metric
 from experiments.studies.tables import DEVICES
 
-MOST = 1e-2  # of what a policy lacks at another N, for the colours
+MOST = 1e-2  # largest shortfall on the colour scale of the transfer study
 
 
 def draw_learning_curves(
     curves: Mapping[str, tuple[Floats, Floats]], events: Sequence[int], ax: Axes, quantity: str
 ) -> Axes:
-    """Draw the shortfall of mean curves from the optimum, in the band of their intervals.
+    """Draw the shortfall of mean curves from the optimum, with their intervals as bands.
 
     Args:
-        curves: label -> frames `[P]`, and mean, lower and upper end there `[3, P]`.
-        events: frames to mark: what happens there changes the problem.
-        ax: where to draw.
-        quantity: that is normalized.
+        curves: label -> frames `[P]`; and mean, lower and upper end of the interval `[3, P]`.
+        events: frames to mark, in which the problem changes.
+        ax: Axes to draw on.
+        quantity: name of the normalized quantity.
     """
     ends = np.concatenate([shortfall(curve).ravel() for _, curve in curves.values()])
     for number, (label, (frames, curve)) in enumerate(curves.items()):
@@ -40,7 +40,7 @@ def draw_learning_curves(
         ax.plot(frames, mean, color=f"C{number}", linewidth=1.2, label=label)
     for event in events:
         ax.axvline(event, color="0.5", linewidth=0.7, linestyle=":")
-    # The limits first: matplotlib finds none by itself where all is the same.
+    # The limits come before the scale: matplotlib finds none if all values are equal.
     ax.set(ylim=(0.7 * ends.min(), 1.4 * ends.max()), yscale="log")
     ax.set(xlabel="Time frame", ylabel=f"1 - normalized {quantity}")
     ax.set_title("Learning: rolling mean, with 95 % interval", loc="left")
@@ -50,12 +50,12 @@ def draw_learning_curves(
 
 
 def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes, quantity: str) -> Axes:
-    """Draw for each setting its runs and their mean, with interval, on a logarithmic scale.
+    """Draw for each setting its runs and their mean, with its interval, on a logarithmic scale.
 
     Args:
-        shortfalls: label -> what each run lacks to the optimum, relative.
-        ax: where to draw.
-        quantity: that is normalized.
+        shortfalls: label -> relative shortfall of each run from the optimum `[R]`.
+        ax: Axes to draw on.
+        quantity: name of the normalized quantity.
     """
     for number, values in enumerate(shortfalls.values()):
         mean, low, high = np.maximum(mean_and_interval(values), LEAST)
@@ -68,7 +68,7 @@ def draw_shortfalls(shortfalls: Mapping[str, Floats], ax: Axes, quantity: str) -
         )
     ax.set(xscale="log", xlabel=f"1 - normalized {quantity}, test frames")
     everything = np.maximum(np.concatenate(list(shortfalls.values())), LEAST)
-    if everything.max() > 30 * everything.min():  # with room for powers of ten alone
+    if everything.max() > 30 * everything.min():  # a wide range has room for powers of ten only
         ax.xaxis.set_major_locator(LogLocator(numticks=6))
         ax.xaxis.set_major_formatter(LogFormatterMathtext())
     else:
@@ -89,7 +89,7 @@ def save_study(
     folder: Path,
     quantity: str = "rate",
 ) -> list[Path]:
-    """Draw a study's learning curves and where they end, side by side, as PNG and PDF."""
+    """Draw a study's learning curves and final shortfalls, side by side, as PNG and PDF."""
     with mpl.rc_context(STYLE):
         figure = Figure((2 * SIZE[0], SIZE[1]), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -102,7 +102,7 @@ def save_study(
 
 
 Values = Mapping[str, Mapping[float, Mapping[str, Sequence[float]]]]
-"""label -> N, or what else was varied -> metric -> a value per run"""
+"""label -> value of the varied setting, such as N -> metric -> values of the runs"""
 
 
 def save_against(
@@ -112,13 +112,13 @@ def save_against(
     varied: str = DEVICES,
     limits: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Path]:
-    """Draw metrics against N, or what else was varied, side by side, as PNG and PDF.
+    """Draw metrics against N or another varied setting, side by side, as PNG and PDF.
 
     Args:
-        values: of the runs.
-        panels: metric -> what to draw of it.
-        file: of the figure, without suffix.
-        varied: what N is, for the axis.
+        values: values of the runs.
+        panels: metric -> description of its Axes.
+        file: path of the figure without suffix.
+        varied: label of the varied setting, for the horizontal axis.
         limits: settings of all Axes.
     """
     with mpl.rc_context(STYLE):
@@ -140,9 +140,9 @@ def save_bars(values: Mapping[str, Sequence[float]], panel: Metric, file: Path) 
     """Draw the mean of each label's runs, with its 95 % interval, as PNG and PDF.
 
     Args:
-        values: label -> a value per run.
-        panel: what is drawn.
-        file: of the figure, without suffix.
+        values: label -> values of the runs.
+        panel: description of the Axes.
+        file: path of the figure without suffix.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(SIZE, layout="constrained")
@@ -162,12 +162,12 @@ def save_bars(values: Mapping[str, Sequence[float]], panel: Metric, file: Path) 
 def save_curves(
     curves: Mapping[str, Mapping[str, Floats]], panels: Mapping[str, Metric], file: Path
 ) -> list[Path]:
-    """Draw quantities against frames, each in its own Axes, two in a row, as PNG and PDF.
+    """Draw quantities against frames, each on Axes of its own, two per row, as PNG and PDF.
 
     Args:
-        curves: quantity -> label -> frames, mean, lower and upper end `[4, P]`.
-        panels: quantity -> what to draw of it; its limits may say what is there instead of frames.
-        file: of the figure, without suffix.
+        curves: quantity -> label -> frames, mean, lower and upper end of the interval `[4, P]`.
+        panels: quantity -> description of its Axes; its limits may replace the label "Time frame".
+        file: path of the figure without suffix.
     """
     with mpl.rc_context(STYLE):
         rows = len(panels) // 2
@@ -191,14 +191,14 @@ def save_curves(
 def save_transfer(
     rates: Floats, trained: Sequence[int], used: Sequence[int], title: str, folder: Path
 ) -> list[Path]:
-    """Draw what policies lack to the optimum at other N than those that they were trained at.
+    """Draw the shortfall of policies used at other N than that of their training.
 
     Args:
-        rates: normalized, the mean over runs `[trained, used]`.
-        trained: N of the training.
-        used: N of the use.
-        title: of the figure.
-        folder: where the files go.
+        rates: normalized rates, mean over runs `[trained, used]`.
+        trained: numbers of devices in training.
+        used: numbers of devices in use.
+        title: title of the figure.
+        folder: folder for the files.
     """
     with mpl.rc_context(STYLE):
         figure = Figure((SIZE[0], SIZE[1]), layout="constrained")
@@ -224,17 +224,17 @@ def draw_against(
     *,
     apart: bool = True,
 ) -> Axes:
-    """Draw the mean of each label's runs against N, or what else was varied, with 95 % intervals.
+    """Draw each label's mean against N or another varied setting, with 95 % intervals.
 
     Args:
-        values: label -> N -> a value per run.
-        ax: where to draw.
-        convert: what to draw of a mean and the ends of its interval.
-        apart: draw the bars of the labels beside one another, not over one another.
+        values: label -> value of the varied setting -> values of the runs.
+        ax: Axes to draw on.
+        convert: function from a mean and the ends of its interval to the numbers drawn.
+        apart: whether to shift the error bars of the labels so that they do not overlap.
     """
     spread = max(max(by_n) - min(by_n) for by_n in values.values() if by_n) / 450 if apart else 0.0
     for number, (label, by_n) in enumerate(values.items()):
-        if not by_n:  # it has no such metric; its colour stays its own
+        if not by_n:  # no values of this metric; the colour stays reserved for the label
             continue
         found = convert(np.array([mean_and_interval(runs) for runs in by_n.values()]).T)
         mean, low, high = found[0], found.min(axis=0), found.max(axis=0)

@@ -1,4 +1,4 @@
-"""What every study has in common: how much it runs, its table, and the folder that it leaves."""
+"""Functions common to all studies: scale, missing runs, tables and folders."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,24 +17,24 @@ from experiments.runs.folder import new_folder, timestamp
 
 Row = Mapping[str, Any]
 Curves = dict[tuple[str, ...], Sequence[NDArray[Any]]]
-"""label of several parts -> several numbers of a curve's points, `[P]` each"""
+"""label, as a tuple of its parts -> the numbers of the curve's P points, one array `[P]` each"""
 R = TypeVar("R")
 
 SMOKE_SEEDS, SMOKE_FRAMES = (0, 1), 400
 
 
 def seeds_of(config: ScaledConfig, full: int) -> tuple[int, ...]:
-    """Return the seeds to run; `full` is how many at full scale."""
+    """Return the seeds to run; at full scale, `full` is their number."""
     return config.seeds or (SMOKE_SEEDS if config.scale == "smoke" else tuple(range(full)))
 
 
 def frames_of(config: ScaledConfig, full: int) -> int:
-    """Return how many frames a run has; `full` is how many at full scale."""
+    """Return the number of frames of a run; at full scale, it is `full`."""
     return config.frames or (SMOKE_FRAMES if config.scale == "smoke" else full)
 
 
 def run_missing(name: str, config: ScaledConfig, runs: Sequence[RunConfig]) -> list[Path]:
-    """Say how much a study runs, run what was not run yet, and return the run folders."""
+    """Print the number of a study's runs, run the missing ones, and return all run folders."""
     print(f"{name}: {len(runs)} runs of {runs[0].frames or 0:,} frames")
     device = config.device if isinstance(config, RunsConfig) else None
     return run_all(runs, config.jobs, device=device, draw=False)
@@ -66,17 +66,21 @@ def publish(
     described: Row | None = None,
     write_more: Callable[[Path], None] = lambda _: None,
 ) -> Path:
-    """Write a study's folder: config.json, runs.csv, table.txt and what `draw` makes of them.
+    """Write a study's folder: config.json, runs.csv, table.txt and the figure.
 
     Args:
-        name: of the study.
-        config: its settings.
-        came_from: what `provenance` returned before the runs.
-        rows: of runs.csv.
+        name: name of the study.
+        config: settings of the study.
+        came_from: provenance, taken before the runs.
+        rows: rows of runs.csv.
         table: text of table.txt.
-        draw: called with the folder, to read from, the folder again, to draw into, and `described`.
-        described: content of config.json under "study", beside the name.
-        write_more: called with the folder before `draw`.
+        draw: draws the figure; called with the study's folder, the output folder (the same), and
+            the entry "study" of config.json.
+        described: further content of that entry, beside the name.
+        write_more: called with the folder before `draw`, to write further files.
+
+    Returns:
+        The folder.
     """
     about = {"name": name, **(described or {})}
 
@@ -91,7 +95,7 @@ def publish(
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows with the same keys as CSV."""
+    """Write rows as CSV; all must have the keys of the first."""
     write_csv(path, {name: [row[name] for row in rows] for name in rows[0]})
 
 
@@ -101,13 +105,13 @@ def write_curves(
     labels: Sequence[str],
     numbers: Sequence[str],
 ) -> None:
-    """Write curves as CSV, a row for each of their points.
+    """Write curves as CSV, one row per point.
 
     Args:
-        path: of the file.
-        curves: what to write.
-        labels: the columns of a label's parts.
-        numbers: the columns of a point's numbers.
+        path: path of the file.
+        curves: the curves.
+        labels: names of the columns for the parts of a label.
+        numbers: names of the columns for the numbers of a point.
     """
     rows = [
         (*label, *point)
@@ -120,7 +124,7 @@ def write_curves(
 def read_curves(
     path: Path, labels: Sequence[str], numbers: Sequence[str]
 ) -> dict[tuple[str, ...], Floats]:
-    """Return what `write_curves` wrote: label -> the numbers of its points `[numbers, P]`."""
+    """Read curves written by `write_curves`: label -> numbers of its points `[numbers, P]`."""
     columns = read_csv(path, (*labels, *numbers))
     points: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for row in zip(*columns.values(), strict=True):
@@ -131,20 +135,27 @@ def read_curves(
 def collect(
     rows: Iterable[Row], label: str, metrics: Sequence[str], varied: str = "num_devices"
 ) -> dict[str, dict[float, dict[str, list[float]]]]:
-    """Return the runs' values by label, by what was varied, and metric."""
+    """Group the values of runs: label -> value of the varied setting -> metric -> values.
+
+    Args:
+        rows: rows of runs.csv.
+        label: name of the column that holds the label.
+        metrics: names of the columns to collect; empty cells are left out.
+        varied: name of the column that holds the varied setting.
+    """
     collected: dict[str, dict[float, dict[str, list[float]]]] = {}
     for row in rows:
         of_label, at = collected.setdefault(row[label], {}), float(row[varied])
         at = int(at) if at.is_integer() else at
         values = of_label.setdefault(at, {metric: [] for metric in metrics})
         for metric in metrics:
-            if row[metric] != "":  # None, where it tells nothing
+            if row[metric] != "":  # the metric does not apply to this run
                 values[metric].append(float(row[metric]))
     return collected
 
 
 def read_rows(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, of them the columns wanted."""
+    """Return the rows of a CSV file with the wanted columns."""
     columns = read_csv(path, wanted)
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)

@@ -1,7 +1,7 @@
 """The largest arrival rate at which each scheme keeps all data queues stable, by bisection.
 
-A rate is too large if some data queue grows by more than 0.2 % of what arrives, over the last half
-of the run. That takes long runs: at the scale smoke the rates mean nothing.
+A rate is too large if, over the last half of a run, some data queue grows by more than 0.2 % of the
+arrivals. This needs long runs: rates at the scale smoke are meaningless.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from experiments.studies.tables import SCHEMES
 
 FRAMES = 20_000
 SEEDS = 5
-LOW, HIGH = 0.1, 10.0  # Mbit a frame: all schemes are stable at the one, none is at the other
+LOW, HIGH = 0.1, 10.0  # Mbit per frame: all schemes are stable at LOW, none at HIGH
 PRECISION = {"smoke": 0.2, "full": 0.002}  # relative
-GROWTH = 0.002  # of what arrives, which counts as none
+GROWTH = 0.002  # growth of a queue, as a fraction of the arrivals, that counts as none
 
 
 def run(config: ScaledConfig) -> Path:
-    """Carry the study out, and return the folder with the table, the data and the figure."""
+    """Run the study, and return the folder with the table, the data and the figure."""
     came_from = provenance(config)
     frames = frames_of(config, FRAMES)
     tasks = [
@@ -50,24 +50,24 @@ def run(config: ScaledConfig) -> Path:
 def largest_rate(
     config: LyDROOConfig, low: float = LOW, high: float = HIGH, precision: float = 0.002
 ) -> float:
-    """Return the largest arrival rate at which a scheme keeps data queues stable, Mbit a frame.
+    """Return the largest arrival rate at which a scheme's data queues are stable, Mbit per frame.
 
-    Channel and, but for their scale, arrivals are the same at all rates.
+    The channel is the same at all rates; the arrivals differ only in scale.
 
     Args:
-        config: the run but for its arrival rate.
-        low: a rate at which they are.
-        high: a rate at which they are not.
-        precision: how close to come, relative.
+        config: settings of the runs; the arrival rate is replaced.
+        low: a rate at which the queues are stable, Mbit per frame.
+        high: a rate at which they are not, Mbit per frame.
+        precision: relative precision of the result.
 
     Raises:
-        ValueError: if they are not stable at the one, or are at the other.
+        ValueError: if the queues are not stable at `low`, or are stable at `high`.
     """
-    # In short runs at a small rate chance alone makes queues grow by 0.2 % of next to nothing.
+    # At a small rate in a short run, random growth can exceed 0.2 % of the few arrivals.
     if not is_stable(config, low, growth=stability.TOLERANCE):
-        raise ValueError(f"low must be a rate that is stable, got {low}")
+        raise ValueError(f"low must be a rate at which all queues are stable, got {low}")
     if is_stable(config, high):
-        raise ValueError(f"high must be a rate that is not stable, got {high}")
+        raise ValueError(f"high must be a rate at which some queue is unstable, got {high}")
     while high > low * (1 + precision):
         rate = float(np.sqrt(low * high))
         if is_stable(config, rate):
@@ -78,7 +78,7 @@ def largest_rate(
 
 
 def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool:
-    """Whether no data queue grows by more than this part of what arrives, at this arrival rate."""
+    """Whether at this arrival rate every data queue's drift is at most `growth` times the rate."""
     config = resolve(replace(config, arrival_rate=rate))
     task = experiment_of(config).prepare(config, progress=False)
     queues = np.array([step.before["data_queue"] for step in task.simulate()])
@@ -87,7 +87,7 @@ def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return a table of the rates, means over seeds with 95 % intervals, and against the exact."""
+    """Return the table: mean rates over seeds and ratios to Exact, with 95 % intervals."""
     rates: dict[str, list[float]] = {}
     for row in rows:
         rates.setdefault(row["decides"], []).append(row["largest_rate"])

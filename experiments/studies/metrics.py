@@ -1,4 +1,4 @@
-"""Key figures of runs as studies draw them: metric of summary.json -> label and scale."""
+"""Key figures that studies draw: metric -> label and scale of its axis."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ class Metric(NamedTuple):
     """One metric in a figure.
 
     Attributes:
-        label: of its axis.
-        convert: from the mean and the ends of its interval to the numbers drawn.
+        label: label of the axis.
+        convert: function from a mean and the ends of its interval to the numbers drawn.
         limits: settings of the Axes.
     """
 

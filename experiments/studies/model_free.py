@@ -1,6 +1,6 @@
-"""Algorithms of Stable-Baselines3 on the frames of a run: they see states and rewards, no critic.
+"""Algorithms of Stable-Baselines3 on the frames of a run; they see states and rewards, no critic.
 
-They play online, frame after frame in one environment that never ends, as DROO does.
+They learn online as DROO does: frame after frame, in one environment whose episode never ends.
 """
 
 import time
@@ -18,7 +18,7 @@ from droo_core.extras import require
 from env import DiscreteDecisions, QueueingMEC
 from experiments.configs import AlgorithmName
 
-Environment: TypeAlias = Any  # one of Gymnasium with a state and a score
+Environment: TypeAlias = Any  # a Gymnasium environment that has `state` and `score`
 
 SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {
     "ppo": {"learning_rate": 3e-3, "n_steps": 256, "batch_size": 64},
@@ -31,18 +31,18 @@ SETTINGS: Mapping[AlgorithmName, Mapping[str, Any]] = {
         "exploration_final_eps": 0.02,
     },
 }
-"""The best found; what is not named is the library's default: two hidden layers of 64."""
+"""The best settings found; others have the library's defaults, such as two hidden layers of 64."""
 
 
 @dataclass(frozen=True)
 class Learning:
-    """How an algorithm learns.
+    """An algorithm and its settings.
 
     Attributes:
-        algorithm: its name.
-        gamma: discount of later frames' rewards.
-        by_worth: divide the reward of a frame with queues by the sum of Q + V w, so that long
-            queues earn no more than short ones; it leaves open which decision is best in a frame.
+        algorithm: name of the algorithm.
+        gamma: discount factor of the rewards of later frames.
+        by_worth: whether to divide the reward of a frame with queues by the sum of Q + V w, so that
+            its scale does not depend on the queues; the best decision of a frame stays the same.
     """
 
     algorithm: AlgorithmName
@@ -51,15 +51,15 @@ class Learning:
 
 
 class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
-    """Keeps what is decided, and pays rewards in which queues do not show.
+    """Wrapper that records decisions, and optionally normalizes rewards by the queues.
 
     Args:
         env: the environment.
         by_worth: as in `Learning`.
-        options: of a reset that is given none.
+        options: default options of `reset`.
 
     Attributes:
-        decisions: those of all frames so far, `[N]` each.
+        decisions: decisions of all frames so far, `[N]` each.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Floats, dict[str, Any]]:
-        """Start anew."""
+        """Reset the environment; `options` defaults to the constructor's."""
         return self.env.reset(seed=seed, options=options or self._options)
 
     def step(self, action: ArrayLike) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
@@ -89,13 +89,13 @@ class Online(gymnasium.Wrapper[Floats, Any, Floats, Any]):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training came to.
+    """Result of training.
 
     Attributes:
-        model: the algorithm of Stable-Baselines3.
-        normalized: what normalizes its observations.
-        decisions: those taken while learning `[T, N]`.
-        seconds: how long that took, learning included.
+        model: trained model of Stable-Baselines3.
+        normalized: `VecNormalize` wrapper, which normalizes the model's observations.
+        decisions: decisions taken while learning `[T, N]`.
+        seconds: duration of playing and learning.
     """
 
     model: Any
@@ -118,25 +118,25 @@ def train(
     seed: int,
     options: dict[str, Any] | None = None,
 ) -> Trained:
-    """Let an algorithm play frames and learn from them.
+    """Train an algorithm on frames of an environment.
 
     Observations and rewards are normalized by running statistics. The library seeds the global
-    generators of Python, NumPy and torch.
+    random generators of Python, NumPy and torch.
 
     Args:
-        learning: which, and how.
-        env: where, with an observation for each frame.
-        frames: T, how many to play.
-        seed: of the initial weights and of exploration.
-        options: of the environment's reset.
+        learning: the algorithm and its settings.
+        env: the environment.
+        frames: number of frames T to play.
+        seed: seed of the initial weights and of exploration.
+        options: options of the environment's `reset`.
 
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
-        ValueError: if DQN is to decide for too many devices.
+        ValueError: if there are too many devices for DQN, whose actions are numbered decisions.
     """
     library = require("stable_baselines3", "sb3")
     vectors = require("stable_baselines3.common.vec_env", "sb3")
-    torch.set_num_threads(1)  # on networks of this size a second thread only costs
+    torch.set_num_threads(1)  # more threads slow down networks of this size
     online = Online(env, by_worth=learning.by_worth, options=options)
     played = DiscreteDecisions(online) if learning.algorithm == "dqn" else online
     normalized = vectors.VecNormalize(vectors.DummyVecEnv([lambda: played]), gamma=learning.gamma)
@@ -150,13 +150,13 @@ def train(
     )
     compile_critic(env)
     start = time.perf_counter()
-    # PPO and A2C would play on to the end of a rollout; this stops them on the frame.
+    # Without the callback, PPO and A2C would continue to the end of a rollout.
     model.learn(frames, callback=lambda caller, _: caller["self"].num_timesteps < frames)
     seconds = time.perf_counter() - start
     return Trained(model, normalized, np.array(online.decisions), seconds)
 
 
 def compile_critic(env: Environment) -> None:
-    """Play a frame, so that all is compiled before the time counts; the next reset undoes it."""
+    """Compile all kernels by playing one frame, which the next reset undoes."""
     env.reset()
     env.step(np.zeros(env.num_devices, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""DROO beside PPO, A2C and DQN, which have no critic."""
+"""DROO compared with PPO, A2C and DQN, which have no critic."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -45,8 +45,8 @@ SEEDS = 3
 FIRST_DRAWN = 10
 TEST_FRAMES = {"smoke": 100, "full": 2000}
 EXPERIMENTS = {"wpmec": "droo", "queueing": "lydroo"}
-"""Problem, as the settings call it -> experiment."""
-TEST_SEED_OFFSET = 1000  # the test frames have other seeds than those of the training
+"""Name of a problem in the settings -> name of its experiment."""
+TEST_SEED_OFFSET = 1000  # test frames have other seeds than training frames
 DROO_LABEL = "DROO, LyDROO"
 
 TO_OPTIMUM = {"yscale": "log", "ylim": (LEAST, 1.0)}
@@ -60,12 +60,12 @@ COLUMNS = ("decides", "curve"), ("frame", "second", "mean", "low", "high")  # of
 
 
 class Trial(NamedTuple):
-    """One run.
+    """One run of the study.
 
     Attributes:
-        problem: its name.
-        config: of the run of DROO or LyDROO on these frames.
-        algorithm: of Stable-Baselines3; None is DROO or LyDROO.
+        problem: name of the problem in the settings.
+        config: settings of the run of DROO or LyDROO on the same frames.
+        algorithm: algorithm of Stable-Baselines3; None for DROO or LyDROO.
     """
 
     problem: str
@@ -74,19 +74,19 @@ class Trial(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Who decides."""
+        """Name of the decider in tables and legends."""
         return DROO_LABEL if self.algorithm is None else self.algorithm.upper()
 
 
 def run(config: RLBaselinesConfig) -> Path:
-    """Run what is needed; return the folder with the table, the curves and the figure.
+    """Run the study; return the folder with the table, the curves and the figure.
 
-    DROO and LyDROO run first, as `droo run` and `droo lydroo` do, unless they did before.
+    DROO and LyDROO run first, as in `droo run` and `droo lydroo`; existing runs are not repeated.
 
     Raises:
         MissingExtraError: if Stable-Baselines3 is not installed.
     """
-    library = require("stable_baselines3", "sb3")  # before anything takes its time
+    library = require("stable_baselines3", "sb3")  # fails before, not after, the long runs
     came_from = provenance(config)
     trials = trials_of(config)
     of_droo = [trial.config for trial in trials if trial.algorithm is None]
@@ -108,7 +108,7 @@ def run(config: RLBaselinesConfig) -> Path:
 
 
 def trials_of(config: RLBaselinesConfig) -> list[Trial]:
-    """Return the runs, DROO's first for each problem."""
+    """Return the runs of the study; for each problem those of DROO come first."""
     return [
         Trial(problem, settings, algorithm)
         for problem in config.problems
@@ -126,7 +126,7 @@ def trials_of(config: RLBaselinesConfig) -> list[Trial]:
 
 
 def outcome_of(trial: Trial, config: RLBaselinesConfig, folder: Path) -> Outcome:
-    """Carry out a trial; `folder` is that of the run of DROO on the same frames."""
+    """Run a trial; `folder` is the run folder of DROO on the same frames."""
     seed = trial.config.seed + TEST_SEED_OFFSET
     test = replace(trial.config, seed=seed, frames=TEST_FRAMES[config.scale])
     if trial.algorithm is None:
@@ -136,7 +136,7 @@ def outcome_of(trial: Trial, config: RLBaselinesConfig, folder: Path) -> Outcome
 
 
 def row(trial: Trial, outcome: Outcome) -> Row:
-    """Return a row of runs.csv; None is what does not apply."""
+    """Return a row of runs.csv; entries that do not apply are None."""
     name = named(EXPERIMENTS[trial.problem]).schema.quantity
     normalized = outcome.learning[name]
     fifth = slice(-max(1, len(normalized) // 5), None)
@@ -160,12 +160,12 @@ def row(trial: Trial, outcome: Outcome) -> Row:
 
 
 def mean(found: Quantities, name: str, frames: slice = slice(None)) -> float | None:
-    """Return the mean of a quantity over some frames, None if it is not among those found."""
+    """Return the mean of a quantity over some frames; None if the quantity is not in `found`."""
     return float(found[name][frames].mean()) if name in found else None
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a table for each problem: the means over seeds with 95 % intervals."""
+    """Return a table for each problem: means over seeds with 95 % intervals."""
     groups: dict[str, dict[str, list[Row]]] = {}
     for of_run in rows:
         groups.setdefault(of_run["problem"], {}).setdefault(of_run["decides"], []).append(of_run)
@@ -173,7 +173,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def table_of(by_label: Mapping[str, Sequence[Row]]) -> str:
-    """Return the table of one problem, without the columns that apply to none; "-" is for those."""
+    """Return the table of one problem; columns that apply to no decider are left out."""
     lines = [["decides", *(title for title, _ in SHOWN.values())]]
     for label, runs in by_label.items():
         cells = [label]
@@ -187,12 +187,12 @@ def table_of(by_label: Mapping[str, Sequence[Row]]) -> str:
 
 
 def to_digits(values: Sequence[float | None]) -> str:
-    """Return a mean with its interval, as a table shows megabits and milliseconds."""
+    """Return a mean with its interval as text, with three significant digits."""
     return interval_text(values, "{:.3g}".format)
 
 
 SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
-    "first_200": ("lacks, first 200", lack_text),
+    "first_200": ("shortfall, first 200", lack_text),
     "last_fifth": ("last fifth", lack_text),
     "frames_to_0_9": ("frames to 0.9", mean_text),
     "frames_to_0_99": ("to 0.99", mean_text),
@@ -203,13 +203,13 @@ SHOWN: Mapping[str, tuple[str, Callable[[Sequence[float | None]], str]]] = {
     "energy_test": ("energy, test", to_digits),
     "ms_per_frame": ("ms per frame", to_digits),
 }
-"""Columns of runs.csv: their titles in the table, and how they are told. What lacks is to 1."""
+"""Column of runs.csv -> its title in the table, and the function from its values to text."""
 
 
 def curves_of(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Curves:
-    """Return what curves.csv holds: rolling means, averaged over seeds, with intervals.
+    """Return the content of curves.csv: rolling means, averaged over seeds, with 95 % intervals.
 
-    The seconds are those of the mean frame, times the frames.
+    The seconds of a point are the mean time per frame times the number of frames.
     """
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for trial, of_trial in zip(trials, outcomes, strict=True):

@@ -1,6 +1,6 @@
-"""All studies. A study of settings is an entry in one of the two tables, and nothing else.
+"""All studies. A study that varies settings consists of one entry in `CURVES` or `AGAINST`.
 
-This module imports nothing heavy, so that `droo --help` answers at once.
+This module imports nothing slow, so that `droo --help` is fast.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,25 +16,25 @@ from experiments.configs import (
 )
 
 Settings = Mapping[str, Any]
-"""How runs differ from the experiment: setting -> value."""
+"""Settings in which runs differ from the experiment's defaults: name -> value."""
 
 DEVICES = "Devices $N$"
 
 
 @dataclass(frozen=True)
 class CurveStudy:
-    """Learning curves under several settings, and where they end.
+    """Learning curves under several settings, and their final values.
 
     Attributes:
-        help: the question that it answers, and what is worth knowing.
-        title: of its figure.
-        settings: label of a curve -> how its runs differ from the experiment.
+        help: the question that the study answers, and background.
+        title: title of the figure.
+        settings: label of a curve -> settings of its runs.
         experiment: name of the experiment.
-        frames: of a run, at full scale.
-        seeds: number of them, at full scale.
-        common: settings that all runs share.
+        frames: number of frames of a run, at full scale.
+        seeds: number of seeds, at full scale.
+        common: settings of all runs.
         curves: columns that are drawn against the frames; "cost" is the training loss.
-        config: the class of its own settings.
+        config: class of the study's own settings.
     """
 
     help: str
@@ -55,19 +55,20 @@ class AgainstStudy:
     """Key figures against one setting, for several deciders or policies.
 
     Attributes:
-        help: the question that it answers, and what is worth knowing.
-        varied: label of the setting.
-        values: of the setting -> how the runs differ by it from the experiment.
-        smoke: the values at smoke scale.
-        labels: label of a line -> how its runs differ from the experiment.
-        metrics: of `metrics.METRICS`, each in Axes of its own.
+        help: the question that the study answers, and background.
+        varied: label of the varied setting.
+        values: value of the varied setting -> settings of its runs.
+        smoke: values at smoke scale.
+        labels: label of a line -> settings of its runs.
+        metrics: keys of `metrics.METRICS`, each drawn on Axes of its own.
         experiment: name of the experiment.
-        frames: of a run, at full scale.
-        seeds: number of them, at full scale.
+        frames: number of frames of a run, at full scale.
+        seeds: number of seeds, at full scale.
         limits: settings of all Axes.
-        only: metric -> the labels that it is drawn for, where it means something.
-        columns: of runs.csv that hold the label and the value.
-        config: the class of its own settings; with `num_devices`, these are the values.
+        only: metric -> labels for which it is drawn; other metrics are drawn for all labels.
+        columns: names of the columns of runs.csv that hold the label and the value.
+        config: class of the study's own settings; if these give `num_devices`, it replaces the
+            values.
     """
 
     help: str
@@ -90,9 +91,9 @@ class OwnStudy:
     """A study with an algorithm of its own.
 
     Attributes:
-        module: its module, whose `run(config)` carries it out and whose
-            `draw(study, output, described)` draws it; its docstring is the help.
-        config: the class of its settings.
+        module: module of the study, with `run(config)` and `draw(study, output, described)`; its
+            docstring is the help.
+        config: class of the study's settings.
     """
 
     module: str
@@ -100,7 +101,7 @@ class OwnStudy:
 
 
 def best(num_devices: int = 10) -> dict[str, Any]:
-    """Return the settings of runs with the best preset."""
+    """Return settings of runs with the best preset."""
     preset: Preset = "best"
     return {"preset": preset, "num_devices": num_devices}
 
@@ -113,9 +114,9 @@ ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True}
 
 CURVES: Mapping[str, CurveStudy] = {
     "quantizers": CurveStudy(
-        help="""Which quantizer: order-preserving, noisy order-preserving or nearest neighbours?
+        help="""Order-preserving, noisy order-preserving or nearest-neighbour quantization?
 
-        After the DROO paper's comparison of OP with KNN; the noisy one is LyDROO's.""",
+        Follows the DROO paper's comparison of OP with KNN; LyDROO uses the noisy quantizer.""",
         title="Quantizer",
         settings={
             "OP": {},
@@ -127,16 +128,16 @@ CURVES: Mapping[str, CurveStudy] = {
         },
     ),
     "num_candidates": CurveStudy(
-        help="""How many candidates K, when it stays fixed?
+        help="""How many candidates K, if K is fixed?
 
-        After the DROO paper's figure on K.""",
+        Follows the DROO paper's figure on K.""",
         title="Number of candidates K, fixed",
         settings={f"K = {k}": {"num_candidates": k, "adapt_every": None} for k in (1, 2, 3, 5, 10)},
     ),
     "adaptive_k": CurveStudy(
         help="""How often to adapt K?
 
-        After the DROO paper's figure on the updating interval.""",
+        Follows the DROO paper's figure on the updating interval.""",
         title="Update interval of adaptive K",
         settings={
             **{f"every {frames}": {"adapt_every": frames} for frames in (1, 8, 32, 128, 512)},
@@ -146,7 +147,7 @@ CURVES: Mapping[str, CurveStudy] = {
     "memory_size": CurveStudy(
         help="""How large a replay memory?
 
-        After the DROO paper's figure on the memory size.""",
+        Follows the DROO paper's figure on the memory size.""",
         title="Replay memory",
         settings={
             f"{size:,} rows": {"memory_size": size} for size in (128, 256, 512, 1024, 2048, 4096)
@@ -155,35 +156,35 @@ CURVES: Mapping[str, CurveStudy] = {
     "batch_size": CurveStudy(
         help="""How large a training batch?
 
-        After the DROO paper's figure on the batch size.""",
+        Follows the DROO paper's figure on the batch size.""",
         title="Training batch",
         settings={f"batch {size}": {"batch_size": size} for size in (16, 32, 128, 512, 1024)},
     ),
     "training_interval": CurveStudy(
         help="""How many frames between training steps?
 
-        After the DROO paper's figure on the training interval.""",
+        Follows the DROO paper's figure on the training interval.""",
         title="Training interval",
         settings={
             f"every {frames}": {"training_interval": frames} for frames in (1, 5, 10, 20, 50, 100)
         },
     ),
     "learning_rate": CurveStudy(
-        help="""Which learning rate?
+        help="""How large a learning rate?
 
-        After the DROO paper's figure on the learning rate.""",
+        Follows the DROO paper's figure on the learning rate.""",
         title="Learning rate of Adam",
         settings={
             f"{rate:g}": {"learning_rate": rate} for rate in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
         },
     ),
     "alternating_weights": CurveStudy(
-        help="""All weights swapped at 60 % of the frames and back at 80 %: does the agent follow?
+        help="""All weights swapped at 60 % of the frames and back at 80 %: does the agent adapt?
 
-        The published policy, the same with Adam rebuilt at every step as in the published code, and
-        the best settings, whose policy sees weights and which devices are active. After the
-        published demonstration. The published policy's state does not tell the weights: only the
-        rewards change.""",
+        Compares the published policy, the same with Adam rebuilt at every step as in the published
+        code, and the best settings, whose state contains the weights and which devices are active.
+        Follows the published demonstration. The published policy's state does not contain the
+        weights, so that only the rewards change.""",
         title="Weights swapped and swapped back",
         settings={
             "mlp": {"scenario": "alternating-weights"},
@@ -194,12 +195,13 @@ CURVES: Mapping[str, CurveStudy] = {
         seeds=10,
     ),
     "on_off": CurveStudy(
-        help="""Devices switched off and on during the run: does the agent follow?
+        help="""Devices switched off and on during the run: does the agent adapt?
 
-        The published policy, the same with Adam rebuilt at every step as in the published code, and
-        the best settings, whose policy sees weights and which devices are active. After the
-        published demonstration: one each off at 60, 65, 70 and 75 % of the frames; one, one and two
-        on again at 80, 85 and 90 %; two off at 95 %.""",
+        Compares the published policy, the same with Adam rebuilt at every step as in the published
+        code, and the best settings, whose state contains the weights and which devices are active.
+        Follows the published demonstration: one device is switched off at 60, 65, 70 and 75 % of
+        the frames; one, one and two are switched on at 80, 85 and 90 %; two are switched off at
+        95 %.""",
         title="Devices switched off and on",
         settings={
             "mlp": {"scenario": "on-off"},
@@ -210,9 +212,9 @@ CURVES: Mapping[str, CurveStudy] = {
         seeds=10,
     ),
     "exploration": CurveStudy(
-        help="""From which settings does every seed learn: schedule, quantizer, refinement?
+        help="""With which schedule, quantizer and refinement do all seeds learn?
 
-        At N = 30, where a seed can fail.""",
+        At N = 30, where some seeds can fail.""",
         title="Exploration: learning from every seed",
         settings={
             "mlp, published": {"preset": "published"},
@@ -232,9 +234,9 @@ CURVES: Mapping[str, CurveStudy] = {
     "losses": CurveStudy(
         help="""Cross-entropy, from logits or as published from probabilities, or quadratic cost?
 
-        The gradient of the cross-entropy by a weight is x (p - t): the error itself. That of the
-        quadratic cost has the further factor p (1 - p), so that a device about which the policy is
-        sure and wrong hardly learns.""",
+        The gradient of the cross-entropy with respect to a weight is x (p - t), proportional to the
+        error. The gradient of the quadratic cost has the additional factor p (1 - p), so that the
+        policy hardly learns from a device about which it is certain and wrong.""",
         title="Loss",
         settings={
             "mlp, cross-entropy": {},
@@ -261,10 +263,10 @@ CURVES: Mapping[str, CurveStudy] = {
         common=best(),
     ),
     "queueing_policies": CurveStudy(
-        help="""LyDROO: which policy learns how fast, and with which queues?
+        help="""LyDROO: how fast do the policies learn, and how long are the queues?
 
-        The published network, with Adam as published and kept; a convolutional one; the policies
-        that treat all devices alike; and refinement.""",
+        Compares the published network, with Adam as published and with Adam's moments kept; a
+        convolutional network; the policies that treat all devices alike; and refinement.""",
         title="Policies of LyDROO",
         settings={
             "MLP, Adam as published": {"preset": "published", "rebuild_optimizer": True},
@@ -297,16 +299,16 @@ SCHEMES: Mapping[str, Settings] = {
     "All offloading": {"scheme": "all-offloading"},
 }
 PURSUED = {"normalized_objective": ("LyDROO", "LyCD")}
-"""The objective means nothing for schemes that pursue another, and is 1 for the optimum."""
+"""Labels for which the objective is drawn: other schemes have another objective, or reach 1."""
 QUEUE_ENERGY_OBJECTIVE = ("steady_data_queue", "mean_energy", "normalized_objective")
 POLICIES = ("mlp", "equivariant", "attention", "conv", "gru", "bigru_attention")
 
 AGAINST: Mapping[str, AgainstStudy] = {
     "policies": AgainstStudy(
-        help="""Which policy learns how fast and how well, N = 5 ... 50?
+        help="""How fast and how well do the policies learn, N = 5 ... 50?
 
-        All train whenever their own decision was not the best. None gets refined candidates, which
-        would hide how good the policy is.""",
+        All train whenever their own decision was not the best. Refinement is off, since it would
+        hide differences between the policies.""",
         varied=DEVICES,
         values={n: {"num_devices": n} for n in (5, 10, 20, 30, 50)},
         smoke=(5, 10),
@@ -319,7 +321,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         config=SizesConfig,
     ),
     "arrival_rate": AgainstStudy(
-        help="""LyDROO and other schemes against the arrival rate: where is each unstable?""",
+        help="""LyDROO and other schemes against the arrival rate: when are queues unstable?""",
         varied="Arrival rate $\\lambda$ (Mbit a frame)",
         values={
             rate: {"arrival_rate": rate}
@@ -331,11 +333,10 @@ AGAINST: Mapping[str, AgainstStudy] = {
         metrics=QUEUE_ENERGY_OBJECTIVE,
     ),
     "tradeoff": AgainstStudy(
-        help="""LyDROO against V, by which the weighted rate counts against the queues.
+        help="""LyDROO against V, the weight of the rate relative to the queues in the objective.
 
-        Drift plus penalty comes within O(1/V) of the best weighted rate with queues of O(V). Where
-        all queues are stable, all arrivals are computed whatever V is; so the backlog alone is
-        traded.""",
+        Drift plus penalty achieves the optimal weighted rate within O(1/V), with queues of O(V). If
+        all queues are stable, all arrivals are computed at any V; only the queues change.""",
         varied="$V$",
         values={v: {"tradeoff": float(v)} for v in (1, 3, 10, 20, 50, 100, 300, 1000)},
         smoke=(1, 20),
@@ -344,7 +345,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         limits={"xscale": "log"},
     ),
     "energy_budget": AgainstStudy(
-        help="""LyDROO and other schemes against the energy that a device may use in a frame.""",
+        help="""LyDROO and other schemes against the energy budget of a device per frame.""",
         varied="Energy budget (J a frame)",
         values={
             budget: {"energy_budget": budget}
@@ -356,7 +357,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         metrics=QUEUE_ENERGY_OBJECTIVE,
     ),
     "queueing_sizes": AgainstStudy(
-        help="""LyDROO and other schemes against N; 30 Mbit of arrivals a frame for all devices.""",
+        help="""LyDROO and other schemes against N, with 30 Mbit of arrivals per frame in total.""",
         varied=DEVICES,
         values={n: {"num_devices": n, "arrival_rate": 30.0 / n} for n in (10, 20, 30)},
         smoke=(10, 20),
@@ -377,4 +378,4 @@ OWN: Mapping[str, OwnStudy] = {
 STUDIES: Mapping[str, CurveStudy | AgainstStudy | OwnStudy] = {**CURVES, **AGAINST, **OWN}
 
 REPRODUCED = tuple(name for name in STUDIES if name != "rl_baselines")
-"""Studies of `droo reproduce`: all that need no optional package."""
+"""Names of the studies of `droo reproduce`: all that need no optional package."""

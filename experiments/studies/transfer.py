@@ -1,6 +1,6 @@
-"""A policy trained at one N, used at another without any training there.
+"""A policy trained at one N, used at another N without further training.
 
-The agent proposes N candidates by order-preserving quantization, not refined, and learns nothing.
+In use the agent proposes N candidates by order-preserving quantization, without refinement.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,13 +28,13 @@ POLICIES: tuple[str, ...] = ("equivariant", "attention", "bigru_attention")
 DRAWN = "equivariant"
 TRAINED = {"smoke": (5, 10), "full": (5, 10, 20, 30)}
 USED = {"smoke": (5, 20), "full": (5, 10, 20, 30, 50, 100)}
-SEED_OFFSET = 1000  # the frames of the use have other seeds than those of the training
+SEED_OFFSET = 1000  # frames in use have other seeds than frames in training
 
 
 def run(config: SizesConfig) -> Path:
-    """Run what was not run yet, and return the folder with the table, the data and the figure.
+    """Run the study's missing runs, and return the folder with the table, the data and the figure.
 
-    `config.num_devices` are those of the training.
+    `config.num_devices` are the numbers of devices in training.
     """
     came_from = provenance(config)
     runs = [
@@ -60,7 +60,7 @@ def run(config: SizesConfig) -> Path:
 
 
 def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) -> Row:
-    """Return how a trained policy does at another N."""
+    """Return a row of runs.csv: the rates of a trained policy at another N."""
     config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
     gains, weights = make_frames(config)
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
@@ -98,7 +98,7 @@ def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Return a table: for each policy and pair of N the means over seeds, and the worst seed."""
+    """Return the table: mean over seeds and worst seed, for each policy and pair of N."""
     cells: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         label = (row["policy"], str(row["trained"]), str(row["used"]))

@@ -1,4 +1,4 @@
-"""Checkpoints: earlier formats load, newer ones and those that do not fit are refused."""
+"""Checkpoints: earlier formats load; newer formats and damaged files are refused."""
 
 import json
 from collections.abc import Callable
@@ -107,7 +107,7 @@ class Content(NamedTuple):
         (lambda content: content.meta["progress"].update(luck=1), "luck"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_a_checkpoint_that_does_not_fit_is_refused(
     damage: Callable[[Content], object], message: str, tmp_path: Path
 ) -> None:
     saved(tmp_path / "whole")

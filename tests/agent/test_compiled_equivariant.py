@@ -37,7 +37,7 @@ def new_policy(
 def random_batch(
     rng: np.random.Generator, features: tuple[str, ...], n: int, size: int = BATCH_SIZE
 ) -> tuple[Floats, Floats]:
-    """Return states, in the first of which nobody is active, and decisions."""
+    """Return states `[B, inputs]`, the first of which has no active device, and decisions."""
     states = rng.exponential(size=(size, len(features), n))
     if ACTIVE in features:
         active = rng.integers(0, 2, (size, n))
@@ -54,7 +54,7 @@ def adam(policy: Equivariant) -> torch.optim.Adam:
 def train(
     backend: Backend, optimizer: torch.optim.Adam, policy: Equivariant, steps: int, seed: int = 0
 ) -> list[float]:
-    """Train on random batches, which are parts of wider rows, as those of a replay memory are."""
+    """Train on random batches that are slices of wider rows, as in a replay memory."""
     rng, layout = np.random.default_rng(seed), policy.layout
     losses = []
     for _ in range(steps):
@@ -121,13 +121,15 @@ def test_a_batch_without_active_devices_trains_nothing_but_by_weight_decay() -> 
         optimizer = torch.optim.Adam(policy.parameters(), 0.01)
         before = copy.deepcopy(policy)
         loss = kind(policy, binary_cross_entropy).step(optimizer, states, decisions)
-        # It is sure that none offloads, and learns nothing from those that should have.
+        # Inactive devices get a constant logit, so that the loss has no gradient.
         assert loss == pytest.approx(-SILENT * decisions.mean(), rel=1e-5)
         check_equal(policy, before)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
-def test_either_goes_on_where_the_other_ends(order: tuple[int, ...]) -> None:
+def test_torch_and_the_compiled_backend_continue_each_others_training(
+    order: tuple[int, ...],
+) -> None:
     policy = new_policy(MASKED, (16, 16), 6)
     alone, optimizer = copy.deepcopy(policy), adam(policy)
     both = backend_for(policy, binary_cross_entropy), Autograd(policy, binary_cross_entropy)

@@ -24,7 +24,7 @@ def new_droo(adapt_every: int | None = 32, mode: str = "OP", seed: int = 0) -> D
 
 
 def prefer(index: int) -> Score:
-    """A critic to which the candidate with this index is the best."""
+    """Return a critic for which the candidate with this index is the best."""
     return lambda decisions: -np.abs(np.arange(len(decisions)) - index)
 
 
@@ -99,7 +99,7 @@ def test_a_critic_cannot_change_what_is_stored() -> None:
     assert (droo.agent.memory[0, N:] == expected).all()
 
 
-def test_k_is_kept_on_request() -> None:
+def test_k_is_constant_without_adaptation() -> None:
     droo = new_droo(adapt_every=None)
     for _ in range(100):
         droo.decide(np.ones(N), prefer(0))
@@ -154,7 +154,7 @@ def test_bad_arguments_are_named(name: str, value: object, error: type[Exception
 
 
 def nearest_to(target: Ints) -> Score:
-    """A critic that pays for every device that decides as in the target."""
+    """Return a critic whose score is the number of devices that decide as in the target."""
     return lambda decisions: -np.abs(decisions - target).sum(axis=1)
 
 
@@ -170,7 +170,7 @@ def test_refinement_ends_where_no_single_change_helps() -> None:
         assert (droo.agent.memory[droo.agent.memory_counter - 1, N:] == choice.decision).all()
 
 
-def test_what_refinement_has_changed_comes_last_among_the_candidates() -> None:
+def test_decisions_scored_by_refinement_come_after_the_candidates() -> None:
     droo = DROO(MemoryDNN([N, N], seed=0), num_candidates=1, refine_every=8)
     own = droo.agent.decode(np.ones(N))[0]
     target = own.copy()
@@ -242,7 +242,7 @@ def test_training_falls_on_every_frame_in_which_the_policy_was_wrong() -> None:
 
 
 @pytest.mark.parametrize("every", [1, 7])
-def test_learning_later_is_learning_when_told(every: int, tmp_path: Path) -> None:
+def test_learn_later_trains_only_in_learn_due(every: int, tmp_path: Path) -> None:
     def play(droo: DROO, first: int, last: int) -> list[float]:
         rewards = []
         for t in range(first, last):
@@ -274,7 +274,7 @@ def test_learning_later_is_learning_when_told(every: int, tmp_path: Path) -> Non
     assert play(DROO.load(tmp_path / "droo"), 104, 300) == rewards[104:]
 
 
-def test_k_goes_on_adapting_when_the_window_is_shortened() -> None:
+def test_k_continues_to_adapt_after_the_window_is_shortened() -> None:
     droo = new_droo(adapt_every=32)
     for _ in range(20):
         droo.decide(np.ones(N), prefer(0))
@@ -348,13 +348,13 @@ def test_a_problems_own_refinement_leads_to_the_same_decisions(from_local: bool)
 
 
 def crowded(decisions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """At most two may offload; of more, each change makes it worse, until two are left."""
+    """Score decisions; above three offloading devices, removing one of them lowers the score."""
     number = decisions.sum(axis=1)
     value: NDArray[np.float64] = (decisions * [5.0, 4.0, 3.0, 2.0, 1.0]).sum(axis=1)
     return np.where(number <= 2, value, number - 10.0)
 
 
-def test_refining_from_local_too_leads_out_of_a_crowd() -> None:
+def test_refining_from_local_too_escapes_a_crowded_local_optimum() -> None:
     def chosen(**options: Any) -> Choice:
         agent = MemoryDNN([5, 5], seed=0)
         with torch.no_grad():

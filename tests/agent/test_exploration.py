@@ -1,4 +1,4 @@
-"""A random change in every frame leads out of where a policy imitates its own decision."""
+"""Random changes keep a policy from learning nothing but its own decisions."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ FEATURES = ("log_gain", "weight", "active")
 def normalized_rates(
     num_devices: int, frames: int, seed: int, explore: bool | None = None
 ) -> list[float]:
-    """The rewards of an agent that refines nothing, frame by frame, over the optimum."""
+    """Return the normalized rewards `[T]` of an agent without refinement."""
     mec = WirelessPoweredMEC(num_devices, features=FEATURES)
     net = [3 * num_devices, 32, 32, num_devices]
     agent = MemoryDNN(net, batch_size=32, policy="equivariant", features=FEATURES, seed=seed)
@@ -37,12 +37,12 @@ def test_a_hundred_devices_are_learned_without_refinement(seed: int) -> None:
 
 
 def test_without_exploration_a_policy_imitates_its_own_decision() -> None:
-    """The negative control: the order of the untrained policy is wrong, so all local wins."""
+    """The negative control: the untrained policy orders devices wrongly, so that all local wins."""
     assert np.mean(normalized_rates(100, 1200, 1, explore=False)[-100:]) < 0.8
 
 
 def test_a_policy_that_is_sure_and_upside_down_is_turned_by_exploration_alone() -> None:
-    """All logits are far below 0, and who gains least is liked best: K = N does not help."""
+    """All logits are far below 0, in the reverse order of the gains: even K = N does not help."""
     n = 20
 
     def play(*, explore: bool) -> float:

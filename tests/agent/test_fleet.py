@@ -216,7 +216,7 @@ def test_a_fleet_takes_parameters_that_were_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_a_fleet_is_refused(case: str) -> None:
+def test_agents_that_cannot_form_a_fleet_are_refused(case: str) -> None:
     agents, match = BAD[case]
     with pytest.raises(ValueError, match=match):
         Fleet(agents())

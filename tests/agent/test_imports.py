@@ -26,7 +26,7 @@ def imported_by(module: str) -> set[str]:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    # A package's own `__init__` gathers its modules, which do not import it.
+    # A package's `__init__` imports its modules; they do not import it.
     graph = {module: imported_by(module) & FILES.keys() for module in FILES}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError
     assert order.index("agent.onnx_export") < order.index("agent.memory_dnn")

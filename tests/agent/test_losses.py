@@ -49,7 +49,7 @@ def test_the_categorical_cross_entropy_and_its_gradient() -> None:
     np.testing.assert_allclose(gradient, (softmax(z, axis=2) - one_hot) / t.size, atol=1e-12)
 
 
-def test_where_the_policy_is_sure_and_wrong_only_the_cross_entropy_from_logits_teaches() -> None:
+def test_only_cross_entropy_from_logits_has_a_gradient_at_certain_and_wrong_outputs() -> None:
     # A logit of 30 is a probability of 1 in single precision.
     z = torch.tensor([[30.0]], requires_grad=True)
     gradients = {}

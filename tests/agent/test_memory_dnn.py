@@ -96,7 +96,7 @@ def test_nothing_is_learned_from_rows_never_written() -> None:
 
 
 def test_adam_keeps_its_moments() -> None:
-    # Adam as it is written, on one row, so that the gradient can be had from torch by itself.
+    # The formulas of Adam on a single row, so that torch computes the gradient independently.
     agent = MemoryDNN(NET, training_interval=1, seed=0)
     state, decision = np.ones(4, dtype=np.float32), np.array([0, 1, 0, 1])
     parameters = [p.detach().double().clone() for p in agent.model.parameters()]
@@ -140,7 +140,7 @@ def test_a_vanishing_loss_does_not_stop_training() -> None:
     agent.remember(np.ones(4), [1, 0, 1, 0])
     for _ in range(20):
         agent.learn()
-    # A loss on saturated probabilities is cut off at 100; the logits tell the truth.
+    # A loss of saturated probabilities is clipped at 100; the loss of logits is not.
     assert max(agent.cost_his) > 100.0
     assert np.isfinite(agent.cost_his).all()
 
@@ -155,8 +155,8 @@ def test_the_fast_forward_pass_is_the_model() -> None:
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
-# Rebuilt, Adam moves every weight by about the learning rate, also where only rounding tells the
-# sign of a gradient: there, no two ways of computing agree for long.
+# A rebuilt Adam moves every weight by about the learning rate, even if the sign of a gradient
+# depends on rounding; two implementations then diverge soon.
 @pytest.mark.parametrize(("rebuild", "steps"), [(False, 100), (True, 3)])
 @pytest.mark.parametrize("net", [[3, 2], [10, 120, 80, 10], [4, 5, 5, 5, 3]])
 def test_compiled_training_is_that_of_torch(
@@ -174,7 +174,7 @@ def test_compiled_training_is_that_of_torch(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
-def test_torch_goes_on_where_compiled_training_ends() -> None:
+def test_torch_continues_compiled_training() -> None:
     agents = [MemoryDNN([10, 120, 80, 10], batch_size=64, seed=1) for _ in range(2)]
     for agent in agents:
         encode_random(agent, 500)
@@ -209,7 +209,7 @@ def test_another_optimizer_is_asked_itself() -> None:
 
 
 def test_compiled_training_takes_any_weights_torch_loads() -> None:
-    # As load_state_dict(assign=True) may bring them: other memory, other strides.
+    # load_state_dict(assign=True) can bring tensors with other storage and other strides.
     agent, other = MemoryDNN(NET, seed=0), MemoryDNN(NET, seed=0)
     loaded = {
         name: value.T.contiguous().T if value.ndim == 2 else value.clone()
@@ -285,7 +285,7 @@ def test_the_learning_rate_may_be_changed() -> None:
         np.testing.assert_allclose(old, new, rtol=0, atol=1e-6)
 
 
-def test_a_diverged_policy_is_said_to_be_one() -> None:
+def test_a_diverged_policy_raises_an_error() -> None:
     agent = MemoryDNN(NET, learning_rate=1e30, training_interval=1, seed=0)
     encode_random(agent, 5)
     with pytest.raises(ArithmeticError, match="try a smaller learning_rate"):
@@ -513,7 +513,7 @@ def test_bad_rows_are_named_and_not_stored(
     assert not agent.memory.any()
 
 
-def test_output_graph_is_said_to_do_nothing() -> None:
+def test_output_graph_warns_that_it_has_no_effect() -> None:
     with pytest.warns(UserWarning, match="output_graph has no effect"):
         MemoryDNN(NET, output_graph=True)
 

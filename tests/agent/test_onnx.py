@@ -89,7 +89,7 @@ def test_quantized_the_file_decides_as_the_agent(exported: tuple[MemoryDNN, Path
         assert list(once) == list(map(tuple, theirs.tolist()))
 
 
-def test_the_file_tells_what_it_is(exported: tuple[MemoryDNN, Path]) -> None:
+def test_the_file_has_the_metadata_of_its_policy(exported: tuple[MemoryDNN, Path]) -> None:
     agent, path = exported
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
@@ -150,7 +150,7 @@ def test_writing_changes_nothing_in_the_agent(tmp_path: Path) -> None:
 
 
 class Own(nn.Module):
-    """With dropout and a mode of its own for a part, both of which must survive."""
+    """A module with dropout and a submodule in another mode; exporting must change neither."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class Own(nn.Module):
         return logits
 
 
-def test_a_module_of_ones_own_is_written_too(tmp_path: Path) -> None:
+def test_a_custom_module_is_exported(tmp_path: Path) -> None:
     torch.manual_seed(0)
     policy = Own()
     agent = MemoryDNN([4, 2], policy=policy, seed=0)
@@ -175,28 +175,30 @@ def test_a_module_of_ones_own_is_written_too(tmp_path: Path) -> None:
 
 
 class Branching(nn.Linear):
-    """A trace sees one way only."""
+    """A module with a branch, of which a trace records only one side."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return super().forward(states if states.sum() > 0 else -states)
 
 
 class OneState(nn.Linear):
-    """A trace sees the number of states that it was made with."""
+    """A module that depends on the number of states, which a trace records as a constant."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return torch.stack([super(OneState, self).forward(state) for state in states])
 
 
 class Special(nn.Linear):
-    """ONNX has no such function."""
+    """A module with a function that ONNX does not have."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return super().forward(torch.special.bessel_j0(states))
 
 
 @pytest.mark.parametrize("policy", [Branching, OneState, Special])
-def test_what_cannot_be_written_is_refused(policy: type[nn.Linear], tmp_path: Path) -> None:
+def test_policies_that_cannot_be_exported_are_refused(
+    policy: type[nn.Linear], tmp_path: Path
+) -> None:
     agent = MemoryDNN([4, 2], policy=policy(4, 2), seed=0)
     with pytest.raises(ValueError, match="policy"):
         agent.export_onnx(tmp_path / "policy.onnx")

@@ -1,4 +1,4 @@
-"""Policies by name: symmetry, masks, other N, own modules, and that each of them learns."""
+"""Policies by name: symmetry, masks, other N, custom modules, learning."""
 
 import copy
 import pickle
@@ -50,7 +50,10 @@ def random_state(
 
 
 def play(droo: DROO, frames: int, seed: int = 0) -> NDArray[np.bool_]:
-    """Play: whoever has more gain than weight should offload; was the policy's own decision so?"""
+    """Play frames in which devices with gain > weight should offload; return where it was right.
+
+    A frame is right if the policy's own decision was the optimum.
+    """
     n, rng = droo.agent.net[-1], np.random.default_rng(seed)
     right = []
     for _ in range(frames):
@@ -136,7 +139,7 @@ def test_a_device_that_is_not_active_is_not_seen(seed: int, n: int, name: str) -
     assert (found[active == 0] == SILENT).all()
     assert (found[active == 1] > SILENT / 2).all()
     if name in ("equivariant", "attention") and active.any():
-        # As if the others were not there at all.
+        # The logits equal those of a problem without the inactive devices.
         there = state.reshape(3, n)[:, active == 1].ravel()
         np.testing.assert_allclose(
             found[active == 1], logits(new_policy(name, int(active.sum())), there), atol=1e-5
@@ -158,7 +161,7 @@ def test_a_device_that_is_not_active_is_not_offloaded(policy: str, mode: str) ->
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_goes_to_another_number_of_devices_or_says_why_not(name: str) -> None:
+def test_a_policy_takes_another_number_of_devices_or_raises_an_error(name: str) -> None:
     agent = new_agent(name)
     play(DROO(agent), 50)
     if name not in ANY_N:
@@ -180,7 +183,7 @@ def test_a_policy_goes_to_another_number_of_devices_or_says_why_not(name: str) -
     assert any((value != before[key]).any() for key, value in agent.model.state_dict().items())
 
 
-def test_what_a_policy_has_learned_holds_for_other_numbers_of_devices() -> None:
+def test_a_trained_policy_decides_well_for_other_numbers_of_devices() -> None:
     droo = DROO(new_agent("equivariant", learning_rate=0.003), learn_when_wrong=True)
     play(droo, 1500)
     rng, right = np.random.default_rng(9), []
@@ -208,21 +211,21 @@ def test_initial_parameters_are_drawn_as_torch_draws_them() -> None:
 
 
 class Louder(Equivariant):
-    """A policy that computes something else than its base."""
+    """A subclass of a policy that overrides its logits."""
 
     def logits(self, features: torch.Tensor, active: torch.Tensor | None) -> torch.Tensor:
         return 3 * super().logits(features, active) + 1
 
 
 class Squashed(MLP):
-    """The same of the mlp."""
+    """A subclass of the mlp that overrides its forward pass."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return 5 * torch.tanh(super().forward(states))
 
 
 @pytest.mark.parametrize("kind", [Louder, Squashed])
-def test_a_subclass_is_computed_as_it_says(kind: type[Louder] | type[Squashed]) -> None:
+def test_a_subclass_is_computed_by_its_own_methods(kind: type[Louder] | type[Squashed]) -> None:
     policy = kind((15, 8, 5), Layout(5, FEATURES))
     agent = MemoryDNN([15, 5], policy=policy, seed=0)
     state = random_state(np.random.default_rng(0), 5)
@@ -345,7 +348,7 @@ def test_a_callers_subclass_of_a_policy_is_not_registered() -> None:
 
 
 class OwnPolicy(nn.Module):
-    """A caller's own policy, with dropout, which must be off when it decides."""
+    """A custom policy with dropout, which must be off when it decides."""
 
     def __init__(self, outputs: int = 4) -> None:
         super().__init__()
@@ -356,7 +359,7 @@ class OwnPolicy(nn.Module):
         return logits
 
 
-def test_a_module_of_ones_own_is_a_policy(tmp_path: Path) -> None:
+def test_a_custom_module_is_a_policy(tmp_path: Path) -> None:
     agent = MemoryDNN([4, 4], policy=OwnPolicy(), training_interval=2, seed=0)
     rng = np.random.default_rng(0)
     for _ in range(300):
@@ -397,7 +400,9 @@ def test_a_module_of_ones_own_is_a_policy(tmp_path: Path) -> None:
         ([5, 8, 5], {"num_places": 0}, "num_places must be at least 1, got 0"),
     ],
 )
-def test_what_does_not_fit_is_named(net: list[int], options: dict[str, Any], message: str) -> None:
+def test_errors_name_a_policy_or_layout_that_does_not_fit(
+    net: list[int], options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         MemoryDNN(net, **options)
 

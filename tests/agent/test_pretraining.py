@@ -1,4 +1,4 @@
-"""Supervised pre-training, and going online from it."""
+"""Supervised pre-training, and online runs that start from it."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,8 @@ def examples(count: int, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
 
 def test_the_best_validation_model_is_kept() -> None:
     agent, (states, decisions) = new_agent(), examples(300)
-    flipped = np.random.default_rng(1).random(decisions.shape) < 0.2  # to be learned by heart
+    # Label noise, which can only be memorized.
+    flipped = np.random.default_rng(1).random(decisions.shape) < 0.2
     labels = decisions ^ flipped
     found = pretrain(agent, states, labels, epochs=200, patience=20, seed=0)
     assert found.best_epoch == len(found.validation_loss) - 20
@@ -53,7 +54,7 @@ def test_the_best_validation_model_is_kept() -> None:
     assert accuracy == found.accuracy[found.best_epoch - 1] > 0.7
 
 
-def test_what_can_be_learned_is() -> None:
+def test_labels_that_follow_a_rule_are_learned() -> None:
     found = pretrain(new_agent(), *examples(300), epochs=30, seed=0)
     assert found.accuracy[found.best_epoch - 1] > 0.95
 
@@ -86,7 +87,7 @@ def test_a_loss_that_stays_is_no_improvement() -> None:
     assert len(pretrain(agent, *examples(50), patience=5).validation_loss) == 6
 
 
-def test_divergence_is_told() -> None:
+def test_divergence_raises_an_error() -> None:
     agent = MemoryDNN([8, 8, 4], learning_rate=1e30, seed=0)
     with pytest.raises(ArithmeticError, match="try a smaller learning_rate"):
         pretrain(agent, *examples(50))

@@ -1,4 +1,4 @@
-"""A script written for the published `MemoryDNN` runs with its import line changed, and no more."""
+"""A script written for the published `MemoryDNN` runs if only its import line is changed."""
 
 import inspect
 from pathlib import Path
@@ -15,8 +15,9 @@ from tests.conftest import ROOT
 
 PUBLISHED_IMPORT = "from memoryPyTorch import MemoryDNN"
 
-# What such scripts do with it, in our own words: K from NumPy, a window that leaves out the newest
-# frame, candidates counted modulo K, results to text and .mat, the model called by itself.
+# A script in the manner of the published ones: K is a NumPy integer, the window leaves out the
+# newest frame, candidates are counted modulo K, results go to text and .mat files, and the model is
+# called directly.
 SCRIPT = """
 import numpy as np
 import scipy.io as sio
@@ -79,7 +80,7 @@ def test_a_script_runs_with_its_import_line_changed(
 
 
 class Published:
-    """No more than the published class has: its arguments, methods and attributes."""
+    """A stand-in with only the arguments, methods and attributes of the published class."""
 
     METHODS = ("remember", "encode", "learn", "decode", "knm", "knn", "opn", "plot_cost")
     ATTRIBUTES = ("net", "lr", "training_interval", "batch_size", "memory_size", "memory")
@@ -107,7 +108,7 @@ class Published:
         return list(self._inner.decode(h, k, mode))
 
 
-def test_the_example_asks_for_nothing_that_the_published_class_lacks(
+def test_the_example_uses_only_members_of_the_published_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -123,6 +124,6 @@ def test_the_example_asks_for_nothing_that_the_published_class_lacks(
         _ = Published([2, 2]).propose
 
 
-def test_the_stand_in_takes_what_the_published_class_takes() -> None:
+def test_the_stand_in_has_the_arguments_of_the_published_class() -> None:
     parameters = list(inspect.signature(MemoryDNN).parameters)[:6]
     assert list(inspect.signature(Published).parameters) == parameters

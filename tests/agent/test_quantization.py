@@ -84,7 +84,7 @@ def test_noise_seldom_flips_a_confident_device() -> None:
     relaxed = np.full(10, 0.01)
     offloaded = np.mean([noisy_order_preserving(relaxed, 1, rng).any() for _ in range(1000)])
     assert offloaded < 0.01
-    # The control: noise on the sigmoid's output, squashed again, as published.
+    # The negative control: noise on the sigmoid's output, squashed again, as published.
     published = expit(relaxed + rng.standard_normal((1000, 10))) > 0.5
     assert 0.45 < published.mean() < 0.55
 

@@ -1,8 +1,8 @@
-"""Every command in README and docs is understood, and, marked slow, runs.
+"""Every command in README and docs is parsed without an error and, in slow tests, runs.
 
-A command is a line of a block of shell, or a code span, that begins with `droo`, `make`, `python
--m` or `python examples/`. A span such as `droo plot`, without the arguments that it needs, names a
-command; a block must be complete. PLACEHOLDERS tells what the words in capitals stand for.
+A command is a line of a shell block, or a code span, that begins with `droo`, `make`, `python -m`
+or `python examples/`. A span without required arguments, such as `droo plot`, is taken as the name
+of a command; a line of a block must be complete. PLACEHOLDERS holds values for words in capitals.
 """
 
 import os
@@ -44,11 +44,11 @@ PLACEHOLDERS = {
     r"\$\w+": "10",
 }
 SMALL: dict[str, Any] = {"frames": 100, "seeds": (0, 1), "epochs": 2, "quick": True, "jobs": 1}
-"""What makes a command short, where its settings have such fields."""
+"""Settings that make a command short, if it has fields with these names."""
 SMALL_STUDY: dict[str, Any] = {"scale": "smoke", "jobs": 1, "only": ("adaptive_k",)}
-"""The same for one whose settings have a scale. (test_studies.py reproduces all studies.)"""
+"""The same for a command with a scale. (test_studies.py runs all studies.)"""
 FEW_FRAMES = 200
-"""Of the data that commands find in the folder where they run."""
+"""Number of devices in the data files of the folder in which commands run."""
 
 
 class Documented(NamedTuple):
@@ -59,7 +59,7 @@ class Documented(NamedTuple):
     block: bool
 
     def __str__(self) -> str:
-        """What a failure is told by."""
+        """Name of the test case."""
         return f"{self.document.relative_to(ROOT)}: {self.text}"
 
 
@@ -78,7 +78,7 @@ def found_in(document: Path) -> Iterator[Documented]:
 
 
 def commands_of(line: str) -> list[str]:
-    """Return the commands in a line of shell, without comments, redirections and variables set."""
+    """Return the commands in a line of shell, without comments, redirections and assignments."""
     line = re.sub(r"(^|\s)#.*", "", line).strip().removeprefix("$ ")
     inner = re.findall(r"[<$]\(([^)]*)\)", line)
     parts = [*re.split(r"&&|\|\||[|;]", line), *inner]
@@ -91,19 +91,19 @@ def is_command(text: str) -> bool:
 
 
 FOUND = [each for document in documents() for each in found_in(document)]
-FOUND.sort(key=lambda each: each.block)  # of a span and a line that are the same the line counts
+FOUND.sort(key=lambda each: each.block)  # if a span and a line are equal, the line is kept
 DOCUMENTED = list({each.text: each for each in FOUND}.values())
 
 
 def filled_in(text: str) -> list[str]:
-    """Return the words of a command, with something in place of what stands for something."""
+    """Return the words of a command, with values for its placeholders."""
     for placeholder, value in PLACEHOLDERS.items():
         text = re.sub(placeholder, value, text)
     return shlex.split(text)
 
 
 def words_of(documented: Documented) -> list[str]:
-    """Return the words of a command; of a target of make those of the command that it runs."""
+    """Return the words of a command; for a target of make, those of the command that it runs."""
     words = filled_in(documented.text)
     if words[0] != "make":
         return words
@@ -120,7 +120,7 @@ def words_of(documented: Documented) -> list[str]:
 
 
 def module_of(words: list[str]) -> str | None:
-    """Return the module of a command, if it is one of this project."""
+    """Return the module of a command of this project; None for another command."""
     if words[0] == "droo":
         return "experiments"
     if Path(words[0]).name == "python" and words[1] == "-m" and words[2].startswith(OURS):
@@ -129,7 +129,7 @@ def module_of(words: list[str]) -> str | None:
 
 
 def start(words: list[str], monkeypatch: pytest.MonkeyPatch, *, carry_out: bool) -> None:
-    """Start a command of this project in this process: until it is understood, or a short one.
+    """Start a command of this project in this process, until it is parsed or, if short, to its end.
 
     Raises:
         SystemExit: unless its exit code is 0.
@@ -158,10 +158,10 @@ def start(words: list[str], monkeypatch: pytest.MonkeyPatch, *, carry_out: bool)
 
 
 def is_complete(documented: Documented, words: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Return whether a command has all that it needs; a code span may just name one.
+    """Return whether a command has all required arguments; a code span may lack them.
 
     Raises:
-        SystemExit: if it is not understood.
+        SystemExit: if the command cannot be parsed.
     """
     try:
         start(words, monkeypatch, carry_out=False)
@@ -186,7 +186,7 @@ def test_a_documented_command_is_understood(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the documented commands work on."""
+    """A folder with the files that the documented commands read."""
     folder = tmp_path_factory.mktemp("documented")
     gains = default_channel(10).sample(np.random.default_rng(0), FEW_FRAMES)
     write_dataset(folder / "data_10.mat", label(gains, WPMECCritic(default_weights(10))))

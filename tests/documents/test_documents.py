@@ -1,8 +1,8 @@
-"""The Python in README and docs runs, and what they link to is there.
+"""The Python blocks in README and docs run, and their links have targets.
 
-Each block of the README stands alone. The blocks of another page are one program, in their order; a
-page with the comment `<!-- slow -->` runs in `make test-all` only. A block marked `py` instead of
-`python` is a part of another program, and does not run.
+Each block of the README is a program. The blocks of another page form one program, in their order;
+a page with the comment `<!-- slow -->` runs only in `make test-all`. A block marked `py` instead of
+`python` is an excerpt and does not run.
 """
 
 import re
@@ -42,7 +42,7 @@ def programs() -> list[object]:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of results with droo/RUN, which some pages start from, and its export."""
+    """A results folder with the run droo/RUN, which some pages use, and its export."""
     folder = tmp_path_factory.mktemp("documents") / "results"
     run = run_experiment(DROOConfig(frames=300, results=folder), progress=False, draw=False)
     export.main(ExportConfig(run.rename(run.parent / "RUN"), "csv"))
@@ -56,19 +56,19 @@ def test_the_code_in_a_document_runs_as_it_stands(
     (tmp_path / "results").symlink_to(saved)
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
-    program = tmp_path / "program.py"  # a file, since some libraries want to read the source
+    program = tmp_path / "program.py"  # a file, since some libraries read the source
     program.write_text(code, encoding="utf-8")
     runpy.run_path(f"{program}", run_name="__main__")
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: f"{path.relative_to(ROOT)}")
-def test_what_a_document_links_to_is_there(document: Path) -> None:
+def test_every_link_target_of_a_document_exists(document: Path) -> None:
     prose = FENCED.sub("", document.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", prose):
         assert (document.parent / target).exists(), target
 
 
-def test_pages_of_docs_are_looked_at() -> None:
+def test_the_pages_of_docs_are_among_the_documents() -> None:
     assert {"README.md", "learning.md", "queues.md", "command_line.md"} <= {
         path.name for path in documents()
     }

@@ -1,4 +1,4 @@
-"""The examples: each runs as a script, without a warning, and prints what its readers look for."""
+"""The examples run as scripts without a warning, and print the expected results."""
 
 import os
 import re
@@ -15,7 +15,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(name: str, folder: Path) -> str:
-    """Run an example in a folder, warnings being errors; return what it printed."""
+    """Run an example in a folder, with warnings as errors; return its output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name],
         cwd=folder,
@@ -46,7 +46,7 @@ def test_a_custom_environment_takes_at_most_forty_lines() -> None:
 def test_a_published_script_learns(tmp_path: Path) -> None:
     printed = run("published_script.py", tmp_path)
     first, *_, last = (float(mean) for mean in re.findall(r"frames .*: ([\d.]+)", printed))
-    assert 0.8 < first < last <= 1  # it has no seed, and was never below 0.92
+    assert 0.8 < first < last <= 1  # the script has no seed; the last value was never below 0.92
     assert (tmp_path / "cost.png").stat().st_size > 1000
 
 
@@ -59,7 +59,7 @@ def test_a_published_script_learns(tmp_path: Path) -> None:
         ("stable_baselines.py", "stable_baselines3", "sb3"),
     ],
 )
-def test_an_example_tells_how_to_install_what_is_missing(
+def test_an_example_names_the_extra_to_install_if_a_package_is_missing(
     example: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)

@@ -1,4 +1,4 @@
-"""What only some users need stays out of the installation of the others."""
+"""An installation without extras installs no package that only an extra needs."""
 
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires
@@ -15,7 +15,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def names(requirements: list[str], extra: str = "") -> set[str]:
-    """Return the packages that requirements name here, without or with an extra."""
+    """Return the packages that requirements name on this platform, without or with an extra."""
     parsed = [Requirement(requirement) for requirement in requirements]
     return {
         canonicalize_name(each.name)
@@ -25,7 +25,7 @@ def names(requirements: list[str], extra: str = "") -> set[str]:
 
 
 def everything_needed(packages: set[str]) -> set[str]:
-    """Return packages with all that they need, as far as they are installed."""
+    """Return packages with all their dependencies, as far as these are installed."""
     found: set[str] = set()
     while packages - found:
         package = (packages - found).pop()
@@ -40,7 +40,7 @@ def everything_needed(packages: set[str]) -> set[str]:
 @pytest.mark.parametrize("extra", sorted(set(EXTRAS) - {"dev"}))
 def test_an_installation_without_extras_pulls_none_of_an_extra(extra: str) -> None:
     always = everything_needed(names(PROJECT["dependencies"]))
-    assert {"torch", "numba", "sympy"} <= always  # sympy is torch's: the walk goes down
+    assert {"torch", "numba", "sympy"} <= always  # sympy is a dependency of torch
     assert not names(EXTRAS[extra]) & always
 
 

@@ -12,7 +12,7 @@ NOTEBOOK = ROOT / "examples" / "tour.ipynb"
 
 
 def executed(folder: Path) -> nbformat.NotebookNode:
-    """The notebook, run anew in a folder; it raises what a cell raises."""
+    """Run the notebook in a folder, and return it; raises the error of a cell."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": folder}}
@@ -22,7 +22,7 @@ def executed(folder: Path) -> nbformat.NotebookNode:
 
 
 def shape(notebook: nbformat.NotebookNode) -> list[tuple[str, list[set[str]]]]:
-    """What each cell of code is, and the kinds of its outputs."""
+    """Return the source of each code cell, and the types of its outputs."""
     return [
         (cell.source, [set(out.get("data", [out.get("name")])) for out in cell.outputs])
         for cell in notebook.cells
@@ -36,7 +36,7 @@ def test_the_notebook_runs_and_has_the_outputs_that_are_saved(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_saved_notebook_tells_nothing_of_where_and_when_it_ran() -> None:
+def test_the_saved_notebook_contains_no_paths_and_times() -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"

@@ -1,4 +1,4 @@
-"""The README keeps its promises, and the pages that describe the code name what exists."""
+"""Statements of the README hold, and files named in documents exist."""
 
 import itertools
 import re
@@ -74,7 +74,7 @@ def test_every_file_of_the_code_that_a_document_names_is_there(document: Path) -
 
 
 def tree() -> list[Path]:
-    """Return the files and folders in the tree of the page on the folders."""
+    """Return the files and folders in the tree of docs/house.md."""
     (block,) = re.findall(r"^```\n(agent/.*?)^```", HOUSE, flags=re.DOTALL | re.MULTILINE)
     found: list[Path] = []
     above: list[str] = []

@@ -27,7 +27,7 @@ def measured(system: Any) -> list[tuple[float, float, float | None, bool]]:
 
 
 def cost(system: Any) -> float:
-    """Mean delay, up to the end for what was not done, and energy of a task."""
+    """Return the mean cost of a task: energy, and delay up to the end of the run if not done."""
     end = system.clock.now
     delay = [(end if task.done is None else task.done) - task.arrived for task in system.tasks]
     return float(np.mean(delay) + np.mean([task.energy for task in system.tasks]))
@@ -44,7 +44,7 @@ def test_every_task_is_done_dropped_or_still_at_its_device() -> None:
     assert not any(task.dropped and task.done is not None for task in system.tasks)
 
 
-def test_who_has_left_holds_no_resource() -> None:
+def test_a_device_that_has_left_holds_no_resource() -> None:
     system = simulated(SIMPY["schemes"](0)["all offloading"], seconds=4 * SECONDS)
     devices = [device for device in system.devices if device is not None]
     stations = (system.uplink, system.cores, *(device.processor for device in devices))
@@ -58,7 +58,7 @@ def test_the_same_seed_measures_the_same_and_another_does_not() -> None:
     assert first == same != other
 
 
-def test_what_arrives_does_not_depend_on_what_is_decided() -> None:
+def test_arrivals_do_not_depend_on_decisions() -> None:
     schemes = SIMPY["schemes"](0)
     arrivals = [
         [(task.arrived, task.bits, task.cycles) for task in simulated(schemes[name]).tasks]
@@ -67,7 +67,7 @@ def test_what_arrives_does_not_depend_on_what_is_decided() -> None:
     assert arrivals[0] == arrivals[1] == arrivals[2]
 
 
-def test_who_is_absent_is_never_offloaded() -> None:
+def test_vacant_slots_are_never_offloaded() -> None:
     learner = SIMPY["Learner"](0)
     absent = 0
 
@@ -103,7 +103,7 @@ def test_a_task_alone_takes_as_long_and_as_much_energy_as_predicted(offload: int
     assert task.done - decided + task.energy == pytest.approx(predicted)
 
 
-def test_the_agent_does_better_than_chance_and_as_well_as_coordinate_descent() -> None:
+def test_the_agent_is_better_than_random_and_as_good_as_coordinate_descent() -> None:
     schemes = SIMPY["schemes"](0)
     costs = {name: cost(simulated(each, seconds=2 * SECONDS)) for name, each in schemes.items()}
     worst = min(costs["random"], costs["all local"], costs["all offloading"])
@@ -132,7 +132,7 @@ def test_single_changes_lead_to_the_best_of_all_decisions_in_nearly_all_frames()
 
 
 @pytest.mark.slow
-def test_in_ns3_the_agent_computes_more_than_chance_or_everyone_offloading() -> None:
+def test_in_ns3_the_agent_computes_more_than_random_and_all_offloading() -> None:
     if importlib.util.find_spec("ns") is None:
         pytest.skip('needs ns-3: pip install ".[ns3]"')
     if shutil.which("c++") is None:

@@ -20,7 +20,7 @@ GALLERY = re.compile(r"!\[[^\]]+\]\(figures/(\w+)\.png\)\n\n([^!#]+)")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built without a warning."""
+    """Folder of the documentation site, built without a warning."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_page_is_in_the_site_and_wants_nothing_from_the_network(site: Path) -> None:
+def test_every_page_is_in_the_site_and_needs_no_network(site: Path) -> None:
     pages = {page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")}
     assert pages <= {page.relative_to(site) for page in site.rglob("*.html")}
     for page in pages:

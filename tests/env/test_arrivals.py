@@ -10,7 +10,7 @@ FRAMES = 20_000
 
 
 def poisson_pvalue(batches: Any, mean: float) -> float:
-    """Of Pearson's test against Poisson's distribution."""
+    """Return the p-value of Pearson's test against a Poisson distribution."""
     most = int(poisson.ppf(0.999, mean))
     counts = np.bincount(np.minimum(np.rint(batches).astype(int), most), minlength=most + 1)
     expected = poisson.pmf(np.arange(most + 1), mean)
@@ -26,7 +26,7 @@ def test_exponential_arrivals_are_exponential() -> None:
         assert kstest(column / mean, expon.cdf).pvalue > 0.01
         assert column.mean() == pytest.approx(mean, rel=0.03)
         assert column.std() == pytest.approx(mean, rel=0.04)
-    # The control: the same test tells a mean a few percent off, and batches, from it.
+    # The negative control: the same test rejects a mean a few percent off, and batches.
     assert kstest(arrivals[:, 0] / 3.2, expon.cdf).pvalue < 1e-6
     batches = PoissonBatches([3.0]).sample(np.random.default_rng(0), FRAMES)[:, 0]
     assert kstest(batches / 3, expon.cdf).pvalue < 1e-6
@@ -44,7 +44,7 @@ def test_poisson_batches_are_poissons(batch: float) -> None:
     assert batches.mean() * batch == pytest.approx(mean, rel=0.05)
     assert arrivals[:, 0].var() == pytest.approx(mean * batch, rel=0.06)
     assert poisson_pvalue(batches, mean / batch) > 0.01
-    # The control: the same test tells a mean a tenth off, and exponential numbers, from it.
+    # The negative control: the same test rejects a mean a tenth off, and exponential numbers.
     assert poisson_pvalue(batches, 1.1 * mean / batch) < 1e-6
     other = ExponentialArrivals([mean / batch]).sample(np.random.default_rng(0), FRAMES)[:, 0]
     assert poisson_pvalue(other, mean / batch) < 1e-6
@@ -88,7 +88,7 @@ def test_a_recording_plays_in_order_and_again() -> None:
     assert arrivals.sample(rng, 7).tolist() == [*[[3, 4], [5, 0], [1, 2]] * 2, [3, 4]]
     arrivals.reset()
     assert arrivals.sample(rng, 1).tolist() == [[1, 2]]
-    assert rng.random() == np.random.default_rng(0).random()  # there is no chance in it
+    assert rng.random() == np.random.default_rng(0).random()  # a recording draws no random numbers
 
 
 def test_arrivals_do_not_follow_their_callers_array() -> None:

@@ -37,7 +37,7 @@ def test_path_loss_by_hand() -> None:
 def test_rayleigh_gains_are_exponential() -> None:
     gains = rayleigh([2.0]).sample(np.random.default_rng(0), FRAMES)[:, 0]
     assert kstest(gains / 2, expon.cdf).pvalue > 0.01
-    # The control: the same test tells Rician fading from it.
+    # The negative control: the same test rejects Rician fading.
     gains = rician([2.0], 0.5).sample(np.random.default_rng(0), FRAMES)[:, 0]
     assert kstest(gains / 2, expon.cdf).pvalue < 1e-6
 

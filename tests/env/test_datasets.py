@@ -31,7 +31,7 @@ def small_dataset() -> Dataset:
 @pytest.mark.parametrize(
     "more", [{"gap": np.arange(5) * 1e-9, "weights": np.arange(1.0, 5.0)}, {"gap": None}]
 )
-def test_what_is_written_is_read(suffix: str, more: dict[str, Any], tmp_path: Path) -> None:
+def test_a_written_dataset_is_read_back(suffix: str, more: dict[str, Any], tmp_path: Path) -> None:
     dataset = replace(small_dataset(), **more)
     write_dataset(tmp_path / f"data{suffix}", dataset)
     again = read_dataset(tmp_path / f"data{suffix}")
@@ -144,7 +144,7 @@ def test_a_failed_write_leaves_what_was_there(
         assert [file.read_bytes() for file in tmp_path.iterdir()] == [before] * bool(before)
 
 
-def test_where_no_file_can_be_is_told_before(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_refused_in_advance(tmp_path: Path) -> None:
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(IsADirectoryError, match=r"a\.npz is a folder"):
         write_dataset(tmp_path / "a.npz", small_dataset())

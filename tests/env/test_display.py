@@ -9,7 +9,7 @@ from env.wpmec import Allocation
 
 
 def parsed(html: str) -> tuple[str | None, list[list[str | None]]]:
-    """The caption and the rows of a table; it must be well-formed."""
+    """Return the caption and the rows of an HTML table, which must be well-formed."""
     table = ET.fromstring(html)
     return table.findtext("caption"), [[cell.text for cell in row] for row in table.iter("tr")]
 

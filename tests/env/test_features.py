@@ -16,7 +16,7 @@ T, N = 12, 3
 
 
 def some(known: Iterable[str]) -> st.SearchStrategy[list[str]]:
-    """Some features, of this frame or older ones."""
+    """Return a strategy of lists of features, of this frame or earlier ones."""
     feature = st.tuples(st.sampled_from(sorted(known)), st.integers(0, T + 3)).map(
         lambda name_age: f"{name_age[0]}@{name_age[1]}" if name_age[1] else name_age[0]
     )
@@ -42,7 +42,7 @@ def test_states_at_once_are_those_of_wireless_powered_mec(features: list[str], s
 
 
 def told(env: QueueingMEC) -> QueueingView:
-    """What the features of a frame of MEC with queues are functions of."""
+    """Return the quantities of a frame from which the features of MEC with queues are computed."""
     frame = env.gain, env.data_queue, env.energy_queue
     return QueueingView(*frame, env.weights, *QueueingCritic(env.weights).frame(*frame).outlook())
 
@@ -65,7 +65,7 @@ def test_states_at_once_are_those_of_mec_with_queues(features: list[str], seed: 
 
 @settings(max_examples=60)
 @given(features=some(QUEUEING_FEATURES), seed=st.integers(0, 1000))
-def test_an_observer_tells_the_states_at_once(features: list[str], seed: int) -> None:
+def test_an_observer_gives_the_same_states_as_a_batch(features: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
     frames = rng.exponential(1, (7, T, N))
     observer, expected = Observer(features, QUEUEING_FEATURES), rng.exponential(1, 0)
@@ -79,7 +79,7 @@ def test_an_observer_tells_the_states_at_once(features: list[str], seed: int) ->
             expected = states(features, QUEUEING_FEATURES, so_far)[t]
             assert (observer.state == expected).all()
             told = observer.state
-            told[:] = -1  # the caller's
+            told[:] = -1  # the caller changes the array
             assert (observer.state == expected).all()
             assert (np.array(observer.frame) == frames[:, t]).all()
     assert expected.shape == (len(features) * N,)

@@ -1,4 +1,4 @@
-"""What Gymnasium asks of an environment."""
+"""The environments satisfy Gymnasium's requirements."""
 
 import pickle
 import re
@@ -37,7 +37,7 @@ PROBLEMS = ("WPMEC-v0", "QueueingMEC-v0")
 
 
 def made(problem: str, **arguments: Any) -> gymnasium.Env[Any, Any]:
-    """An environment of Gymnasium's making."""
+    """Return an environment made by `gymnasium.make`."""
     return gymnasium.make(problem, **({"num_devices": 4} | arguments))
 
 
@@ -46,7 +46,7 @@ def made(problem: str, **arguments: Any) -> gymnasium.Env[Any, Any]:
 @pytest.mark.parametrize("name", CASES)
 def test_gymnasiums_checker_passes(name: str) -> None:
     problem, arguments = CASES[name]
-    # One with all features has its pictures checked too.
+    # For the environment with all features the checker also tests rendering.
     check_env(made(problem, **arguments).unwrapped, skip_render_check=name != "queueing, features")
 
 
@@ -57,7 +57,7 @@ def test_the_checker_of_stable_baselines_passes_without_a_warning(name: str) -> 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_seed_makes_it_repeatable_and_none_goes_on(name: str) -> None:
+def test_a_seed_makes_it_repeatable_and_none_continues_the_random_stream(name: str) -> None:
     problem, arguments = CASES[name]
     one = made(problem, **arguments)
     first, _ = one.reset(seed=3)
@@ -105,11 +105,11 @@ def test_it_is_drawn_after_every_frame(problem: str) -> None:
 
 
 def blue(pixels: NDArray[np.uint8]) -> int:
-    """How many pixels have the colour of those that offload."""
+    """Return the number of pixels in the colour of offloading devices."""
     return int((pixels == (0x00, 0x72, 0xB2)).all(axis=-1).sum())
 
 
-def test_a_picture_tells_who_offloads_and_when() -> None:
+def test_a_picture_shows_which_devices_offload_and_when() -> None:
     one = env.WirelessPoweredMEC(4, render_mode="rgb_array")
     one.reset(seed=0)
     decision, gain = np.array([0.0, 1.0, 1.0, 0.0]), one.gain
@@ -117,19 +117,19 @@ def test_a_picture_tells_who_offloads_and_when() -> None:
     picture = wpmec_picture(gain, decision, done)
     assert picture.title == f"2 of 4 offload (blue): {done.computation_rate / 1e6:.2f} Mbit/s"
     info = one.step(decision)[4]
-    decision[:] = 0  # whom the picture does not follow
+    decision[:] = 0  # the caller's array, of which the environment keeps a copy
     info["offload_time"][:] = 0
     drawn = one.render()
     assert drawn is not None
     assert (drawn == draw(picture)).all()
     assert (drawn == one.render()).all()
-    # Along the bar of time: the broadcast, then the slots.
+    # Along the time axis: the energy broadcast, then the offloading times.
     bar = drawn[400]
     broadcast = (np.abs(bar.astype(int) - (0xF0, 0xC2, 0x4B)).sum(axis=1) < 6).sum()
     assert broadcast / (0.94 * 640) == pytest.approx(done.energy_time, abs=0.01)
 
 
-def test_a_picture_tells_the_queues() -> None:
+def test_a_picture_shows_the_queues() -> None:
     queues = np.array([8.0, 0.0, 2.0, 4.0]), np.zeros(4)
     shown = blue(draw(queueing_picture(np.full(4, 1e-11), *queues)))
     more = blue(draw(queueing_picture(np.full(4, 1e-11), 2 * queues[0], np.full(4, 3.0))))
@@ -158,7 +158,7 @@ def test_an_unknown_render_mode_is_named(problem: Any) -> None:
         problem(render_mode="rgb_array").render()
 
 
-def test_who_only_simulates_does_not_load_matplotlib() -> None:
+def test_simulation_without_rendering_does_not_load_matplotlib() -> None:
     code = "import sys, env; env.QueueingMEC().reset(); print('matplotlib' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -41,7 +41,7 @@ def test_labels_are_optimal_and_their_allocation_earns_the_rate(labelled: Datase
     assert (labelled.weights == critic.weights).all()
 
 
-def test_the_check_finds_what_was_spoilt(labelled: Dataset) -> None:
+def test_the_check_finds_changed_decisions_and_rates(labelled: Dataset) -> None:
     decision, rate = labelled.decision.copy(), labelled.computation_rate.copy()
     decision[3] ^= 1
     rate[5] *= 1.01
@@ -53,7 +53,7 @@ def test_the_check_finds_what_was_spoilt(labelled: Dataset) -> None:
     assert checked.doubt.max() <= 1.01e-10
 
 
-def test_the_check_sees_allocations_that_cannot_be(labelled: Dataset) -> None:
+def test_the_check_finds_infeasible_allocations(labelled: Dataset) -> None:
     critic = WPMECCritic(default_weights(6))
     assert check_labels(labelled, critic).allocation_error.max() <= 1e-12
     offload_time, energy_time = labelled.offload_time.copy(), labelled.energy_time.copy()
@@ -65,8 +65,8 @@ def test_the_check_sees_allocations_that_cannot_be(labelled: Dataset) -> None:
     assert wrong.tolist() == [7, 9]
 
 
-def test_what_the_search_cannot_prove_in_time_is_in_doubt_not_wrong() -> None:
-    # Near-equal devices: the optimum is found by local search at once, its proof takes long.
+def test_a_label_not_proven_in_time_is_doubtful_not_wrong() -> None:
+    # Near-equal devices: local search finds the optimum at once, but its certificate takes long.
     rng = np.random.default_rng(0)
     critic = WPMECCritic(rng.uniform(0.99, 1.01, 40))
     hard = label(1e-5 * rng.uniform(0.99, 1.01, (1, 40)), critic, time_limit=0.0)
@@ -120,7 +120,7 @@ def test_recorded_gains_are_labelled(tmp_path: Path) -> None:
     config = DatasetConfig(output=tmp_path / "out.npz", data=tmp_path / "gains.mat", jobs=1)
     dataset.main(config)
     assert (read_dataset(config.output).gain == gains).all()
-    with pytest.raises(FileExistsError, match=r"out\.npz is there already: remove it or name"):
+    with pytest.raises(FileExistsError, match=r"out\.npz exists: remove it or name another file"):
         dataset.main(config)
     first = replace(config, output=tmp_path / "first.npz", frames=5)
     assert len(dataset.make_dataset(first).gain) == 5
@@ -132,8 +132,8 @@ def test_the_published_labels_are_checked(capsys: pytest.CaptureFixture[str]) ->
     check.main(CheckConfig(data=published("data/data_10.mat"), jobs=2))
     printed = capsys.readouterr().out
     assert "decision is not optimal (by more than 3e-06): 15\n" in printed
-    assert "not what their decision earns (by more than 3e-06): 0\n" in printed
-    assert "undecided in the time allowed: 0\n" in printed
+    assert "not that of their decision (by more than 3e-06): 0\n" in printed
+    assert "neither confirmed nor refuted within the time limit: 0\n" in printed
     assert "frame  19650: by 1.82e-03" in printed
 
 
@@ -171,7 +171,7 @@ def test_an_interrupted_command_leaves_no_file(
     with pytest.raises(SystemExit) as exit_info:
         cli.main()
     assert exit_info.value.code == 130
-    assert "interrupted; what was not finished is not saved" in capsys.readouterr().err
+    assert "interrupted; unfinished results are not saved" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,7 +180,10 @@ def test_an_interrupted_command_leaves_no_file(
     [
         (["dataset", "absent/a.mat"], "there is no folder absent for a.mat"),
         (["dataset", "a.txt"], "a.txt must end in .mat or .npz"),
-        (["dataset", "a.mat", "--weights", "1", "--num-devices", "2"], "as many as devices, 2"),
+        (
+            ["dataset", "a.mat", "--weights", "1", "--num-devices", "2"],
+            "weights must have one entry per device, 2",
+        ),
         (["dataset", "a.mat", "--weights", "1", "-1"], "weights must be finite and in (0, inf]"),
         (["dataset", "a.mat", "--gap", "0"], "gap must be finite and in [1e-12, 1]"),
         (["dataset", "a.mat", "--time-limit", "-1"], "time_limit must be finite and in [0, inf]"),

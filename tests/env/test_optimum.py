@@ -35,7 +35,7 @@ from tests.conftest import published
 
 
 def everything(frame: WPMECFrame) -> Floats:
-    """The value of every decision `[2^N]`."""
+    """Return the value of every decision `[2^N]`."""
     return frame.score(every_decision(frame.num_devices))
 
 
@@ -44,7 +44,7 @@ def every_decision(num_devices: int) -> NDArray[np.int64]:
 
 
 def any_frame(rng: np.random.Generator, num_devices: int) -> WPMECFrame:
-    """A frame far from the paper's: any SNR, weights, speeds; ties, and devices without gain."""
+    """Return a frame outside the paper's regime: any SNR, weights, speeds; ties; zero gains."""
     parameters = WPMECParameters(
         noise_power=10 ** rng.uniform(-20, -8),
         cycles_per_bit=10 ** rng.uniform(1, 4),
@@ -102,8 +102,8 @@ def test_the_optimum_of_twenty_thousand_frames() -> None:
         check_optimal(any_frame(rng, int(rng.integers(1, 13))))
 
 
-def test_the_optimum_where_thresholds_are_not() -> None:
-    # At this SNR it pays to offload the smaller gain alone: the exchange argument fails.
+def test_the_optimum_if_threshold_decisions_are_not_optimal() -> None:
+    # At this SNR the optimum offloads the smaller gain alone, so that the exchange argument fails.
     parameters = WPMECParameters(noise_power=1e-17, cycles_per_bit=250, bandwidth=1e4)
     frame = WPMECFrame(WPMECCritic([1.0, 1.0], parameters), np.array([5e-5, 1e-3]))
     found = certified_optimum(frame)
@@ -141,7 +141,8 @@ def test_the_exchange_rule_keeps_an_optimal_decision(seed: int, num_devices: int
 
 
 def test_the_exchange_rule_holds_in_the_papers_regime() -> None:
-    # There, almost all neighbours in gain of equal weight are linked: thresholds are the optimum.
+    # In that regime the rule links almost all neighbours in gain of equal weight, so that threshold
+    # decisions are optimal.
     rng, n = np.random.default_rng(0), 30
     critic, proven = WPMECCritic(default_weights(n)), 0
     for gain in default_channel(n).sample(rng, 100):
@@ -159,7 +160,7 @@ def test_many_devices_with_random_weights() -> None:
             frame = WPMECFrame(WPMECCritic(rng.uniform(0.5, 2, n)), gain)
             found = certified_optimum(frame)
             assert found.gap <= 1e-10
-            # No neighbour is better: the least that an optimum must satisfy.
+            # A necessary condition: no single flip is better.
             flips = found.decision ^ np.eye(n, dtype=np.int64)
             assert frame.score(flips).max() <= found.upper_bound
 
@@ -175,14 +176,14 @@ def test_published_labels_are_optimal_but_for_fifteen() -> None:
 
 
 def hard_frame() -> WPMECFrame:
-    """Near-equal devices at a high SNR: like a subset-sum problem, not to be solved in seconds."""
+    """Return near-equal devices at high SNR, a frame as hard to certify as a subset-sum problem."""
     rng = np.random.default_rng(0)
     parameters = WPMECParameters(noise_power=1e-17, cycles_per_bit=1000, bandwidth=1e5)
     weights = rng.uniform(0.99, 1.01, 60)
     return WPMECFrame(WPMECCritic(weights, parameters), rng.uniform(0.99e-4, 1.01e-4, 60))
 
 
-def test_the_time_limit_is_kept_and_told() -> None:
+def test_the_time_limit_is_kept_and_reported() -> None:
     frame = hard_frame()
     start = time.perf_counter()
     found = certified_optimum(frame, gap=1e-12, time_limit=0.05)
@@ -203,7 +204,7 @@ def test_more_time_gives_a_smaller_gap() -> None:
 
 @pytest.mark.parametrize("num_devices", [30, 60, 100])
 def test_out_of_time_no_scheme_decides_better(num_devices: int) -> None:
-    # Near-equal devices in the paper's own regime, where the search alone finds little.
+    # Near-equal devices in the paper's regime, in which the search alone finds only poor decisions.
     rng = np.random.default_rng(0)
     for average in (1e-6, 1e-5, 1e-4):
         critic = WPMECCritic(rng.uniform(0.99, 1.01, num_devices))
@@ -272,13 +273,13 @@ def test_bad_arguments_are_named() -> None:
         ([1.0, 1.0], [1e-6, 2e-6], {"cycles_per_bit": 1e300, "energy_coefficient": 1e100}),
     ],
 )
-def test_what_overflows_is_solved_or_refused(
+def test_a_frame_that_overflows_is_solved_or_refused(
     weights: list[float], gain: list[float], constants: dict[str, float]
 ) -> None:
     frame = WPMECFrame(WPMECCritic(weights, WPMECParameters(**constants)), gain)
     try:
         found, best = certified_optimum(frame), everything(frame).max()
     except ArithmeticError as error:
-        assert re.search("beyond the range|relative error", str(error))  # noqa: PT017 (either will do)
+        assert re.search("beyond the range|relative error", str(error))  # noqa: PT017 (either message is right)
     else:
         assert found.computation_rate == pytest.approx(best, rel=1e-10)

@@ -1,4 +1,4 @@
-"""`check_problem`: every mistake is found and named, and nothing else is."""
+"""`check_problem` finds and names every mistake, and reports nothing about good problems."""
 
 import types
 import warnings
@@ -21,14 +21,14 @@ N = 4
 
 
 class Good:
-    """Gains against crowding."""
+    """A problem without mistakes: devices gain by offloading, but share a band."""
 
     num_devices: Any = N
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng()
         self.gain = np.ones(N)
-        self.buffer = np.zeros(100)  # for those that keep something between calls
+        self.buffer = np.zeros(100)  # for problems that keep a buffer between calls
 
     @property
     def state(self) -> Any:
@@ -49,12 +49,12 @@ class Good:
 
 
 def broken(member: str, value: Any) -> Any:
-    """Return a `Good` with another member."""
+    """Return an instance of `Good` in which one member is replaced."""
     return type("Broken", (Good,), {member: value})()
 
 
 def in_single_precision(self: Good, decisions: Ints) -> Any:
-    """As by a learned model, whose sums the size of the batch may round in another way."""
+    """Score as by a learned model, whose rounding may depend on the batch size."""
     gain, sign = self.gain.astype(np.float32), 1 if len(decisions) > 1 else -1
     return decisions.astype(np.float32) @ gain * np.float32(1 + sign * 2e-6)
 
@@ -62,7 +62,7 @@ def in_single_precision(self: Good, decisions: Ints) -> Any:
 def score_remembers(self: Good, decisions: Ints) -> Any:
     rewards = Good.score(self, decisions) + self.buffer[0]
     if len(decisions) > 1 and decisions[0].all():
-        self.buffer[0] = 1  # as a bracket that is kept from call to call
+        self.buffer[0] = 1  # like a bracket that is kept between calls
     return rewards
 
 
@@ -194,10 +194,10 @@ def test_a_mistake_is_found_and_named(
             lambda self, x: (Good.step(self, x)[0], 0.0, False, False, {}),
             "step returned the reward 0.0 for",
         ),
-        ("step", property(), "only one of reset and step"),  # hasattr says no
+        ("step", property(), "only one of reset and step"),  # hasattr is False
     ],
 )
-def test_what_is_suspicious_is_a_warning_and_no_error(
+def test_a_suspicious_problem_gets_a_warning_and_no_error(
     member: str, value: Any, message: str
 ) -> None:
     with pytest.warns(UserWarning, match=message) as caught:
@@ -227,7 +227,7 @@ def test_a_good_problem_passes(problem: Problem) -> None:
     assert (report.num_frames, report.infeasible) == (10, 0)
 
 
-def test_a_problem_of_a_single_frame_is_looked_at_and_left_alone() -> None:
+def test_a_problem_of_a_single_frame_is_checked_and_left_unchanged() -> None:
     calls = []
 
     def score(x: Ints) -> Floats:
@@ -242,7 +242,7 @@ def test_a_problem_of_a_single_frame_is_looked_at_and_left_alone() -> None:
     assert plain.state == [0.5, 2, -1]
 
 
-def test_the_same_seed_asks_the_same() -> None:
+def test_the_same_seed_scores_the_same_decisions() -> None:
     asked: list[list[bytes]] = []
     for seed in (1, 1, 2):
         calls: list[bytes] = []
@@ -258,7 +258,7 @@ def test_the_same_seed_asks_the_same() -> None:
     assert asked[0] != asked[2]
 
 
-def test_a_problem_whose_episodes_end_is_reset_and_goes_on() -> None:
+def test_a_problem_whose_episodes_end_is_reset_and_continued() -> None:
     class Episodes(Good):
         frames = 0
         resets = 0
@@ -317,7 +317,7 @@ def test_no_scale_of_rewards_and_no_share_of_infeasible_ones_is_a_mistake(
         (gymnasium.make("WPMEC-v0"), "of gymnasium.make take the .unwrapped"),
     ],
 )
-def test_what_is_missing_is_named(wrong: Any, message: str) -> None:
+def test_a_missing_member_is_named(wrong: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         check_problem(wrong)
 

@@ -32,7 +32,7 @@ CLARABEL = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 
 
 def numbers(low: float, high: float) -> st.SearchStrategy[float]:
-    """Nothing, or a number between these powers of ten."""
+    """Return a strategy of zero and numbers between these powers of ten."""
     return st.just(0.0) | st.floats(low, high).map(lambda exponent: 10**exponent)
 
 
@@ -42,7 +42,7 @@ def problems(
     energy: tuple[float, float] = (-9, 9),
     max_devices: int = 7,
 ) -> tuple[QueueingParameters, Floats, Frame, Ints]:
-    """Gains from 1e-20 to 1e-3, queues from 1e-9 to 1e6, any weights, any decision; or zeros."""
+    """Draw gains from 1e-20 to 1e-3, queues from 1e-9 to 1e6, or zeros; weights; a decision."""
     n = draw(st.integers(1, max_devices))
     kinds = {"gain": (-20.0, -3.0), "data": (-9.0, 6.0), "energy": energy}
     alike = draw(st.booleans())
@@ -76,14 +76,14 @@ def problems(
 
 
 def usual_frames(count: int, n: int, seed: int = 0) -> list[Frame]:
-    """Frames as they occur in the paper's experiments."""
+    """Return frames as in the paper's experiments."""
     rng = np.random.default_rng(seed)
     gains = default_queueing_channel(n).sample(rng, count)
     return [(gain, rng.exponential(5, n), rng.exponential(200, n)) for gain in gains]
 
 
 def odd_frame(kind: str, n: int, rng: np.random.Generator) -> Frame:
-    """Frames at the edges of what occurs."""
+    """Return a frame at the limits of the ranges."""
     gain, data, energy = usual_frames(1, n, int(rng.integers(2**32)))[0]
     if kind == "empty":
         data[rng.random(n) < 0.5] = 0
@@ -118,9 +118,9 @@ KINDS = (
 
 
 def convex_optimum(frame: Frame, weights: Floats, decision: Ints, *, myopic: bool) -> float:
-    """The problem as a convex solver takes it: rates, energies, times; 100 Mcycle/s give a Mbit.
+    """Return the optimum by a convex solver, over rates, energies and times; 100 Mcycles per Mbit.
 
-    It is left with the devices that can do anything at all: the others make it ill-posed.
+    Devices that can compute nothing are left out: they make the problem ill-posed.
     """
     gain, data, energy = frame
     able = (data > 0) & ((gain > 0) | (decision == 0)) & ((energy > 0) | (not myopic))
@@ -151,7 +151,7 @@ def convex_optimum(frame: Frame, weights: Floats, decision: Ints, *, myopic: boo
 
 
 def check_allocation(critic: Critic, frame: Frame, decision: Ints) -> QueueingAllocation:
-    """Check that an allocation keeps every constraint, and that its parts agree."""
+    """Check that an allocation satisfies every constraint, and that its parts are consistent."""
     c, (gain, data, _) = critic.parameters, frame
     done = critic.allocate(*frame, decision)
     f, tau, p = done.frequency, done.offload_time, done.power
@@ -177,7 +177,7 @@ def check_allocation(critic: Critic, frame: Frame, decision: Ints) -> QueueingAl
 
 
 def terms(critic: QueueingCritic, frame: Frame, done: QueueingAllocation) -> tuple[float, float]:
-    """What an allocation earns, and what it spends of that on energy."""
+    """Return the value of an allocation's rates, and the cost of its energy."""
     worth = frame[1] + critic.parameters.tradeoff * critic.weights
     earned = float(worth @ done.rate)
     return earned, float(critic.parameters.energy_price * frame[2] @ done.energy)
@@ -208,7 +208,7 @@ def test_agreement_with_a_convex_solver(kind: str) -> None:
         for decision in (rng.integers(0, 2, n), np.ones(n, np.int64)):
             value = QueueingCritic(weights).score(*frame, decision[None])[0]
             solved = convex_optimum(frame, weights, decision, myopic=False)
-            # A solution worth nothing, energy being too dear, is found to the solver's tolerance.
+            # An optimum of 0, due to expensive energy, is found only to the solver's tolerance.
             nothing = 1e-7 * (frame[1] + 20 * weights).max()
             assert value == pytest.approx(solved, rel=1e-6, abs=nothing)
 
@@ -224,7 +224,7 @@ def test_agreement_with_a_scalar_search(
         value = critic.score(*frame, x[None])[0]
         best = reference.queueing_objective(frame, weights, x, parameters)
         earned, _ = terms(critic, frame, critic.allocate(*frame, x))
-        # Where energy costs nearly what is earned, that is what rounding is relative to.
+        # If energy costs nearly as much as the rates are worth, rounding is relative to these.
         assert value == pytest.approx(best, rel=1e-9, abs=1e-12 * earned)
 
 
@@ -239,7 +239,7 @@ def test_the_allocation_is_feasible_and_earns_its_value(
     earned, spent = terms(critic, frame, done)
     assert earned - spent == pytest.approx(done.objective, rel=1e-9, abs=1e-12 * earned)
     assert done.objective >= -1e-12 * earned
-    # Either time is left over or it has a price.
+    # Complementary slackness: either time is left over, or it has a price.
     left = 1 - done.offload_time.sum()
     assert done.time_price * left <= 1e-9 * max(done.objective, earned)
 
@@ -261,7 +261,7 @@ def test_the_price_of_time_is_what_more_time_would_be_worth() -> None:
         for _ in range(3):
             n = int(rng.integers(1, 7))
             weights, frame = rng.uniform(0.5, 2, n), odd_frame(kind, n, rng)
-            decision = np.ones(n, np.int64)  # computing locally would take the longer frame too
+            decision = np.ones(n, np.int64)  # local computation would also use the longer frame
             price = QueueingCritic(weights).allocate(*frame, decision).time_price
             step = 1e-4
             less, now, more = (
@@ -273,7 +273,7 @@ def test_the_price_of_time_is_what_more_time_would_be_worth() -> None:
             assert price <= (now - less) / step + 1e-8 * now
 
 
-def test_time_left_over_has_no_price_and_time_that_lacks_has_one() -> None:
+def test_only_scarce_time_has_a_price() -> None:
     critic = QueueingCritic([1.0, 1.0])
     gain = np.array([1e-10, 1e-10])
     idle = critic.allocate(gain, [0.1, 0.2], [0.0, 0.0], [1, 1])
@@ -310,7 +310,7 @@ def test_more_power_or_frequency_never_hurts(
 def test_more_bandwidth_never_hurts(
     problem: tuple[QueueingParameters, Floats, Frame, Ints], factor: float
 ) -> None:
-    # W log2(1 + P / (W n0)) grows with W: of the noise's density, not of its power.
+    # W log2(1 + P / (W n0)) grows with W at a fixed noise density, not at a fixed noise power.
     parameters, weights, frame, decision = problem
     more = replace(parameters, bandwidth=factor * parameters.bandwidth)
     decisions = np.array([decision, 1 - decision, np.ones_like(decision)])
@@ -366,7 +366,7 @@ def test_the_allocation_follows_the_order_of_the_devices() -> None:
 
 def test_cases_solved_by_hand() -> None:
     critic = QueueingCritic([1.5, 1.0])
-    # Free energy: as fast as it goes, 3 Mbit in a second, or as much as there is.
+    # Free energy: the highest frequency, 3 Mbit in a second, or all that is queued.
     done = critic.allocate([0.0, 0.0], [2.0, 5.0], [0.0, 0.0], [0, 0])
     assert done.rate == pytest.approx([2, 3])
     assert done.frequency == pytest.approx([2e8, 3e8])
@@ -375,7 +375,7 @@ def test_cases_solved_by_hand() -> None:
     # f = sqrt(a / (3 phi kappa 10 Y)), with a = 5 + 20.
     done = critic.allocate([0.0, 0.0], [2.0, 5.0], [0.0, 1000.0], [0, 0])
     assert done.frequency[1] == pytest.approx(math.sqrt(25 / (3e8 * 1e-26 * 1e4)), rel=1e-12)
-    # Alone, with free energy and more than fits: the whole frame at full power.
+    # One device with free energy and more data than fits: the whole frame at full power.
     gain = 1e-11
     done = critic.allocate([gain, 0.0], [50.0, 0.0], [0.0, 0.0], [1, 0])
     rate = 2 / 1.1 * math.log2(1 + 0.1 * gain / (2e6 * 10**-20.4))
@@ -392,7 +392,7 @@ def test_devices_with_nothing_to_do_or_no_channel_earn_nothing() -> None:
     assert critic.score([1e-11] * 3, [0.0] * 3, [5.0] * 3, everything).tolist() == [0, 0, 0]
     assert critic.score([0.0] * 3, [9.0] * 3, [5.0] * 3, [[1, 1, 1]]).tolist() == [0]
     assert critic.allocate([0.0] * 3, [9.0] * 3, [5.0] * 3, [1, 1, 1]).energy.tolist() == [0, 0, 0]
-    # With energy as dear as this, and no worth but that of the queues, nobody sends anything.
+    # Energy is expensive and only the queues have worth, so that no device sends.
     greedy = QueueingCritic([1.0], QueueingParameters(tradeoff=0.0))
     assert greedy.allocate([1e-13], [1.0], [1e9], [1]).rate.tolist() == [0]
 
@@ -485,7 +485,7 @@ def test_without_energy_the_myopic_critic_computes_nothing() -> None:
 
 
 def test_with_more_energy_than_can_be_used_budgets_do_not_matter() -> None:
-    # Without the queues' worth and the price of energy, the other critic maximises V sum w r.
+    # With worthless queues and free energy, the other critic maximises V sum w r.
     rng, weights = np.random.default_rng(0), default_queueing_weights(6)
     for gain, data, _ in usual_frames(20, 6):
         decisions, plenty = rng.integers(0, 2, (10, 6)), np.full(6, 1e6)
@@ -611,7 +611,7 @@ def test_a_frame_by_itself_scores_as_its_critic() -> None:
     done = frame.allocate([0, 1, 1])
     assert done.objective == frame.score([[0, 1, 1]])[0]
     assert (done.rate == critic.allocate(gain, data, energy, [0, 1, 1]).rate).all()
-    data[:] = 0  # the caller's
+    data[:] = 0  # the caller changes its array
     assert frame.data_queue.all()
     for part in (frame.gain, frame.data_queue, frame.energy_queue):
         with pytest.raises(ValueError, match="read-only"):
@@ -632,7 +632,7 @@ def test_the_weights_cannot_be_changed_behind_the_classes() -> None:
 
 
 @pytest.mark.parametrize(("gain", "data"), [(1e-11, 1e-170), (1e300, 1.0)])
-def test_what_cannot_be_solved_is_not_passed_over(gain: float, data: float) -> None:
+def test_a_frame_that_cannot_be_solved_raises_an_error(gain: float, data: float) -> None:
     try:
         value = QueueingCritic([1.0]).score([gain], [data], [1.0], [[1]])[0]
     except ArithmeticError:
@@ -640,7 +640,7 @@ def test_what_cannot_be_solved_is_not_passed_over(gain: float, data: float) -> N
     assert value == pytest.approx(20 * data, rel=0.1, abs=0)
 
 
-def test_what_the_myopic_critic_cannot_solve_is_not_passed_over() -> None:
+def test_a_frame_that_the_myopic_critic_cannot_solve_raises_an_error() -> None:
     try:
         value = MyopicCritic([1.0]).score([1e300], [1.0], [1.0], [[1]])[0]
     except ArithmeticError:
@@ -667,7 +667,7 @@ def test_climbing_is_coordinate_descent(
 
 
 @given(problem=problems())
-def test_the_outlook_tells_when_a_device_would_offload_by_itself(
+def test_the_outlook_indicates_when_a_device_alone_would_offload(
     problem: tuple[QueueingParameters, Floats, Frame, Ints],
 ) -> None:
     parameters, weights, frame, _ = problem
@@ -678,8 +678,8 @@ def test_the_outlook_tells_when_a_device_would_offload_by_itself(
     expected = np.concatenate([[0.0], airtime[order].cumsum()[:-1]])
     assert np.sort(ahead) == pytest.approx(np.sort(expected), rel=1e-9)
     for i in range(len(weights)):
-        # Alone with the access point, a device offloads if that earns more than to compute; as it
-        # does, with time to spare, where it has a price.
+        # A device without others offloads if that earns more than local computation, which is the
+        # case if it has a price of time and its data fit into the frame.
         one = QueueingFrame(
             QueueingCritic(weights[i : i + 1], parameters), *(each[i : i + 1] for each in frame)
         )
@@ -690,7 +690,7 @@ def test_the_outlook_tells_when_a_device_would_offload_by_itself(
             assert offloaded <= local * (1 + 1e-9) + 1e-200
 
 
-def test_the_plain_critic_that_speed_is_measured_against_is_nearly_right() -> None:
+def test_the_critic_of_the_speed_baseline_is_nearly_exact() -> None:
     rng = np.random.default_rng(0)
     weights = default_queueing_weights(8)
     critic = QueueingCritic(weights)

@@ -70,7 +70,7 @@ def test_the_reward_is_the_score_of_the_decision(
 def simulate(
     parameters: QueueingParameters, start: tuple[Floats, Floats], steps: list[dict[str, Any]]
 ) -> list[tuple[Floats, Floats]]:
-    """The queues frame after frame, by hand, of what each step tells."""
+    """Return the queues frame by frame, computed by hand from the info of each step."""
     data, energy = start
     queues = []
     for step in steps:
@@ -126,9 +126,9 @@ def test_queues_by_hand() -> None:
     assert info["energy"] == pytest.approx([0.01, 0.27])
     assert info["arrival"].tolist() == [2, 0]
     assert env.data_queue == pytest.approx([2, 2])
-    assert env.energy_queue == pytest.approx([0, 190])  # 70 J below the budget do not count
+    assert env.energy_queue == pytest.approx([0, 190])  # 1000 (0.01 - 0.08) < 0
     assert state == pytest.approx([1, 1, 2e-4, 2e-4, 0, 0.019])
-    # All the first device's data at once, while energy costs it nothing.
+    # All data of the first device at once, since its energy has no price.
     info = env.step([1, 0])[4]
     assert info["rate"][0] == 2
     assert env.data_queue[0] == 7
@@ -149,7 +149,7 @@ def test_the_state_is_laid_out_as_published() -> None:
     assert state[5:].all()
 
 
-def test_the_state_tells_the_features_asked_for() -> None:
+def test_the_state_contains_the_features_asked_for() -> None:
     gains = np.array([[1e-10, 2e-10], [3e-10, 0.0], [5e-10, 1e-20]])
     features = (
         "log_gain",
@@ -186,7 +186,7 @@ def test_the_state_tells_the_features_asked_for() -> None:
         assert rows[3].tolist() == [1, 3]
         assert rows[4].tolist() == [[1, 1], [1, 0], [1, 1]][t]
         assert rows[5] == pytest.approx(gains[t] * 1e10)
-        # Before the first frame there is none: the first one stands for it.
+        # Features of frames before the first repeat those of the first.
         assert rows[6] == pytest.approx([1, 2])
         assert rows[7] == pytest.approx(data1 / 1e4)
         assert rows[8] == pytest.approx(energy1 / 1e4)
@@ -204,7 +204,7 @@ def test_a_wrong_feature_is_named(features: tuple[str, ...]) -> None:
 
 
 def episode(env: QueueingMEC, seed: int | None, frames: int = 20) -> list[Any]:
-    """All that an episode tells."""
+    """Return all states, rewards and infos of an episode."""
     state, info = env.reset(seed=seed)
     told: list[Any] = [state.tolist(), {name: row.tolist() for name, row in info.items()}]
     for t in range(frames):
@@ -220,11 +220,11 @@ def test_the_same_seed_gives_the_same_episode(allocation: Literal["lyapunov", "m
     assert first == again
     assert first != other
     assert episode(QueueingMEC(4), 1) == episode(QueueingMEC(4), 1) != episode(QueueingMEC(4), 2)
-    # Without a seed the numbers go on.
+    # Without a seed the random stream continues.
     assert episode(env, None) != episode(env, None)
 
 
-def test_reset_starts_recordings_anew() -> None:
+def test_reset_restarts_recordings() -> None:
     rng = np.random.default_rng(0)
     gains, arrivals = rng.exponential(1e-11, (5, 3)), rng.exponential(3, (4, 3))
     env = QueueingMEC(channel=RecordedChannel(gains), arrivals=RecordedArrivals(arrivals))
@@ -285,7 +285,7 @@ def test_the_published_run_replays() -> None:
         np.testing.assert_allclose(state[:10], gains[t] * 1e10, rtol=1e-12)
         _, reward, *_, info = env.step(modes[t])
         assert reward >= run["objective"][0, t] * (1 - 1e-6)
-        # Their allocation stops short of the optimum, and where it does not it may tie.
+        # The published allocation falls short of the optimum; otherwise decisions may tie.
         same = np.abs(info["rate"] - run["rate"][t]) < 1e-4
         same &= np.abs(info["energy"] - run["energy_consumption"][t]) < 1e-5
         agreeing += int(same.sum())
@@ -321,7 +321,7 @@ def test_budgets_are_kept_and_queues_short_with_good_decisions() -> None:
     assert np.mean(energy[500:], axis=0).max() < 0.08 * 1.02
     assert np.mean(data[500:1500]) < 40
     assert np.mean(data[2000:]) < 40
-    # The control: with bad decisions they grow without end.
+    # The negative control: with bad decisions queues grow without bound.
     env.reset(seed=0)
     data = [env.step(np.zeros(10))[4]["data_queue"] for _ in range(1000)]
     assert np.mean(data[-100:]) > 100
@@ -355,7 +355,7 @@ def test_the_myopic_allocation_keeps_within_all_budgets_so_far(budget: float) ->
             spent += env.step(decision)[4]["energy"]
             assert (spent <= budget * (t + 1) * (1 + 1e-12)).all()
             most = max(most, float((spent / (budget * (t + 1))).max()))
-        assert most > 0.9  # it is used
+        assert most > 0.9  # the budget is used
 
 
 @pytest.mark.parametrize("allocation", ["lyapunov", "myopic"])
@@ -376,14 +376,14 @@ def test_the_local_optimum_of_an_environment(allocation: Literal["lyapunov", "my
         env.climb([0, 0, 0, 0, 0, 3])
 
 
-def test_the_number_of_devices_comes_from_whatever_tells_it() -> None:
+def test_the_number_of_devices_comes_from_any_argument_that_implies_it() -> None:
     assert QueueingMEC().num_devices == 10
     assert QueueingMEC(weights=[1, 2, 3]).num_devices == 3
     assert QueueingMEC(channel=rayleigh([1e-11, 1e-11])).num_devices == 2
     assert QueueingMEC(arrivals=ExponentialArrivals([1.0] * 4)).num_devices == 4
 
 
-def test_disagreement_is_named() -> None:
+def test_arguments_that_disagree_are_named() -> None:
     with pytest.raises(ValueError, match="weights must have num_devices = 4 entries, got 3"):
         QueueingMEC(4, weights=[1, 2, 3])
     with pytest.raises(ValueError, match="channel must have num_devices = 4 entries, got 2"):
@@ -421,11 +421,11 @@ def test_the_default_channel_is_the_published_one() -> None:
     gains = default_queueing_channel(10).sample(np.random.default_rng(0), 20_000)
     np.testing.assert_allclose(gains.mean(axis=0), mean, rtol=0.03)
     recorded = loadmat(published("data/lydroo_result_10.mat"))["input_h"]
-    # Of a line of sight with three tenths of the power: twice over 0.7 is noncentral chi-square.
+    # With 30 % of the power in the line of sight, 2 gain / 0.7 is noncentral chi-square.
     fading = ncx2(2, 0.6 / 0.7).cdf
     for sample in (gains, recorded):
         assert kstest((sample / mean * 2 / 0.7).ravel(), fading).pvalue > 0.01
-    # The control: the same test tells other shares, and Rayleigh fading, from it.
+    # The negative control: the same test rejects other shares, and Rayleigh fading.
     for share in (0.2, 0.4):
         other = ncx2(2, 2 * share / (1 - share)).cdf
         assert kstest((gains / mean * 2 / (1 - share)).ravel(), other).pvalue < 1e-6

@@ -31,12 +31,12 @@ from tests.conftest import published
 
 
 def everything(frame: QueueingFrame) -> Floats:
-    """The value of every decision `[2^N]`."""
+    """Return the value of every decision `[2^N]`."""
     return frame.score(list(itertools.product((0, 1), repeat=frame.num_devices)))
 
 
 def usual_frame(rng: np.random.Generator, num_devices: int) -> QueueingFrame:
-    """A frame as they occur in the paper's experiments."""
+    """Return a frame as in the paper's experiments."""
     critic = QueueingCritic(rng.uniform(0.5, 2, num_devices))
     gain = default_queueing_channel(num_devices).sample(rng, 1)[0]
     data, energy = rng.exponential((5, 300), (num_devices, 2)).T
@@ -44,7 +44,7 @@ def usual_frame(rng: np.random.Generator, num_devices: int) -> QueueingFrame:
 
 
 def any_frame(rng: np.random.Generator, num_devices: int) -> QueueingFrame:
-    """A frame far from the paper's: any gain, queue, and worth of the rate; ties, and nothings."""
+    """Return a frame outside the paper's regime: any gain, queue, worth of rates; ties; zeros."""
     n = num_devices
     parameters = QueueingParameters(
         tradeoff=rng.choice([0.0, 10 ** rng.uniform(-1, 4)]),
@@ -116,13 +116,15 @@ def test_frames_with_nothing_to_decide() -> None:
 
 
 def test_more_nodes_give_a_smaller_gap_and_no_bound_is_wrong() -> None:
-    # Of devices that are alike the bound serves any in part, and the search has many ways.
+    # Among equal devices the bound can be fractional in any of them: the search has many branches.
     n = 10
     for data, energy, average in ((8.0, 500.0, 1e-11), (30.0, 2000.0, 3e-12), (9.0, 50.0, 1e-12)):
         critic = QueueingCritic(np.ones(n))
         gain = np.full(n, average)
         frame = QueueingFrame(critic, gain, np.full(n, data), np.full(n, energy))
-        decisions = np.tri(n + 1, n, -1, dtype=np.int64)  # how many offload is all there is
+        decisions = np.tri(
+            n + 1, n, -1, dtype=np.int64
+        )  # only the number of offloading devices matters
         best = frame.score(decisions).max()
         previous = np.inf
         for max_nodes in (1, 2, 3, 5, 10, 100, 1000, 100_000):
@@ -153,7 +155,7 @@ def test_many_devices() -> None:
             frame = usual_frame(rng, n)
             found = certified_lyapunov_optimum(frame)
             assert found.upper_bound <= found.objective * (1 + 1e-10)
-            # No neighbour is better: the least that an optimum must satisfy.
+            # A necessary condition: no single flip is better.
             flips = found.decision ^ np.eye(n, dtype=np.int64)
             assert frame.score(flips).max() <= found.upper_bound
 
@@ -171,7 +173,7 @@ def test_never_below_the_published_objective() -> None:
     run = loadmat(published("data/lydroo_result_10.mat"))
     critic = QueueingCritic(default_queueing_weights(10))
     better = []
-    for t in range(1, 500):  # in the first frame there is nothing to do
+    for t in range(1, 500):  # in the first frame all queues are empty
         frame = QueueingFrame(
             critic, run["input_h"][t], run["data_queue"][t], run["energy_queue"][t]
         )

@@ -1,4 +1,4 @@
-"""The registry: whatever a problem registers is what generic code finds."""
+"""The registry: generic code finds the environments and critics that problems register."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from env.schemes import full_enumeration
 
 
 class Toy(gymnasium.Env[Any, Any]):
-    """A problem of somebody else: each device that offloads earns its gain less a half."""
+    """A problem of another package: each device that offloads earns its gain minus 1/2."""
 
     num_devices = 3
     action_space = MultiBinary(3)

@@ -1,4 +1,4 @@
-"""The reference schemes: their definitions, and that none beats the certified optimum."""
+"""The reference schemes follow their definitions, and none exceeds the certified optimum."""
 
 import itertools
 
@@ -36,7 +36,7 @@ SCHEMES: dict[str, Scheme] = {
 
 
 class Parity:
-    """A problem of no radio: an even number of ones is good, more of them are better."""
+    """An abstract problem: an even number of ones is good, and more ones are better."""
 
     num_devices = 4
 
@@ -71,7 +71,7 @@ def test_every_scheme_takes_an_environment(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_every_scheme_bears_silent_devices(name: str) -> None:
+def test_every_scheme_accepts_devices_without_gain(name: str) -> None:
     for gain in ([0.0, 1e-6, 0.0], [0.0, 0.0, 0.0], [1e-6, 1e-6, 1e-6]):
         assert SCHEMES[name](WPMECFrame(WPMECCritic(default_weights(3)), gain)).shape == (3,)
 
@@ -97,7 +97,7 @@ def test_coordinate_descent_takes_the_best_flip_first() -> None:
 
 
 def test_schemes_for_any_problem() -> None:
-    # From 0000 every flip loses; from 0001 the best flip reaches two ones, and is stuck there.
+    # From 0000 every flip is worse; from 0001 the best flip leads to two ones, a local optimum.
     assert full_enumeration(Parity()).tolist() == [1, 1, 1, 1]
     assert coordinate_descent(Parity()).tolist() == greedy(Parity()).tolist() == [0, 0, 0, 0]
     assert coordinate_descent(Parity(), [0, 0, 0, 1]).sum() == 2
@@ -106,7 +106,7 @@ def test_schemes_for_any_problem() -> None:
 
 
 class Regret:
-    """A problem in which the best first device is one to do without."""
+    """A problem in which the best single device is not in the best set."""
 
     num_devices = 3
 
@@ -116,7 +116,7 @@ class Regret:
         return np.array([rewards.get(tuple(row), -1) for row in rows], dtype=np.float64)
 
 
-def test_greedy_takes_nobody_back_and_coordinate_descent_does() -> None:
+def test_coordinate_descent_removes_devices_and_greedy_does_not() -> None:
     assert greedy(Regret()).tolist() == [1, 1, 1]
     assert coordinate_descent(Regret()).tolist() == [0, 1, 1]
 
@@ -149,7 +149,7 @@ def test_the_relaxed_problem_against_cvxpy() -> None:
     objective = cvxpy.Maximize(local @ (1 - share) + offload @ offloaded)
     constraints = [share >= 0, share <= 1, time >= 0, cvxpy.sum(time) <= 1 - a]
     cvxpy.Problem(objective, constraints).solve(solver="CLARABEL")
-    # Its times may be a rounding error below 0, where the logarithm is not defined.
+    # cvxpy's times may be negative by rounding, where the logarithm is undefined.
     x, tau = np.clip(share.value, 0, 1), np.maximum(time.value, 1e-15)
     solved = (local @ (1 - x) + offload @ (tau * np.log1p(energy * x / tau))) / scale
     for price in (0.1 * solved, solved):

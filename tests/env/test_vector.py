@@ -36,7 +36,7 @@ GAINS, ARRIVALS = rng.exponential(1e-6, (5, N)), rng.exponential(3.0, (7, N))
 
 
 class Walk:
-    """A channel of a user's: no noise to draw ahead of, and chance of another kind."""
+    """A custom channel with another kind of random draws, which cannot be drawn in advance."""
 
     num_devices = N
 
@@ -55,7 +55,7 @@ class Walk:
 
 
 class Drift:
-    """Another, which hands out its own array, and must be asked frame by frame."""
+    """A custom channel that returns its internal array, and must be sampled frame by frame."""
 
     num_devices = N
 
@@ -72,14 +72,14 @@ class Drift:
 
 
 class Bursts(ExponentialArrivals):
-    """A model of the project, sampled in a way of a user's."""
+    """A subclass of the project's arrivals with another `sample`."""
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.float64]:
         return rng.integers(0, 2, (num_frames, N)) * super().sample(rng, num_frames)
 
 
 class Louder(RecordedChannel):
-    """A recording with a state of its own."""
+    """A recording with additional state."""
 
     def __init__(self) -> None:
         super().__init__(GAINS)
@@ -147,7 +147,7 @@ def both(
     mode: AutoresetMode = AutoresetMode.NEXT_STEP,
     render_mode: str | None = None,
 ) -> tuple[Any, SyncVectorEnv]:
-    """A vector environment, and single ones, with models of their own, put together."""
+    """Return a native vector environment, and a SyncVectorEnv of single ones with equal models."""
     problem, arguments = CASES[name]
     more: dict[str, Any] = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
     more |= {"render_mode": render_mode} if render_mode else {}
@@ -163,7 +163,7 @@ def both(
 
 
 def assert_same(one: Any, other: Any) -> None:
-    """Observations, rewards, ends and infos are the same, bit for bit."""
+    """Check that observations, rewards, ends and infos are equal bit for bit."""
     assert type(one) is type(other)
     if isinstance(one, Mapping):
         assert one.keys() == other.keys()
@@ -182,7 +182,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 
 def play(native: Any, sync: SyncVectorEnv, num_steps: int, seed: int = 0) -> None:
-    """Take random steps in both, and compare."""
+    """Take the same random steps in both, and compare."""
     rng = np.random.default_rng(seed)
     for _ in range(num_steps):
         actions = rng.integers(0, 2, (native.num_envs, N), dtype=np.int8)
@@ -202,8 +202,8 @@ def test_step_for_step_it_is_its_single_environments(name: str) -> None:
     ):
         assert getattr(native, attribute) == getattr(sync, attribute)
     assert_same(native.reset(seed=5), sync.reset(seed=5))
-    play(native, sync, 70)  # more than are drawn at once
-    # Chance goes on where it was, though more had been drawn.
+    play(native, sync, 70)  # more frames than are drawn in advance
+    # The random stream continues after the last frame played, not after the last one drawn.
     assert_same(native.reset(), sync.reset())
     play(native, sync, 10)
     assert_same(native.reset(seed=[3, None, 5]), sync.reset(seed=[3, None, 5]))
@@ -222,7 +222,7 @@ def test_episodes_end_and_start_as_those_of_single_environments(
     native, sync = both(name, max_episode_steps=3, mode=mode)
     assert_same(native.reset(seed=5), sync.reset(seed=5))
     play(native, sync, 2)
-    # From here on the episodes end at different times.
+    # From this step on the episodes end at different times.
     for some in ([True, False, True], [False, True, False]):
         mask = np.array(some)
         queues = {"data_queue": np.arange(N)} if "queue" in name else {}
@@ -254,7 +254,7 @@ def test_its_pictures_are_those_of_its_single_environments(name: str, mode: Auto
     for each in (native, sync):
         each.reset(options={"reset_mask": np.array([True, False])})
     play(native, sync, 1 if mode == AutoresetMode.SAME_STEP else 2)
-    # Now one has carried out a frame, and the other has started anew.
+    # Now one environment has carried out a frame, and the other has been reset.
     assert_same(native.render(), sync.render())
 
 
@@ -293,7 +293,7 @@ def test_bad_decisions_are_named_and_nothing_changes(name: str) -> None:
     with pytest.raises(ValueError, match=rf"decisions must have shape \[3, K, {N}\]"):
         native.score(bad)
     play(native, sync, 2)
-    # The decision of an environment that starts anew does not matter, but for its shape.
+    # The decision for an environment that is about to be reset is ignored; its shape is checked.
     with pytest.raises(ValueError, match="actions must have shape"):
         native.step(bad[0])
     assert_same(native.step(bad / 4), sync.step(np.zeros((3, N))))
@@ -345,7 +345,7 @@ def test_without_autoreset_an_episode_that_has_ended_must_be_reset() -> None:
         native.step(np.zeros((3, N)))
 
 
-def test_what_was_handed_out_does_not_change_what_follows() -> None:
+def test_changing_returned_arrays_does_not_change_the_environment() -> None:
     native, sync = both("queueing, features")
     infos = native.reset(seed=0)[1]
     sync.reset(seed=0)

@@ -41,13 +41,13 @@ def test_the_state_is_the_scaled_gain_of_the_coming_frame() -> None:
     assert (env.gain == gains[1]).all()
 
 
-def test_the_state_tells_the_features_asked_for() -> None:
+def test_the_state_contains_the_features_asked_for() -> None:
     gains = np.array([[1e-6, 2e-6], [3e-6, 0.0], [5e-6, 6e-6]])
     features = ("log_gain", "weight", "active", "gain@1", "weight@2")
     env = WirelessPoweredMEC(channel=RecordedChannel(gains), weights=[1.0, 1.5], features=features)
     assert env.features == features
     assert env.observation_space.shape == (10,)
-    # Before the first frame there is none: the first one stands for it.
+    # Features of frames before the first repeat those of the first.
     first, _ = env.reset()
     assert first == pytest.approx([0, np.log(2), 1, 1.5, 1, 1, 1, 2, 1, 1.5])
     second = env.step([0, 1])[0]
@@ -87,13 +87,13 @@ def test_the_same_seed_gives_the_same_frames() -> None:
     assert episodes[0] == episodes[1] != episodes[2]
 
 
-def test_the_number_of_devices_comes_from_whatever_tells_it() -> None:
+def test_the_number_of_devices_comes_from_any_argument_that_implies_it() -> None:
     assert WirelessPoweredMEC().num_devices == 10
     assert WirelessPoweredMEC(weights=[1, 2, 3]).num_devices == 3
     assert WirelessPoweredMEC(channel=rayleigh([1e-6, 1e-6])).num_devices == 2
 
 
-def test_disagreement_is_named() -> None:
+def test_arguments_that_disagree_are_named() -> None:
     with pytest.raises(ValueError, match="weights must have num_devices = 4 entries, got 3"):
         WirelessPoweredMEC(4, weights=[1, 2, 3])
     with pytest.raises(ValueError, match="channel must have num_devices = 4 entries, got 2"):

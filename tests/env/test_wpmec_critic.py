@@ -24,7 +24,7 @@ from tests.conftest import published
 
 @st.composite
 def cases(draw: st.DrawFn, max_devices: int = 40) -> tuple[Floats, Floats, Ints]:
-    """Gains from 1e-12 to 1e-2, any weights, any decision."""
+    """Draw gains from 1e-12 to 1e-2, any weights, any decision."""
     n = draw(st.integers(1, max_devices))
     gain = 10 ** draw(arrays(np.float64, n, elements=st.floats(-12, -2)))
     some_weights = st.floats(0.1, 10) | st.sampled_from([1.0, 1.5])
@@ -34,7 +34,7 @@ def cases(draw: st.DrawFn, max_devices: int = 40) -> tuple[Floats, Floats, Ints]
 
 
 def test_the_last_digits_are_right() -> None:
-    # The same problem with 40 digits, on a case that is not special.
+    # The same problem solved to 40 digits, for a generic case.
     rng = np.random.default_rng(5)
     for _ in range(5):
         gain, weights = default_channel(6).sample(rng, 1)[0], rng.uniform(0.5, 2, 6)
@@ -114,7 +114,7 @@ def test_agreement_with_a_convex_solver() -> None:
 def test_the_inner_equation_is_solved(log_u: float) -> None:
     u = 10**log_u if log_u < 3 else log_u * 100
     t = log_snr(u)
-    # t + e^-t - 1 by its series where it would cancel.
+    # t + e^-t - 1 by its series if subtraction would cancel.
     if t < 0.1:
         left = sum((-t) ** k / math.factorial(k) for k in range(2, 12))
     else:
@@ -127,7 +127,7 @@ def test_a_score_depends_on_its_decision_alone() -> None:
     gain, critic = default_channel(12).sample(rng, 1)[0], WPMECCritic(default_weights(12))
     decisions = rng.integers(0, 2, (50, 12))
     together = critic.score(gain, decisions)
-    # But for the last digits: a solution starts from that of a similar decision.
+    # Only the last digits differ, since the solver starts from the solution of a similar decision.
     alone = [critic.score(gain, x[None])[0] for x in decisions]
     np.testing.assert_allclose(together, alone, rtol=2e-15)
     np.testing.assert_allclose(critic.score(gain, decisions[::-1]), together[::-1], rtol=2e-15)
@@ -140,7 +140,7 @@ def test_scoring_change_by_change_loses_no_digits(
     case: tuple[Floats, Floats, Ints], seed: int
 ) -> None:
     gain, weights, decision = case
-    # Walks that put in and take out the strongest devices, whose terms hide all others.
+    # Walks that add and remove the strongest devices, whose terms dominate all others.
     flips = np.random.default_rng(seed).integers(0, len(gain), 200)
     walk = np.tile(decision, (200, 1))
     for t, device in enumerate(flips):
@@ -238,7 +238,7 @@ def test_bad_parameters_are_named() -> None:
         WPMECParameters(noise_power=0)
 
 
-def test_what_cannot_be_solved_is_not_passed_over() -> None:
+def test_an_allocation_that_cannot_be_solved_raises_an_error() -> None:
     critic = WPMECCritic([1.0, 1.5])
     with pytest.raises(
         ArithmeticError, match="multiplier was found only to a relative error of inf"

@@ -10,7 +10,7 @@ SECTIONS = ("floor", "parts", "queues", "vector", "latency")
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, str]:
-    """The text of each section, by its name."""
+    """Name of a section -> its text."""
     done = command("benchmarks.report", *SECTIONS, "--quick")
     assert done.returncode == 0, done.stderr
     texts = done.stdout.split("\n## ")[1:]
@@ -19,7 +19,7 @@ def report() -> dict[str, str]:
 
 
 def tables_of(text: str) -> list[list[list[str]]]:
-    """The cells of each row of each table."""
+    """Return the cells of each row of each table."""
     blocks = re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.MULTILINE)
     return [
         [[cell.strip() for cell in line[1:-1].split("|")] for line in block.splitlines()]

@@ -1,4 +1,4 @@
-"""The command `droo`: its help, what is behind it, exit codes, completion."""
+"""The command `droo`: help, modules of the commands, exit codes, completion."""
 
 import importlib
 import os
@@ -36,12 +36,12 @@ def droo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
 
 
 def summary(entry: Command | Menu) -> str:
-    """Return the line of a command in a help, which is a sentence."""
+    """Return the line of a command in the help of a menu, which is a sentence."""
     return entry.help.splitlines()[0]
 
 
 def listed(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
-    """Return the commands that a help has printed, each with its line."""
+    """Return command -> line of the commands in the help of a menu."""
     text = " ".join(capsys.readouterr().out.translate(str.maketrans("│╰╯─", "    ")).split())
     return [(name, line) for name, _, line in (at.partition(" ") for at in text.split(" • ")[1:])]
 
@@ -91,7 +91,7 @@ def test_the_help_has_a_line_for_each_command(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """The arguments with which a command asks for its settings, and then stops."""
+    """Arguments with which a command parses its settings; the command then stops."""
     asked: list[tuple[object, ...]] = []
 
     def settings(*arguments: object) -> None:
@@ -103,7 +103,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 
 def python_m(monkeypatch: pytest.MonkeyPatch, module: str, *arguments: str) -> None:
-    """Do what `python -m` does, in this process, for a command that stops."""
+    """Run a module in this process like `python -m`, for a command that stops."""
     monkeypatch.setattr(sys, "argv", [module, *arguments])
     monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(SystemExit):
@@ -167,7 +167,7 @@ def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:
 DESCRIBED = {
     "run": "The main experiment: DROO online on wireless powered MEC.",
     "study learning_rate": tables.CURVES["learning_rate"].help.splitlines()[0],
-    "study comparison": "DROO and all schemes on the same frames: how good, how fast?",
+    "study comparison": "DROO and all schemes on the same frames: how good and how fast are they?",
     "bench": "Measure the speed of everything",
 }
 
@@ -213,7 +213,7 @@ def test_hyphens_and_underscores_are_the_same(
         (["plot", "--window"], "window"),
     ],
 )
-def test_what_is_not_understood_exits_with_2(
+def test_a_wrong_command_line_exits_with_2(
     arguments: list[str],
     message: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -256,7 +256,7 @@ def test_an_error_in_another_process_has_an_exit_code_and_no_traceback() -> None
     assert done.stderr.startswith("droo: error: ")
 
 
-def test_nothing_is_said_where_nobody_reads_on() -> None:
+def test_a_closed_pipe_ends_a_command_without_an_error_message() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -270,7 +270,7 @@ def test_nothing_is_said_where_nobody_reads_on() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_the_version_is_told(
+def test_the_version_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "version", lambda name: f"1.2.3 of {name}")

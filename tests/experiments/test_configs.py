@@ -1,4 +1,4 @@
-"""Settings: what is open, how it is resolved, and which values are refused."""
+"""Settings: open settings, their resolution, and refused values."""
 
 import dataclasses
 import json
@@ -40,7 +40,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 """Settings without a default."""
 
 BASES = {"Config", "PolicyConfig", "AgentConfig", "RunConfig"}
-"""Classes of no particular problem, which have no features that suit a policy."""
+"""Classes without a problem, so that their policies have no default features."""
 
 CLASSES: list[type[Config]] = [
     value
@@ -101,7 +101,7 @@ def new(config_type: type, **settings: Any) -> Any:
 
 
 def expected(config_type: type, given_settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the open settings of a config as they are to be resolved, by the tables above."""
+    """Return the expected values of a config's open settings, from the tables above."""
     values: dict[str, Any] = {"policy": "equivariant"}
     if config_type in PRESETS:
         preset = given_settings.get("preset", "best")
@@ -306,7 +306,7 @@ def test_the_help_names_every_policy(command: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("command", "suited"), [("run", OF_WPMEC), ("lydroo", OF_QUEUES)])
-def test_the_help_tells_the_widths_of_every_policy(
+def test_the_help_lists_the_widths_of_every_policy(
     command: str, suited: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = section(command, "--hidden", monkeypatch)
@@ -318,7 +318,7 @@ def test_the_help_tells_the_widths_of_every_policy(
 @pytest.mark.parametrize(
     ("command", "config_type"), [("run", DROOConfig), ("lydroo", LyDROOConfig)]
 )
-def test_the_help_tells_the_presets(
+def test_the_help_lists_the_presets(
     command: str, config_type: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = section(command, "--preset", monkeypatch)

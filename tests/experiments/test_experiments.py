@@ -120,7 +120,7 @@ def test_a_policy_that_wants_another_state_is_named() -> None:
     env = WirelessPoweredMEC(4)
     features = ("log_gain", "weight")
     agent = MemoryDNN([8, 8, 4], policy="equivariant", features=features, seed=0)
-    with pytest.raises(ValueError, match=r"wants the state \(log_gain, weight\), .*gain"):
+    with pytest.raises(ValueError, match=r"needs the features \(log_gain, weight\), .*gain"):
         next(simulate(DROO(agent), env, 1))
 
 
@@ -297,7 +297,7 @@ def test_a_wrong_argument_gets_one_line(
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no frames.csv"):
+    with pytest.raises(FileNotFoundError, match=r"is not a run folder: it has no frames.csv"):
         load(tmp_path)
     for name in ("frames.csv", "cost.csv"):
         (tmp_path / name).write_text("")

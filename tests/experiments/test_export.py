@@ -219,7 +219,7 @@ def test_a_study_is_exported(study: Path, tmp_path: Path) -> None:
     assert mat["provenance"]["study"]["name"] == "memory_size"
     (runs,) = exported(study, "csv", tmp_path / "csv")
     assert runs.read_text() == (study / "runs.csv").read_text()
-    with pytest.raises(ValueError, match=r"no run of droo, .*: export it as mat or csv"):
+    with pytest.raises(ValueError, match=r"txt needs a run of droo, .* export .* as mat or csv"):
         exported(study, "txt")
 
 
@@ -276,11 +276,11 @@ def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     taken = copied(run, tmp_path)
     (mine,) = exported(taken, "mat")
     assert mine == taken / "mat" / "data.mat"
-    with pytest.raises(FileExistsError, match=r"mat is there already: remove it or name another"):
+    with pytest.raises(FileExistsError, match=r"mat exists: remove it or name another --output"):
         exported(taken, "mat")
     file = tmp_path / "notes"
     file.write_text("mine")
-    with pytest.raises(FileExistsError, match="notes is there already"):
+    with pytest.raises(FileExistsError, match="notes exists: remove it or name another --output"):
         exported(taken, "csv", file)
     assert file.read_text() == "mine"
 
@@ -324,9 +324,9 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: summary.json is of 60 frames, frames.csv holds 50"),
-        (without_settings, "config.json must hold the settings, as config"),
-        (with_another_place, "must have decisions such as 0110"),
+        (cut_short, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
+        (without_settings, "config.json must hold the settings under config"),
+        (with_another_place, "must have one or more decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
         (with_a_long_header, "frames.csv is damaged: field larger"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json must hold an object"),
@@ -334,10 +334,10 @@ def without_settings(run: Path) -> None:
         (lambda run: (run / "summary.json").write_text("[]"), "must hold an object, got list"),
         (lambda run: (run / "summary.json").unlink(), "No such file .*summary.json"),
         (lambda run: (run / "frames.csv").write_text("frame\n1\n"), "must have the columns rate"),
-        (lambda run: (run / "frames.csv").unlink(), "is no run folder: it has no frames.csv"),
+        (lambda run: (run / "frames.csv").unlink(), "is not a run folder: it has no frames.csv"),
     ],
 )
-def test_a_damaged_run_is_told_by_the_command(
+def test_the_command_reports_a_damaged_run(
     damage: Any,
     message: str,
     run: Path,
@@ -362,7 +362,7 @@ def test_an_unknown_format_and_a_run_with_queues_as_text_are_refused(
     assert stop.value.code == 2
     assert "invalid choice 'xls'" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], "txt"])
-    with pytest.raises(SystemExit, match="export it as mat or csv"):
+    with pytest.raises(SystemExit, match=r"export .*lydroo.* as mat or csv"):
         cli.main()
 
 
@@ -394,7 +394,7 @@ def test_frames_that_do_not_earn_the_rates_are_left_out(
     (other / "config.json").write_text(json.dumps(came_from))
     _, frames = exported(other, "csv")
     assert "gain_1" not in frames.read_text()
-    assert "do not earn the rates of the run" in capsys.readouterr().err
+    assert "the run's decisions do not yield its rates" in capsys.readouterr().err
 
 
 def test_octave_reads_an_exported_run(run: Path, queueing_run: Path, tmp_path: Path) -> None:
@@ -438,7 +438,7 @@ def test_octave_draws_exported_runs(run: Path, queueing_run: Path, tmp_path: Pat
         assert picture.stat().st_size > 10_000
 
 
-def test_frames_made_in_octave_are_played_and_other_files_of_it_are_told(tmp_path: Path) -> None:
+def test_frames_made_in_octave_are_played_and_its_other_formats_refused(tmp_path: Path) -> None:
     names = ("frames", "queues", "text", "hdf5")
     frames, queues, text, hdf5 = (tmp_path / f"{name}.mat" for name in names)
     octave(
@@ -460,7 +460,7 @@ def test_frames_made_in_octave_are_played_and_other_files_of_it_are_told(tmp_pat
             read_gains(file)
 
 
-def test_a_file_of_matlab_7_3_is_told(tmp_path: Path) -> None:
+def test_a_file_of_matlab_7_3_is_refused(tmp_path: Path) -> None:
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     (tmp_path / "a.mat").write_bytes(header.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
     with pytest.raises(ValueError, match=r"a.mat is of MATLAB 7.3: save it with the option -v7"):

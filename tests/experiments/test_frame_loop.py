@@ -19,7 +19,7 @@ from experiments.runs.table import Table
 
 
 def everything(config: DROOConfig, *, compiled: bool) -> tuple[dict[str, Any], DROO]:
-    """What the frames of a config come to, and the agent afterwards."""
+    """Play the frames of a config; return columns, losses and a random draw, and the agent."""
     gains, weights = make_frames(config)
     gains, weights_from = apply_scenario(config.scenario, gains, weights)
     droo = build(resolve(config), len(weights), np.random.SeedSequence(config.seed))
@@ -137,7 +137,7 @@ def test_devices_that_are_off_are_left_to_python() -> None:
 @pytest.mark.parametrize(
     ("feature", "match"), [("gain", "single precision"), ("log_gain", "multiplier was found only")]
 )
-def test_compiled_frames_tell_what_fails(feature: str, match: str) -> None:
+def test_compiled_frames_raise_the_errors_of_python(feature: str, match: str) -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20, features=(feature,))
     gains, weights = make_frames(config)
     droo = build(resolve(config), 5, np.random.SeedSequence(0))
@@ -162,9 +162,9 @@ def test_frames_of_other_devices_are_refused() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
     gains, weights = make_frames(config)
     droo = build(resolve(config), 5, np.random.SeedSequence(0))
-    with pytest.raises(ValueError, match="gains must be those of the agent's 5 devices, got 4"):
+    with pytest.raises(ValueError, match="gains must be for the agent's 5 devices, got 4"):
         play(droo, gains[:, :4], {0: weights}, Table.empty(SCHEMA, 20, 4))
-    with pytest.raises(ValueError, match="weights must be those of the agent's 5 devices, got 2"):
+    with pytest.raises(ValueError, match="weights must be for the agent's 5 devices, got 2"):
         play(droo, gains, {0: weights[:2]}, Table.empty(SCHEMA, 20, 5))
 
 

@@ -149,7 +149,7 @@ def test_queues_are_stable_within_the_budgets_and_decisions_nearly_optimal(tmp_p
     assert summary["stability"] == "stable"
     assert summary["largest_mean_energy"] <= 0.08
     assert summary["energy_budget_held"] == 1.0
-    assert summary["peak_data_queue"] < 68  # where the published runs stand after 6,000 frames
+    assert summary["peak_data_queue"] < 68  # the queue of the published runs after 6,000 frames
     assert summary["normalized_objective"] >= 0.999
 
 
@@ -182,10 +182,11 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "undecided" in done.stdout
-    assert "WARNING: the run has not converged" in done.stderr
+    assert "WARNING: the run is too short to decide whether" in done.stderr
     crowded = ("--arrival-rate", "20", "--frames", "300", "--num-devices", "3")
     done = command("experiments.lydroo", *crowded, "--scheme", "exact", "--results", tmp_path)
-    assert "WARNING: queues grew through the last half of the run, 3 of data" in done.stderr
+    assert "WARNING: 3 data queues and" in done.stderr
+    assert "energy queues grew throughout the last half of the run" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -197,19 +198,19 @@ def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
         ({"energy_reserve": -1.0}, "energy_reserve must be finite and in"),
         ({"energy_budget": 0.0}, r"energy_budget must be finite and in \(0, inf\]"),
         ({"tradeoff": -1.0}, r"tradeoff must be finite and in \[0, inf\]"),
-        ({"weights": (1.0, 2.0), "num_devices": 3}, "weights must be as many as devices, 3"),
+        ({"weights": (1.0, 2.0), "num_devices": 3}, "weights must have one entry per device, 3"),
         ({"data": Path("x.mat"), "arrival_rate": 2.0}, "arrival_rate describes generated frames"),
         ({"features": ("height",)}, "features must be of gain,"),
         ({"num_candidates": 0}, "num_candidates must be at least 1"),
     ],
 )
-def test_wrong_settings_are_told(tmp_path: Path, settings: Any, message: str) -> None:
+def test_wrong_settings_are_refused(tmp_path: Path, settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run_experiment(LyDROOConfig(**settings, results=tmp_path), progress=False)
     assert not any(tmp_path.iterdir())
 
 
-def test_the_command_line_tells_wrong_settings_without_a_traceback(tmp_path: Path) -> None:
+def test_the_command_reports_wrong_settings_without_a_traceback(tmp_path: Path) -> None:
     done = command("experiments.lydroo", "--arrival-rate", "nan", "--results", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("python -m experiments.lydroo: error: arrival_rate must be")
@@ -234,7 +235,7 @@ def test_runs_are_drawn_over_one_another(run: Path, tmp_path: Path) -> None:
     assert files[0].stat().st_size > 50_000
 
 
-def test_the_energy_budget_is_in_view_beside_little_energy(run: Path) -> None:
+def test_the_energy_axis_includes_the_budget_even_above_all_energies(run: Path) -> None:
     figure = figures.draw_figure({"a": load(run)}, SCHEMA, "queues")
     (ax,) = (ax for ax in figure.axes if "dashed" in ax.get_title(loc="left"))
     budget = next(line for line in ax.lines if line.get_linestyle() == "--")
@@ -250,9 +251,13 @@ def test_the_largest_stable_rate_lies_between_a_stable_and_an_unstable_one(tmp_p
     assert not largest_rate.is_stable(config, 1.3 * rate)
     alone = largest_rate.largest_rate(replace(config, scheme="all-local"), 0.1, 30.0)
     assert alone < 0.8 * rate
-    with pytest.raises(ValueError, match="low must be a rate that is stable, got 29"):
+    with pytest.raises(
+        ValueError, match="low must be a rate at which all queues are stable, got 29"
+    ):
         largest_rate.largest_rate(config, 29.0, 30.0)
-    with pytest.raises(ValueError, match="high must be a rate that is not stable, got 0"):
+    with pytest.raises(
+        ValueError, match="high must be a rate at which some queue is unstable, got 0"
+    ):
         largest_rate.largest_rate(config, 0.1, 0.2)
 
 

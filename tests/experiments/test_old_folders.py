@@ -1,4 +1,4 @@
-"""Folders of an earlier version, in old/, are drawn, exported and loaded as by that version."""
+"""Folders written by an earlier version, in old/, are drawn, exported and loaded as by it."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def test_runs_are_drawn_over_one_another(names: tuple[str, str], tmp_path: Path)
 
 
 def assert_same(ours: Any, theirs: Any, where: str) -> None:
-    """Contents of .mat files, structs within them included."""
+    """Check that contents of .mat files are equal, including structs."""
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys(), where
         for name, value in theirs.items():
@@ -85,7 +85,7 @@ def assert_same(ours: Any, theirs: Any, where: str) -> None:
 @pytest.mark.parametrize("name", ["best", "queueing"])
 def test_a_mat_file_holds_what_the_old_version_put_there(name: str, tmp_path: Path) -> None:
     (file,) = export.export(ExportConfig(OLD / "runs" / name, "mat", tmp_path / "out"))
-    for simplify in (True, False):  # the one looks into structs, the other at all dimensions
+    for simplify in (True, False):  # True compares structs, False all dimensions
         ours, theirs = (
             loadmat(each, simplify_cells=simplify) for each in (file, OLD / f"exported/{name}.mat")
         )
@@ -144,7 +144,7 @@ def test_a_study_is_drawn_and_exported(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DECIDED)
-def test_a_checkpoint_is_loaded_and_its_agent_goes_on(name: str) -> None:
+def test_a_checkpoint_is_loaded_and_its_agent_continues(name: str) -> None:
     told = DECIDED[name]
     droo = DROO.load(OLD / "runs" / name / "checkpoint.safetensors")
     agent = droo.agent

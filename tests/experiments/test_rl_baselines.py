@@ -1,4 +1,4 @@
-"""Stable-Baselines3 beside DROO: numbered decisions, the same frames, the study."""
+"""Comparison with Stable-Baselines3: numbered decisions, equal frames, the study."""
 
 import csv
 import itertools

@@ -1,4 +1,4 @@
-"""The one generator of frames, with an agent and with a scheme, on any problem."""
+"""The generator of frames, with an agent and with a scheme, on any problem."""
 
 import runpy
 from collections.abc import Callable

@@ -12,7 +12,13 @@ from experiments.runs.table import Table
 
 
 def remembering(memory: float, shape: tuple[int, int], seed: int = 0) -> Floats:
-    """Stationary series, each of variance 1, that forget within so many frames."""
+    """Return stationary series of variance 1 with exponential autocorrelation.
+
+    Args:
+        memory: correlation time in frames.
+        shape: number of series and of frames.
+        seed: seed of the noise.
+    """
     keep = np.exp(-1 / memory)
     noise = np.random.default_rng(seed).standard_normal((shape[0], shape[1] + 2000))
     series: Floats = lfilter([np.sqrt(1 - keep**2)], [1, -keep], noise, axis=1)[:, 2000:]
@@ -20,7 +26,7 @@ def remembering(memory: float, shape: tuple[int, int], seed: int = 0) -> Floats:
 
 
 @pytest.mark.parametrize("memory", [1, 20, 100])
-def test_the_interval_covers_the_drift_as_often_as_it_says(memory: float) -> None:
+def test_the_interval_covers_the_drift_at_its_confidence_level(memory: float) -> None:
     slope = 0.001
     found = [drift(x + slope * np.arange(10_000)) for x in remembering(memory, (400, 10_000))]
     covered = np.mean([each.low <= slope <= each.high for each in found])
@@ -28,7 +34,7 @@ def test_the_interval_covers_the_drift_as_often_as_it_says(memory: float) -> Non
 
 
 @pytest.mark.parametrize(("memory", "covered"), [(300, 0.92), (1000, 0.82), (3000, 0.70)])
-def test_long_memories_make_the_interval_too_narrow(memory: float, covered: float) -> None:
+def test_long_correlation_makes_the_interval_too_narrow(memory: float, covered: float) -> None:
     found = [drift(x) for x in remembering(memory, (400, 10_000))]
     assert np.mean([each.low <= 0 <= each.high for each in found]) == pytest.approx(
         covered, abs=0.06
@@ -94,7 +100,7 @@ def history(data_queue: Floats, energy: Floats) -> Table:
     return Table(SCHEMA, columns, agent=False)
 
 
-def test_the_report_tells_the_worst_of_all_queues() -> None:
+def test_the_report_gives_the_worst_verdict_of_all_queues() -> None:
     steady = 5 + remembering(5, (3, 2000)).T
     energy = np.full((2000, 3), 0.05)
     told = report(history(steady, energy), QueueingParameters())
@@ -112,7 +118,7 @@ def test_the_report_tells_the_worst_of_all_queues() -> None:
     assert told["energy_budget_held"] == 0.0
 
 
-def test_a_run_too_short_to_tell_is_undecided() -> None:
+def test_a_short_run_is_undecided() -> None:
     wandering = 50 + 10 * remembering(100, (3, 300)).T
     told = report(history(wandering, np.zeros((300, 3))), QueueingParameters())
     assert told["stability"] == "undecided"
@@ -136,14 +142,14 @@ def test_a_small_mean_with_a_wide_interval_is_undecided() -> None:
         pytest.fail("none of the series is of that kind")
 
 
-def test_many_tests_ask_for_more() -> None:
+def test_more_tests_need_a_larger_drift_to_call_a_queue_unstable() -> None:
     queue = 0.003 * np.arange(600) + remembering(3, (1, 600), seed=1)[0]
     assert drift(queue).low > 0 > drift(queue, 1 - 0.05 / 1000).low
     assert verdict(queue, 0.001) == "unstable"
     assert verdict(queue, 0.001, tests=1000) == "undecided"
 
 
-def test_energy_queues_are_not_judged_where_they_tell_nothing() -> None:
+def test_energy_queues_are_not_tested_if_decisions_ignore_them() -> None:
     run = history(5 + remembering(5, (2, 2000)).T, np.full((2000, 2), 0.05))
     run["energy_queue"][:] = np.outer(np.arange(2000), [5.0, 0.0])
     assert report(run, QueueingParameters())["unstable_energy_queues"] == 1

@@ -1,4 +1,4 @@
-"""The paper's studies, at the smoke scale, and what they are made of."""
+"""The studies at the scale smoke, and their parts."""
 
 import csv
 import json

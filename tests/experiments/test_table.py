@@ -1,4 +1,4 @@
-"""The column table of a run: written and read back, and shown everywhere as its schema says."""
+"""The column table of a run: files, and everything that follows from its schema."""
 
 import csv
 from collections.abc import Callable
@@ -27,7 +27,7 @@ T, N = 30, 3
 
 
 def filled(schema: Schema, *, agent: bool) -> Table:
-    """A table of random numbers, complete as after a run."""
+    """Return a table of random numbers, complete as after a run."""
     rng = np.random.default_rng(0)
     weights = rng.uniform(1, 2, N)
     constants = {"weights": weights, "parameters": QueueingParameters()}
@@ -138,7 +138,7 @@ MORE = (
     ),
     Column("thrice", compute=lambda table: 1.5 * table["twice"], curve=True),
 )
-"""A column of each kind: a value a frame, values of every device, and one that is computed."""
+"""One column of each kind: per frame, per device, and computed."""
 CONFIGS: dict[str, Callable[..., Any]] = {
     "droo": lambda **more: DROOConfig(num_devices=N, frames=T, **more),
     "droo, compiled": lambda **more: DROOConfig(
@@ -201,6 +201,6 @@ def test_a_column_added_to_the_schema_is_everywhere(
 
 
 def before(experiment: Any, table: Table) -> set[str]:
-    """The columns that frames.csv has without those added."""
+    """Return the columns of frames.csv without those added."""
     columns = [column for column in experiment.schema.of(agent=table.agent) if column.csv]
     return {"frame", *(column.header for column in columns)}

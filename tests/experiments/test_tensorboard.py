@@ -1,4 +1,4 @@
-"""The curves of a run in TensorBoard's event files, against the run's own files."""
+"""The curves in TensorBoard's event files of a run agree with the run's own files."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ OF_LYDROO: dict[str, Any] = {"num_devices": 3, "frames": 500}
 
 
 class Logged:
-    """A run with event files, and the same without."""
+    """A run with event files, and the same run without."""
 
     def __init__(self, config: Any, settings: dict[str, Any], folder: Path) -> None:
         with_curves = settings | {"tensorboard": True}
@@ -91,8 +91,8 @@ def test_the_curve_of_losses_is_the_block_means_of_the_training_steps(logged: Lo
         assert value == pytest.approx(cost[there].mean(), rel=1e-6)
 
 
-def test_points_come_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted in its last frames, a run has left what came before."""
+def test_points_are_written_during_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event files of a run that is interrupted in its last frames hold the points before."""
     config = LyDROOConfig(**OF_LYDROO, results=tmp_path, tensorboard=True)
 
     def scalars(self: event_log.EventLog, frame: int, values: Any) -> None:
@@ -124,7 +124,7 @@ def test_figures_summary_and_settings_are_there(logged: Logged) -> None:
 
 
 def test_a_run_is_bit_for_bit_the_same_with_and_without(logged: Logged) -> None:
-    """Settings included, so that a sweep takes the one for the other."""
+    """Settings are equal too, so that a sweep reuses either run."""
     for file in ("frames.csv", "cost.csv", "checkpoint.safetensors", "config.json"):
         assert (logged.run / file).read_bytes() == (logged.plain / file).read_bytes(), file
 
@@ -163,7 +163,9 @@ def test_a_missing_package_is_named_before_anything_is_done(
         with pytest.raises(MissingExtraError, match=r"droo\[tensorboard\]"):
             run()
     assert list(tmp_path.iterdir()) == []
-    plain = LyDROOConfig(**OF_LYDROO, results=tmp_path)  # which does not miss it
+    plain = LyDROOConfig(
+        **OF_LYDROO, results=tmp_path
+    )  # without TensorBoard, a run without curves works
     assert run_experiment(plain, progress=False, draw=False).is_dir()
 
 
@@ -186,7 +188,7 @@ def test_every_run_of_a_sweep_has_curves(tmp_path: Path) -> None:
     ]
 
 
-def test_a_command_tells_how_to_look(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_how_to_view_the_curves(capsys: pytest.CaptureFixture[str]) -> None:
     event_log.announce(Path("curves"))
     assert capsys.readouterr().out == "Curves: tensorboard --logdir curves\n"
     event_log.announce(None)

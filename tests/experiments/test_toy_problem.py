@@ -1,7 +1,7 @@
-"""A test of the architecture: a new problem is its files, and two lines elsewhere.
+"""A test of the architecture: a new problem consists of its own files and two lines elsewhere.
 
 The files are those of `tests.experiments.toy`. The two lines are its name in `env.PROBLEMS` and its
-registration in `experiments.problems.REGISTERED`; a study of it is an entry in one table.
+registration in `experiments.problems.REGISTERED`; a study of it is one entry in a table.
 """
 
 import warnings

@@ -1,1 +1,1 @@
-"""MEC with queues: LyDROO, and the schemes beside it."""
+"""The experiment on MEC with queues: LyDROO and reference schemes."""

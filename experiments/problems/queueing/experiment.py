@@ -1,4 +1,4 @@
-"""LyDROO online on MEC with queues, or another scheme on its frames."""
+"""LyDROO online on MEC with queues, or another scheme on the same frames."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -31,7 +31,7 @@ from experiments.problems.queueing.schema import SCHEMA
 from experiments.runs.cells import Summaries, interval_of, mean_of, most_of, shortfall_of
 from experiments.runs.table import Table
 
-MAX_NODES = 10_000  # for the optimum of a frame: some milliseconds
+MAX_NODES = 10_000  # of the search for a frame's optimum: a few milliseconds
 MYOPIC = "myopic"
 SCHEMES: Mapping[str, Scheme] = {
     "exact": lyapunov_optimum,
@@ -51,7 +51,7 @@ def stable_runs(runs: Summaries) -> str:
 
 
 class QueueingExperiment(Experiment[LyDROOConfig]):
-    """MEC with queues, with LyDROO."""
+    """LyDROO or a scheme on MEC with queues."""
 
     name = "lydroo"
     title = "LyDROO"
@@ -68,12 +68,12 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     )
 
     def learns(self, config: LyDROOConfig) -> bool:
-        """Whether an agent decides in a run, not a scheme."""
+        """Whether an agent decides in a run with these settings, not a scheme."""
         return config.scheme == self.name
 
     def prepare(self, config: LyDROOConfig, *, progress: bool) -> Task[LyDROOConfig]:  # noqa: ARG002
         """Return a run's environment and its decider."""
-        torch.set_num_threads(1)  # on networks of this size a second thread only costs
+        torch.set_num_threads(1)  # more threads slow down networks of this size
         frames = make_frames(config)
         env, options = make_env(config, *frames)
         decider: DROO | Scheme
@@ -96,7 +96,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         )
 
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
-        """Set the optimum of each frame, in the state that the run had brought about."""
+        """Set the optimum of each frame, given the queues that the run itself led to."""
         critic = QueueingCritic(table.constants["weights"], table.constants["parameters"])
         frames = zip(table["gain"], table["data_queue"], table["energy_queue"], strict=True)
         table.columns["optimal_objective"] = np.array(
@@ -106,9 +106,9 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     def summarize(self, task: Task[LyDROOConfig], table: Table) -> dict[str, Any]:
         """Return the key figures of queues, energy and objective, and whether queues are stable.
 
-        The steady state is the last half of the frames.
+        The second half of the frames is taken as the steady state.
         """
-        lyapunov = task.config.scheme != MYOPIC  # which does not pursue the objective
+        lyapunov = task.config.scheme != MYOPIC  # the myopic scheme has another objective
         steady, weights = slice(len(table) // 2, None), table.constants["weights"]
         queue = table.per_frame("data_queue")
         found = super().summarize(task, table)
@@ -158,19 +158,19 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             return None
         if summary["stability"] == "undecided":
             return (
-                f"WARNING: the run has not converged: whether {summary['undecided_queues']} of its "
-                "queues are stable cannot be told; run more --frames"
+                "WARNING: the run is too short to decide whether "
+                f"{summary['undecided_queues']} of its queues are stable; run more --frames"
             )
         return (
-            "WARNING: queues grew through the last half of the run, "
-            f"{summary['unstable_data_queues']} of data and {summary['unstable_energy_queues']} "
-            "of energy: they are unstable, or the agent has not learned enough yet"
+            f"WARNING: {summary['unstable_data_queues']} data queues and "
+            f"{summary['unstable_energy_queues']} energy queues grew throughout the last half of "
+            "the run: they are unstable, or the agent has not learned enough yet"
         )
 
 
 def upper_bound(
     critic: QueueingCritic, gain: Floats, data_queue: Floats, energy_queue: Floats
 ) -> float:
-    """Return an upper bound of the objective of a frame, as a rule tight to 1e-11."""
+    """Return an upper bound on a frame's objective, in Mbit^2; usually tight to 1e-11."""
     frame = QueueingFrame(critic, gain, data_queue, energy_queue)
     return certified_lyapunov_optimum(frame, max_nodes=MAX_NODES).upper_bound

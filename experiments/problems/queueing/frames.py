@@ -1,4 +1,4 @@
-"""The frames of MEC with queues: recorded or generated, and the environment that plays them."""
+"""Frames of MEC with queues, recorded or generated, and the environment that plays them."""
 
 import math
 from typing import Any
@@ -29,12 +29,12 @@ FRAMES = 10_000
 def make_frames(config: QueuesConfig) -> tuple[Floats, Floats, Floats]:
     """Return channel gains `[T, N]`, arrivals `[T, N]` in Mbit, and weights `[N]`.
 
-    Of the streams that the seed spawns, channel, agent and arrivals have one each.
+    The seed spawns three random streams: for the channel, the agent and the arrivals.
 
     Raises:
-        ValueError: if the data file is damaged, frames are too few to judge their stability or more
-            than recorded, or numbers of devices do not agree.
-        FileNotFoundError: if there is no such data file.
+        ValueError: if the data file is damaged; if there are too few frames to judge stability, or
+            more than recorded; or if numbers of devices differ.
+        FileNotFoundError: if the data file does not exist.
     """
     frames, num_devices = config.frames, config.num_devices
     if frames is not None and frames < stability.LEAST_FRAMES:
@@ -57,7 +57,7 @@ def make_frames(config: QueuesConfig) -> tuple[Floats, Floats, Floats]:
 
 
 def generate(config: QueuesConfig, frames: int, num_devices: int) -> tuple[Floats, Floats]:
-    """Return generated channel gains and arrivals `[frames, N]`."""
+    """Return generated channel gains and arrivals in Mbit, `[frames, N]` each."""
     for_channel, _, for_arrivals = np.random.SeedSequence(config.seed).spawn(3)
     average = default_queueing_channel(num_devices).average_gain
     channel = BlockFading(average, config.line_of_sight, config.correlation)
@@ -73,20 +73,20 @@ def generate(config: QueuesConfig, frames: int, num_devices: int) -> tuple[Float
 def make_env(
     config: LyDROOConfig, gains: Floats, arrivals: Floats, weights: Floats
 ) -> tuple[QueueingMEC, dict[str, Any]]:
-    """Return an environment that plays these gains and arrivals, and the queues at its reset.
+    """Return an environment that plays these gains and arrivals, and the options of its reset.
 
-    The energy queues start with nu times the energy reserve.
+    The virtual energy queues start at nu times the energy reserve.
 
     Args:
         config: settings of the run.
         gains: channel gains `[T, N]`.
-        arrivals: `[T, N]`, Mbit.
-        weights: of the devices `[N]`.
+        arrivals: arrivals `[T, N]`, in Mbit.
+        weights: weights of the devices `[N]`.
 
     Raises:
-        ValueError: if a setting is out of range, or there is no such feature.
+        ValueError: if a parameter is out of range, or a feature is unknown.
     """
-    of_agent = config.scheme == "lydroo"  # which alone looks at the state
+    of_agent = config.scheme == "lydroo"  # schemes do not read the state
     config = resolve(config)
     assert config.features is not None
     env = QueueingMEC(

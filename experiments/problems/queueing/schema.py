@@ -1,4 +1,4 @@
-"""The columns of a run of MEC with queues, and how they are drawn."""
+"""The columns of a run of MEC with queues, and their figures."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ LOSS_STEPS = 20  # training steps of the loss's rolling mean
 
 
 def drift_plus_penalty(table: Table) -> Floats:
-    """Return the objective `[T]` of the frames as they were carried out (LyDROO, problem P4)."""
+    """Return the objective `[T]` that the run achieved, in Mbit^2 (LyDROO, problem P4)."""
     parameters = table.constants["parameters"]
     worth = table["data_queue"] + parameters.tradeoff * table.constants["weights"]
     price = parameters.energy_price * table["energy_queue"]
@@ -82,7 +82,7 @@ SCHEMA = Schema(
             read=lambda step: step.info["rate"],
             per_device=True,
             curve=True,
-            mat=("rate", "data_rate"),  # the published files have it twice
+            mat=("rate", "data_rate"),  # the published files hold it under both names
         ),
         Column(
             "objective",

@@ -1,4 +1,4 @@
-"""Whether queues are stable, from one run: how they drift, and how sure that is."""
+"""Tests from one run whether queues are stable, by estimates of their drift with intervals."""
 
 import math
 from typing import Any, NamedTuple
@@ -15,21 +15,22 @@ from experiments.runs.table import Table
 VERDICTS = ("unstable", "undecided", "stable")  # the worst first
 
 BATCHES = 6
-"""Few, so that each is long: queues near their capacity remember hundreds of frames."""
+"""Number of batches: few, so that each is long, since queues near capacity are correlated over
+hundreds of frames."""
 
 LEAST_FRAMES = 4 * BATCHES
 
 TOLERANCE = 0.01
-"""Of what comes into a queue: one that grows by less is stable for all that a run can tell."""
+"""Growth per frame, as a fraction of what arrives at a queue, below which it counts as stable."""
 
 
 class Drift(NamedTuple):
-    """By how much a queue grows in a frame, on average, over the last half of a run.
+    """Mean growth of a queue per frame over the last half of a run, in the queue's unit.
 
     Attributes:
         mean: the estimate.
         low: lower end of its confidence interval.
-        high: upper end.
+        high: upper end of its confidence interval.
     """
 
     mean: float
@@ -38,32 +39,32 @@ class Drift(NamedTuple):
 
 
 def drift(queue: ArrayLike, confidence: float = 0.95) -> Drift:
-    """Estimate how a queue drifts over the last half of a run.
+    """Estimate the drift of a queue over the last half of a run.
 
-    The last half is cut into six batches, a line fitted to their means, and its slope given with
-    Student's interval. Successive frames are far from independent, but means over batches much
-    longer than a queue's memory nearly are.
+    The last half is cut into six batches, and a line is fitted to the batch means; the estimate is
+    its slope, with Student's confidence interval. Successive frames are strongly correlated, but
+    means over batches much longer than the correlation time are nearly independent.
 
     Args:
-        queue: its length in each frame `[T]`, at least 24.
-        confidence: of the interval.
+        queue: length of the queue in each frame `[T]`, T at least 24.
+        confidence: confidence level of the interval.
 
     Raises:
-        ValueError: if there are too few frames, one is NaN or infinite, or `confidence` is not
+        ValueError: if there are too few frames, a length is NaN or infinite, or `confidence` is not
             between 0 and 1.
     """
     confidence = float(in_range("confidence", confidence, 0, 1, ()))
     means, size = batches(queue)
     line = linregress(size * np.arange(BATCHES), means)
-    error = 0.0 if np.ptp(means) == 0 else line.stderr  # scipy finds none for a queue at rest
+    error = 0.0 if np.ptp(means) == 0 else line.stderr  # scipy gives NaN for a constant queue
     half = float(t.ppf((1 + confidence) / 2, BATCHES - 2) * error)
     return Drift(float(line.slope), float(line.slope) - half, float(line.slope) + half)
 
 
 def batches(queue: ArrayLike) -> tuple[Floats, int]:
-    """Return the means over batches of the last half of a run, and how many frames each has.
+    """Return the batch means of the last half of a run, and the number of frames in a batch.
 
-    The argument and the errors are those of `drift`.
+    Argument and errors are those of `drift`.
     """
     values = in_range("queue", queue, -math.inf, math.inf, ("T",))
     if len(values) < LEAST_FRAMES:
@@ -75,15 +76,15 @@ def batches(queue: ArrayLike) -> tuple[Floats, int]:
 def verdict(queue: ArrayLike, tolerance: float, tests: int = 1) -> str:
     """Return whether a queue is "stable" or "unstable", or "undecided" if the run is too short.
 
-    It is stable if the 95 % interval of its drift ends below the tolerance. Else it is unstable if
-    it grew: by more than the tolerance, surely so (an interval at a confidence that leaves 5 % for
-    all of several tests together, Bonferroni's, lies above 0), and in the last quarter of the run
-    no less than half as fast as in the third, or it would come to rest.
+    A queue is stable if the 95 % interval of its drift ends below the tolerance. Otherwise it is
+    unstable if all of this holds: its drift exceeds the tolerance; the drift is significant, with
+    the 5 % level divided by the number of tests (Bonferroni); and the queue grows in the last
+    quarter of the run at least half as fast as in the third, so that it is not levelling off.
 
     Args:
         queue: as for `drift`.
-        tolerance: growth in a frame that counts as none.
-        tests: how many queues are judged.
+        tolerance: growth per frame that counts as none.
+        tests: number of queues that are tested.
     """
     found = drift(queue)
     if found.high <= tolerance:
@@ -95,11 +96,11 @@ def verdict(queue: ArrayLike, tolerance: float, tests: int = 1) -> str:
 
 
 def held(values: Floats, bound: float) -> float:
-    """Return in which part of the frames the means of all so far are within a bound, all of them.
+    """Return the fraction of frames in which every device's mean so far is within a bound.
 
     Args:
-        values: `[T, N]`.
-        bound: of each mean.
+        values: values of the devices `[T, N]`.
+        bound: upper bound on each mean.
     """
     frames = np.arange(1, len(values) + 1)[:, None]
     within = values.cumsum(axis=0) <= bound * frames * (1 + 1e-12)
@@ -110,10 +111,10 @@ def report(table: Table, parameters: QueueingParameters, *, virtual: bool = True
     """Return the entries of summary.json on the stability of all queues of a run.
 
     Args:
-        table: of the run.
-        parameters: its constants.
-        virtual: whether the virtual energy queues are judged too; they mean nothing where
-            decisions do not depend on them.
+        table: frames of the run.
+        parameters: constants of the problem.
+        virtual: whether to test the virtual energy queues too; they are meaningless if decisions
+            do not depend on them.
 
     Raises:
         ValueError: if the run has fewer than 24 frames.

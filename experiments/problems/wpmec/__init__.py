@@ -1,1 +1,1 @@
-"""Wireless powered MEC: the main experiment."""
+"""The main experiment: DROO on wireless powered MEC."""

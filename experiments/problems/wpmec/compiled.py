@@ -1,7 +1,7 @@
-"""Frames of wireless powered MEC in compiled code, for agents that it can play.
+"""Plays frames of wireless powered MEC in compiled code, for agents that it supports.
 
-The reference is `experiments.simulation.simulate`: a test holds decisions, memory and weights to be
-the same bit for bit.
+The reference is `experiments.simulation.simulate`: a test checks that decisions, replay memory and
+weights are equal bit for bit.
 """
 
 import itertools
@@ -25,11 +25,11 @@ from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.kernels import Columns, Rules
 from experiments.runs.table import Table
 
-BLOCK = 4096  # frames whose states are made at a time
+BLOCK = 4096  # maximum number of frames whose states are computed at once
 
 
 def can_be_compiled(droo: DROO, gains: Floats) -> bool:
-    """Whether there is compiled code for this agent and these channel gains `[T, N]`."""
+    """Whether the compiled code supports this agent and these channel gains `[T, N]`."""
     features = droo.agent.features
     return (
         droo.mode == "OP"
@@ -50,16 +50,16 @@ def writes_all(table: Table) -> bool:
 
 
 def check_fits(droo: DROO, gains: Floats, weights_from: Mapping[int, Floats]) -> None:
-    """Check that frames have as many devices as the agent.
+    """Check that gains and weights are for the agent's number of devices.
 
     Raises:
-        ValueError: if they have not.
+        ValueError: if their number of devices differs.
     """
     num_devices = droo.agent.net[-1]
     for name, array in (("gains", gains), *(("weights", each) for each in weights_from.values())):
         if array.shape[-1] != num_devices:
             raise ValueError(
-                f"{name} must be those of the agent's {num_devices} devices, got {array.shape[-1]}"
+                f"{name} must be for the agent's {num_devices} devices, got {array.shape[-1]}"
             )
 
 
@@ -71,15 +71,16 @@ def play_compiled(
     Args:
         droo: the agent.
         gains: channel gains `[T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
-        table: out, with room for T frames.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        table: output, with space for T frames.
 
     Yields:
-        A block at every training step at least.
+        Blocks of frames, each of which ends with a training step at the latest.
 
     Raises:
-        ValueError: if a gain is negative, or a state not finite in single precision.
-        ArithmeticError: if training has driven the weights to non-finite values, or an allocation
+        ValueError: if a gain is negative, or a state is not finite in single precision.
+        ArithmeticError: if training made the network's parameters non-finite, or an allocation
             could not be solved.
     """
     agent, rules, backend = droo.agent, rules_of(droo), droo.agent.learner.backend
@@ -108,8 +109,9 @@ def play_compiled(
             droo.progress = Progress(*progress)
             agent.replay.counter += t - first
             if outcome == kernels.FAILED:
-                droo.decide(of_block[t - begin], partial(critic.score, gains[t]))  # says why
-                raise AssertionError("a frame failed in compiled code alone")
+                # The frame is repeated in Python, which raises the exact error.
+                droo.decide(of_block[t - begin], partial(critic.score, gains[t]))
+                raise AssertionError("a frame failed in compiled code but not in Python")
             if outcome == kernels.TRAIN:
                 agent.learn()
             seconds = time.perf_counter() - start
@@ -123,7 +125,7 @@ def columns_of(table: Table) -> Columns:
 
 
 def joint_columns(tables: Sequence[Table]) -> Columns:
-    """Return the columns of several tables joined `[B, ...]`; the tables get views of them."""
+    """Stack the columns of several tables `[B, ...]`; the tables get views of the result."""
     joint = [np.stack([table.columns[name] for table in tables]) for name in Columns._fields]
     for b, table in enumerate(tables):
         table.columns |= {name: each[b] for name, each in zip(Columns._fields, joint, strict=True)}
@@ -131,7 +133,7 @@ def joint_columns(tables: Sequence[Table]) -> Columns:
 
 
 def rules_of(droo: DROO) -> Rules:
-    """Return an agent's settings for the kernels."""
+    """Return an agent's settings as a kernel argument."""
     return Rules(
         droo.agent.training_interval,
         droo.adapt_every or 0,
@@ -141,13 +143,13 @@ def rules_of(droo: DROO) -> Rules:
 
 
 def stretches(weights_from: Mapping[int, Floats], num_frames: int) -> Iterator[tuple[int, int]]:
-    """Return begin and end of stretches of frames, none too long, that share their weights."""
+    """Return begin and end of ranges of frames with the same weights, `BLOCK` frames at most."""
     begins = {at for at in weights_from if at < num_frames} | {*range(0, num_frames, BLOCK)}
     return itertools.pairwise([*sorted(begins), num_frames])
 
 
 def weights_in(weights_from: Mapping[int, Floats], frames: ArrayLike) -> Floats:
-    """Return the weights of frames: `[N]` of one, `[T, N]` of T."""
+    """Return the weights of one frame `[N]`, or of T frames `[T, N]`."""
     each: Floats = np.array(list(weights_from.values()))
     return each[np.searchsorted(list(weights_from), frames, side="right") - 1]
 
@@ -159,10 +161,10 @@ def states_of(
     begin: int,
     end: int,
 ) -> NDArray[np.float32]:
-    """Return the states `[end - begin, inputs]` of frames, as a replaying environment gives them.
+    """Return the states `[end - begin, inputs]` of frames, equal to those of the environment.
 
     Raises:
-        ValueError: if one is not finite in single precision.
+        ValueError: if a state is not finite in single precision.
     """
     oldest = max(age for _, age in parse(features, WPMEC_FEATURES))
     earliest = max(0, begin - oldest)

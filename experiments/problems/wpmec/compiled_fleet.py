@@ -1,4 +1,4 @@
-"""Frames of several runs of wireless powered MEC in compiled code, their agents a fleet."""
+"""Plays frames of several runs of wireless powered MEC in compiled code, with a fleet of agents."""
 
 import threading
 import time
@@ -24,12 +24,12 @@ from experiments.problems.wpmec.compiled import (
 from experiments.problems.wpmec.kernels import Columns, Networks, Rules
 from experiments.runs.table import Table
 
-ROUNDS = 32  # of frames and a training step, after which the agents wait for one another
-ONE_AT_A_TIME = threading.Lock()  # not all of numba's threading layers can be entered twice
+ROUNDS = 32  # rounds (frames up to a training step) between synchronizations of the agents
+ONE_AT_A_TIME = threading.Lock()  # some of numba's threading layers are not reentrant
 
 
 def can_be_compiled_together(droos: Sequence[DROO], gains: Floats) -> bool:
-    """Whether there is compiled code for these agents and their channel gains `[B, T, N]`."""
+    """Whether the compiled code supports these agents and their channel gains `[B, T, N]`."""
     first = droos[0]
     return all(
         can_be_compiled(droo, of_agent)
@@ -50,16 +50,17 @@ def play_compiled_fleet(
     Args:
         fleet: B agents.
         gains: channel gains of each agent `[B, T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
-        tables: out, of each agent `[B]`.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        tables: output, one table per agent `[B]`.
 
     Yields:
-        Blocks of the same frames, one an agent.
+        Blocks of the same frames, one per agent `[B]`.
 
     Raises:
         ValueError: if a state is not finite in single precision.
-        ArithmeticError: if training has driven the weights to non-finite values, or an allocation
-            could not be solved. The agents have then played different numbers of frames.
+        ArithmeticError: if training made a network's parameters non-finite, or an allocation could
+            not be solved. The agents have then played different numbers of frames.
     """
     shared = _SharedArrays(fleet, tables)
     first = shared.agents[0]
@@ -72,7 +73,7 @@ def play_compiled_fleet(
             t = begin
             while t < end:
                 ends = round_ends(t, end, first.memory_counter, shared.rules.training_interval)
-                # Contiguous, or the kernel is not vectorized.
+                # The kernel is vectorized only for contiguous arrays.
                 of_rounds = np.ascontiguousarray(states[:, t - begin : ends[-1] - begin])
                 yield shared.play(t, ends, of_rounds, gains, critic)
                 t = ends[-1]
@@ -81,7 +82,7 @@ def play_compiled_fleet(
 
 
 class _SharedArrays:
-    """Memories, networks, progress and columns of a fleet as arrays that the kernel writes."""
+    """Arrays of a fleet that the kernel writes: memories, networks, progress and columns."""
 
     def __init__(self, fleet: Fleet, tables: Sequence[Table]) -> None:
         self.fleet = fleet
@@ -100,7 +101,7 @@ class _SharedArrays:
         gains: Floats,
         critic: WPMECCritic,
     ) -> list[Block]:
-        """Play rounds of frames from frame t on, and return the blocks of the agents.
+        """Play rounds of frames from frame t on, and return the agents' blocks `[B]`.
 
         Raises:
             ArithmeticError: if a frame of an agent failed.
@@ -126,7 +127,7 @@ class _SharedArrays:
         if failed.any():
             raise ArithmeticError(
                 f"a frame of agent {failed.argmax()} failed: its policy diverged in training, or "
-                "an allocation could not be solved; the agent alone raises the exact error"
+                "an allocation could not be solved; played alone, the agent raises the exact error"
             )
         of_agents = losses[:, : len(batches)].tolist()
         for agent, of_agent in zip(self.agents, of_agents, strict=True):
@@ -139,7 +140,7 @@ class _SharedArrays:
         ]
 
     def give_back(self) -> None:
-        """Copy what the kernel has written back to the fleet and its agents."""
+        """Copy the arrays that the kernel wrote back to the fleet and its agents."""
         self.fleet.steps = self.networks.steps.tolist()
         progress = self.progress.tolist()
         for droo, rows, of_droo in zip(self.fleet.agents, self.memory, progress, strict=True):
@@ -148,7 +149,7 @@ class _SharedArrays:
 
 
 def networks_of(fleet: Fleet) -> Networks:
-    """Return a fleet's networks for the kernel, which trains them in place."""
+    """Return a fleet's networks as a kernel argument; the kernel trains them in place."""
     return Networks(
         np.array(fleet.agents[0].agent.net),
         fleet.parameters.numpy(),
@@ -160,16 +161,16 @@ def networks_of(fleet: Fleet) -> Networks:
 
 
 def draw_batches(agents: Sequence[MemoryDNN], frames: Sequence[int]) -> NDArray[np.int64]:
-    """Draw the rows to train on, and count the frames as played.
+    """Draw the training batches in advance, and count the frames as played.
 
-    The draws depend on the number of rows written by then, not on their content.
+    The random draws depend on the number of rows in the memory, not on their content.
 
     Args:
-        agents: B of them.
+        agents: B agents.
         frames: number of frames until the end of each round.
 
     Returns:
-        Indices of rows of the memories `[S, B, batch size]`, for the S rounds that end with a
+        Row indices into the memories `[S, B, batch size]`, for the S rounds that end with a
         training step.
     """
     batches = []
@@ -184,13 +185,13 @@ def draw_batches(agents: Sequence[MemoryDNN], frames: Sequence[int]) -> NDArray[
 
 
 def round_ends(t: int, end: int, played: int, interval: int) -> list[int]:
-    """Return the frames before which the next rounds stop, `ROUNDS` at most.
+    """Return the index after the last frame of each of the next rounds, at most `ROUNDS`.
 
     Args:
-        t: the next frame.
-        end: the frame to stop before at last.
-        played: number of frames that the agents have ever played.
-        interval: frames between training steps.
+        t: index of the next frame.
+        end: index after the last frame of all rounds.
+        played: number of frames that the agents have played in all their runs.
+        interval: number of frames between training steps.
     """
     first = t + interval - played % interval
     return [min(each, end) for each in range(first, end + interval, interval)][:ROUNDS]

@@ -34,11 +34,12 @@ from experiments.simulation import Decider, simulate, simulate_fleet
 
 @dataclass(eq=False)
 class WPMECTask(Task[DROOConfig]):
-    """A run on known channel gains.
+    """A run whose channel gains are known in advance.
 
     Attributes:
         gains: channel gains `[T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
     """
 
     gains: Floats = field(default_factory=lambda: np.empty((0, 0)))
@@ -46,7 +47,7 @@ class WPMECTask(Task[DROOConfig]):
 
 
 class WPMECExperiment(Experiment[DROOConfig]):
-    """Wireless powered MEC, with DROO."""
+    """DROO on wireless powered MEC."""
 
     name = "droo"
     title = "DROO"
@@ -69,8 +70,8 @@ class WPMECExperiment(Experiment[DROOConfig]):
     )
 
     def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
-        """Return a run's agent and frames, and the certified optimum of each of these."""
-        torch.set_num_threads(1)  # on networks of this size a second thread only costs
+        """Return a run's agent and frames, with the certified optimum of each frame."""
+        torch.set_num_threads(1)  # more threads slow down networks of this size
         gains, weights_from, test_frames = frames_of_run(config)
         droo = build(config, gains.shape[1], agent_seed(config.seed))
         optimal_rate, certificate = certify(
@@ -90,7 +91,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
         )
 
     def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
-        """Play frames, in compiled code if that is possible."""
+        """Play the frames of a run, in compiled code if it supports the agent."""
         assert isinstance(task, WPMECTask)
         gains, features = task.gains[: task.num_frames], task.config.features
         return play(task.decider, gains, task.weights_from, table, features)
@@ -98,7 +99,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
     def play_together(
         self, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table], device: str
     ) -> Iterator[list[Block]]:
-        """Play frames with a fleet, in compiled code if that is possible."""
+        """Play runs whose agents form a fleet, in compiled code if it supports the agents."""
         of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
         droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
         gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
@@ -113,7 +114,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
         never = "not reached"
         return {
             "Devices N": summary["num_devices"],
-            "Frames (of them test frames)": (f"{summary['frames']:,} ({summary['test_frames']:,})"),
+            "Frames (test frames)": (f"{summary['frames']:,} ({summary['test_frames']:,})"),
             "Normalized rate, test frames": f"{summary['normalized_rate_test']:.6f}",
             "Optimal decisions, test frames": f"{summary['optimal_decision_fraction_test']:.2%}",
             "Frames until 0.99 / 0.999 (mean of 200)": (
@@ -129,11 +130,11 @@ class WPMECExperiment(Experiment[DROOConfig]):
 
 
 def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
-    """Return an agent with these settings, resolved.
+    """Return an agent with these resolved settings.
 
     Raises:
-        ValueError: if a setting is out of range, or `warm_start` holds no policy that fits.
-        FileNotFoundError: if there is no such file.
+        ValueError: if a setting is out of range, or the policy in `warm_start` does not fit.
+        FileNotFoundError: if the file `warm_start` does not exist.
     """
     agent = build_agent(config, num_devices, seed, config.training_interval)
     if config.warm_start is not None:
@@ -144,13 +145,18 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
 def certify(
     gains: Floats, weights_from: Mapping[int, Floats], time_limit: float, *, progress: bool
 ) -> tuple[Floats, dict[str, float]]:
-    """Return a certified bound `[T]` of each frame's rate, bit/s; and the largest gap, and seconds.
+    """Return certified upper bounds on the rates of frames.
 
     Args:
         gains: channel gains `[T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change.
-        time_limit: seconds after which to stop at a wider gap, for each frame.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        time_limit: seconds per frame after which the search stops with the gap that it has reached.
         progress: whether to show a progress bar, on a terminal.
+
+    Returns:
+        The upper bounds `[T]` in bit/s; and entries of summary.json: the largest gap, and the
+        seconds taken.
     """
     start = time.perf_counter()
     frames = []
@@ -174,18 +180,22 @@ def play(
     table: Table,
     features: Sequence[str] | None = None,
 ) -> Iterator[Block]:
-    """Play frames, in compiled code if that is possible.
+    """Play frames, in compiled code if it supports the decider.
 
     Args:
-        decider: an agent, or a scheme.
+        decider: an agent or a scheme.
         gains: channel gains `[T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
-        table: out.
-        features: of the state that a scheme sees; an agent has its own.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        table: output, with space for T frames.
+        features: features of the state that a scheme sees; ignored for an agent, which has its own.
+
+    Yields:
+        Blocks of frames, which are then in the table.
 
     Raises:
         ValueError: if an agent does not fit the frames.
-        ArithmeticError: if training has driven the weights to non-finite values, or an allocation
+        ArithmeticError: if training made the network's parameters non-finite, or an allocation
             could not be solved.
     """
     if isinstance(decider, DROO):
@@ -202,7 +212,7 @@ def play_one_by_one(
     table: Table,
     features: Sequence[str] | None = None,
 ) -> Iterator[Block]:
-    """Do what `play` does frame by frame, whatever the decider."""
+    """Play frames one by one in Python; the arguments are those of `play`."""
     if isinstance(decider, DROO):
         features = decider.agent.features
     problem = make_env(gains, weights_from[0], features)
@@ -217,20 +227,21 @@ def play_together(
     tables: Sequence[Table],
     device: str = "cpu",
 ) -> Iterator[list[Block]]:
-    """Play frames with a fleet, in compiled code if that is possible.
+    """Play frames with a fleet, in compiled code if it supports the agents.
 
     Args:
         droos: the agents `[B]`.
         gains: channel gains of each agent `[B, T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change, the first being 0.
-        tables: out, of each agent `[B]`.
-        device: where the networks compute, as for `Fleet`.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        tables: output, one table per agent `[B]`.
+        device: torch device of the networks, as for `Fleet`.
 
     Yields:
-        The new frames of each agent `[B]`.
+        Blocks of the same frames, one per agent `[B]`.
 
     Raises:
-        ValueError: if the agents do not fit the frames, or cannot be a fleet.
+        ValueError: if the agents do not fit the frames, or cannot form a fleet.
         ArithmeticError: as for `play`.
     """
     for droo, of_agent in zip(droos, gains, strict=True):
@@ -256,7 +267,7 @@ def with_weights(
     problems: Sequence[WirelessPoweredMEC],
     weights_from: Mapping[int, Floats],
 ) -> Iterator[Any]:
-    """Pass frames on, and change the problems' weights between them."""
+    """Yield blocks of one frame unchanged, and change the problems' weights between frames."""
     for number, block in enumerate(blocks, start=1):
         yield block
         if number in weights_from:

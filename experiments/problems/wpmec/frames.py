@@ -1,4 +1,4 @@
-"""The frames of an experiment: recorded or generated, with the devices' weights."""
+"""Frames of wireless powered MEC, recorded or generated, with the devices' weights."""
 
 from collections.abc import Sequence
 
@@ -19,20 +19,22 @@ from experiments.problems.weights import device_weights
 
 TEST_FRACTION = 0.2
 
-# After how many percent of a run the published demonstrations change something.
+# The changes of the published demonstrations, in percent of a run: the weights are swapped; the
+# number of active devices changes by the values.
 SWAPS = (60, 80)
 SWITCHES = {60: -1, 65: -1, 70: -1, 75: -1, 80: 1, 85: 1, 90: 2, 95: -2}
 EVENTS = {"steady": (), "alternating-weights": SWAPS, "on-off": tuple(SWITCHES)}
 
 
 def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
-    """Return channel gains `[T, N]`, all that are recorded or as many as wanted, and weights `[N]`.
+    """Return channel gains `[T, N]` and weights `[N]`.
 
-    The channel has the first stream that the seed spawns; the others are the experiment's.
+    Of a recording, all frames are returned; of a generated channel, `config.frames`. The channel
+    has the first random stream that the seed spawns; the experiment uses the others.
 
     Raises:
-        ValueError: if the data file is damaged, or the numbers of devices do not agree.
-        FileNotFoundError: if there is no such data file.
+        ValueError: if the data file is damaged, or numbers of devices differ.
+        FileNotFoundError: if the data file does not exist.
     """
     if config.data is not None:
         gains, weights = read_gains(config.data)
@@ -52,7 +54,7 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
 
 
 def make_env(gains: Floats, weights: Floats, features: Sequence[str] | None) -> WirelessPoweredMEC:
-    """Return an environment that plays these gains `[T, N]`, its state telling these features."""
+    """Return an environment that plays these gains `[T, N]`, with these features as its state."""
     channel = RecordedChannel(gains)
     return WirelessPoweredMEC(weights=weights, channel=channel, features=features or ())
 
@@ -60,20 +62,20 @@ def make_env(gains: Floats, weights: Floats, features: Sequence[str] | None) -> 
 def recorded_weights(
     given: tuple[float, ...] | None, recorded: Floats | None, num_devices: int
 ) -> Floats:
-    """Return the weights `[N]`: those given, or else recorded, or else the paper's.
+    """Return the weights `[N]`: those given, otherwise those recorded, otherwise the paper's.
 
     Raises:
-        ValueError: if there are not `num_devices` of them.
+        ValueError: if their number is not `num_devices`.
     """
     default = default_weights(num_devices)
     return device_weights(given, default if recorded is None else recorded)
 
 
 def split_frames(gains: Floats, config: DROOConfig) -> tuple[Floats, int]:
-    """Return the gains `[T, N]` of a run, and how many frames at its end are the test.
+    """Return the gains `[T, N]` of a run, and the number of test frames at its end.
 
-    Recorded frames are split 80:20 as published: a run trains on the first part, as often as it
-    takes, and ends with the second.
+    Recorded frames are split 80:20 as published: a run repeats the first part as often as needed
+    to train, and ends with the second part as its test frames.
 
     Raises:
         ValueError: if fewer than two frames are recorded.
@@ -90,15 +92,15 @@ def split_frames(gains: Floats, config: DROOConfig) -> tuple[Floats, int]:
 
 
 def frames_of_run(config: DROOConfig) -> tuple[Floats, dict[int, Floats], int]:
-    """Return what a run of the main experiment is played on.
+    """Return the frames of a run of the main experiment.
 
     Returns:
-        The gains `[T, N]`, the weights `[N]` from each frame on at which they change, and how many
-        frames at the end are the test.
+        The gains `[T, N]`; first frame, from 0, -> the weights `[N]` from that frame on; and the
+        number of test frames at the end.
 
     Raises:
-        ValueError: if a setting is out of range, or the data file damaged.
-        FileNotFoundError: if there is no such data file.
+        ValueError: if a setting is out of range, or the data file is damaged.
+        FileNotFoundError: if the data file does not exist.
     """
     gains, weights = make_frames(config)
     gains, test_frames = split_frames(gains, config)
@@ -109,23 +111,22 @@ def frames_of_run(config: DROOConfig) -> tuple[Floats, dict[int, Floats], int]:
 def apply_scenario(
     scenario: str, gains: Floats, weights: Floats
 ) -> tuple[Floats, dict[int, Floats]]:
-    """Let weights or devices change during a run, as in the published demonstrations.
+    """Change weights or devices during a run, as in the published demonstrations.
 
-    alternating-weights: where a weight was the largest it becomes the smallest, and so on; later
-    back. on-off: the devices with the highest numbers switch off and on; one that is off has no
-    gain, so that it neither earns anything nor takes any time.
+    alternating-weights: each weight w becomes max + min - w, so that the largest and the smallest
+    are swapped; later they are swapped back. on-off: the devices with the highest indices switch
+    off and on; a device that is off has gain 0, so that it computes nothing and takes no time.
 
     Args:
-        scenario: of `EVENTS`.
+        scenario: a key of `EVENTS`.
         gains: channel gains `[T, N]`.
-        weights: `[N]`.
+        weights: weights of the devices `[N]`.
 
     Returns:
-        The gains `[T, N]`, and the weights `[N]` from each frame on at which they change, the
-        first being 0.
+        The gains `[T, N]`; and first frame, from 0, -> the weights `[N]` from that frame on.
 
     Raises:
-        ValueError: if more devices would switch off than there are.
+        ValueError: if there are fewer devices than are switched off.
     """
     num_frames, num_devices = gains.shape
     weights_from = {0: weights}

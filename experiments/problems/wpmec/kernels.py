@@ -1,7 +1,7 @@
-"""The frame loop as one compiled kernel: agent and wireless powered MEC, from frame to frame.
+"""The frame loop of an agent in wireless powered MEC as one compiled kernel.
 
-It does what `DROO.decide` and the environment do, and returns to Python only when a training step
-is due. Quantizer, critic, refinement and progress are the same code.
+The kernel computes the same as `DROO.decide` and the environment, and returns to Python only for
+training steps. Quantizer, critic, refinement and progress are the same code as there.
 """
 
 from collections.abc import Callable
@@ -34,11 +34,11 @@ refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due)
 DONE, TRAIN, FAILED = range(3)
 
 Critic: TypeAlias = tuple[Ints, Floats, tuple[float, float, float]]
-"""`WPMECCritic.kernel_arguments`: class of each device, weight of each class, constants."""
+"""Type of `WPMECCritic.kernel_arguments`: class of each device, weight of each class, constants."""
 
 
 class Rules(NamedTuple):
-    """The settings of `DROO` and `MemoryDNN` by the same names; 0 in place of None."""
+    """Settings of `DROO` and `MemoryDNN` by the same names; 0 stands for None."""
 
     training_interval: int
     adapt_every: int
@@ -47,18 +47,18 @@ class Rules(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """The networks of B agents and their optimizers; a row is what torch lists, joined."""
+    """Networks and optimizers of B agents; a row holds all P parameters in torch's order."""
 
-    widths: Ints  # of the layers, [inputs, ..., N]
+    widths: Ints  # of the layers: [inputs, ..., N]
     parameters: NDArray[np.float32]  # [B, P]
     first_moments: NDArray[np.float32]  # [B, P]
     second_moments: NDArray[np.float32]  # [B, P]
-    steps: Floats  # training steps until now [B]
-    hyperparameters: Floats  # as for mlp_kernels.adam [B, 5]
+    steps: Floats  # number of training steps so far [B]
+    hyperparameters: Floats  # of Adam, as for mlp_kernels.adam [B, 5]
 
 
 class Columns(NamedTuple):
-    """The columns of a run that a frame writes, those of the schema by the same names."""
+    """Columns of a run's table that the kernels write, named as in the schema."""
 
     rate: Floats
     own_rate: Floats
@@ -72,7 +72,7 @@ class Columns(NamedTuple):
 def layers_of(
     row: NDArray[np.float32], widths: Ints
 ) -> tuple[mlp_kernels.Arrays, mlp_kernels.Arrays]:
-    """Return the weights and the biases of each layer, which one row `[P]` holds as torch does."""
+    """Return views of each layer's weights and biases in a row of parameters `[P]`."""
     weights, biases, end = [], [], 0
     for layer in range(len(widths) - 1):
         inputs, outputs, begin = widths[layer], widths[layer + 1], end
@@ -100,21 +100,21 @@ def play(
     """Play frames `first` to `end` - 1, or until a training step is due or a frame fails.
 
     Args:
-        first: the first frame, from 0.
-        end: the frame to stop before.
+        first: index of the first frame, from 0.
+        end: index after the last frame.
         layers: weights and biases of the policy.
-        states: of the frames from the first on `[end - first, inputs]`.
+        states: states of the frames from `first` on `[end - first, inputs]`.
         gains: channel gains of all frames `[T, N]`.
         critic: kernel arguments of the critic.
-        memory: rows of the replay memory.
-        counter: how many rows were ever written to it.
-        rules: how to play.
-        progress: before the first frame.
-        columns: out.
+        memory: rows of the replay memory `[M, inputs + N]`, in and out.
+        counter: number of rows ever written to the memory.
+        rules: settings of the agent.
+        progress: progress of the agent before the first frame.
+        columns: output.
 
     Returns:
-        The next frame; DONE, TRAIN if a training step is due before it, or FAILED if it cannot be
-        played and nothing of it was done; and the progress.
+        The index of the next frame; DONE, TRAIN if a training step is due before it, or FAILED if
+        it cannot be played (nothing of it is written then); and the progress.
     """
     num_devices = gains.shape[1]
     inputs = states.shape[1]
@@ -177,9 +177,9 @@ def play_rounds(
     batches: Ints,
     losses: Floats,
 ) -> None:
-    """Play frames with one agent of a fleet, in rounds with a training step at the end of each.
+    """Play frames with one agent of a fleet, in rounds that end with a training step.
 
-    The arguments are the agent's part of those of `play_fleet`.
+    The arguments are those of `play_fleet` for one agent; the losses `[R]` are output.
     """
     settings = hyperparameters
     weights, biases = layers_of(parameters, widths)
@@ -234,26 +234,26 @@ def play_fleet(
     columns: Columns,
     batches: Ints,
 ) -> Floats:
-    """Play frames with B agents, in rounds with a training step at the end of each.
+    """Play frames with B agents in parallel, in rounds that end with a training step.
 
     Args:
-        first: the first frame, from 0.
-        ends: of each round, the frame to stop before `[R]`.
-        networks: of the agents.
-        states: of the frames from the first on `[B, ends[-1] - first, inputs]`.
+        first: index of the first frame, from 0.
+        ends: index after the last frame of each round `[R]`.
+        networks: networks of the agents, trained in place.
+        states: states of the frames from `first` on `[B, ends[-1] - first, inputs]`.
         gains: channel gains `[B, T, N]`.
         critic: kernel arguments of the critic.
-        memory: rows of the replay memories `[B, M, inputs + N]`.
-        counter: number of rows ever written to each.
-        rules: as for `play`; training falls on the ends of rounds alone.
-        progress: of each agent, in and out `[B, 4]`.
-        columns: out, each `[B, T]`, decisions `[B, T, N]`.
-        batches: rows of the memory to train on `[S, B, batch size]`, for the first S rounds.
+        memory: rows of the replay memories `[B, M, inputs + N]`, in and out.
+        counter: number of rows ever written to each memory.
+        rules: settings of the agents; agents train only at the end of a round.
+        progress: progress of each agent `[B, 4]`, in and out.
+        columns: output: columns `[B, T]`, decisions `[B, T, N]`.
+        batches: row indices into the memories `[S, B, batch size]`, for the first S rounds.
 
     Returns:
-        The losses `[B, R]`; NaN of rounds without training, infinity from a failed frame on.
+        The losses `[B, R]`: NaN for rounds without training, infinity from a failed frame on.
     """
-    # A parallel loop of numba takes no tuples, so they are unpacked here and packed again there.
+    # Tuples cannot be passed into numba's parallel loop: unpacked here, packed again inside it.
     widths, parameters, first_moments, second_moments, steps, settings = networks
     class_of, class_weights, (snr_factor, local_factor, eps) = critic
     training_interval, adapt_every, refine_every, learn_when_wrong = rules

@@ -1,6 +1,6 @@
-"""The frames that a run of the main experiment was played on, from its settings.
+"""Restores the frames of a saved run of the main experiment from its settings.
 
-A run folder does not hold them: they are generated again, or read from the run's data file.
+A run folder does not hold the channel gains: they are generated again, or read from the data file.
 """
 
 import itertools
@@ -27,21 +27,21 @@ SETTINGS = (
     "correlation",
     "scenario",
 )
-TOLERANCE = 1e-9  # relative, of rates
+TOLERANCE = 1e-9  # relative error allowed between recorded and recomputed rates
 
 
 def restored_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats, Floats]:
-    """Return the channel gains and the weights of every frame of a run `[T, N]`.
+    """Return the channel gains and the weights `[T, N]` of a run's frames.
 
-    They are certain: a data file must have the hash that the run recorded, and the decisions of
-    the run must earn the rates that it recorded.
+    The result is verified: the data file must have the hash that the run recorded, and the run's
+    decisions must yield the recorded rates.
 
     Args:
-        came_from: the run's config.json.
-        table: its frames.
+        came_from: content of the run's config.json.
+        table: frames of the run.
 
     Raises:
-        ValueError: if the frames are not those that were played.
+        ValueError: if the frames are not those of the run.
         OSError: if the data file cannot be read.
     """
     settings = came_from["config"]
@@ -62,15 +62,15 @@ def restored_frames(came_from: Mapping[str, Any], table: Table) -> tuple[Floats,
 
 
 def check_rates(gains: Floats, weights_from: Mapping[int, Floats], table: Table) -> None:
-    """Check that a run's decisions earn its rates.
+    """Check that a run's decisions yield its recorded rates on these frames.
 
     Args:
         gains: channel gains `[T, N]`.
-        weights_from: the weights `[N]` from each frame on at which they change.
-        table: the run's frames.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on.
+        table: frames of the run.
 
     Raises:
-        ValueError: if a decision does not.
+        ValueError: if a rate differs.
     """
     decisions = table["decision"]
     if gains.shape != decisions.shape:
@@ -81,4 +81,4 @@ def check_rates(gains: Floats, weights_from: Mapping[int, Floats], table: Table)
         frames = zip(gains[first:end], decisions[first:end], strict=True)
         rates += [critic.score(gain, decision[None])[0] for gain, decision in frames]
     if not np.allclose(rates, table["rate"], rtol=TOLERANCE, atol=0):
-        raise ValueError("the frames that the settings give now do not earn the rates of the run")
+        raise ValueError("the run's decisions do not yield its rates on the frames of its settings")

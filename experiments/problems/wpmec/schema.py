@@ -1,4 +1,4 @@
-"""The columns of a run of wireless powered MEC, and how they are drawn."""
+"""The columns of a run of wireless powered MEC, and their figures."""
 
 from experiments.runs.table import (
     BEST_CANDIDATE,
@@ -46,7 +46,7 @@ SCHEMA = Schema(
                 "k",
                 "Number of candidates asked for, and its mean over {window} frames",
                 raw=True,
-                windows=10,  # it moves in steps
+                windows=10,  # K is a step function, so that a short mean would not be smooth
                 bottom=0,
             ),
         ),

@@ -1,6 +1,6 @@
-"""A toy problem, written as a stranger would add one; `test_toy_problem` plays all of it.
+"""A toy problem, written as a user would add one; `test_toy_problem` tests all of it.
 
-Devices share a band: whoever offloads slows down all who do. In the project its files would be
+Devices share a band: each offloading device slows down the rest. In the project its files would be
 env/toy/{__init__, environment, vector}.py, experiments/problems/toy/{__init__, schema,
 experiment}.py, experiments/configs/toy.py and experiments/toy.py.
 """

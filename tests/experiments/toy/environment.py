@@ -13,7 +13,7 @@ from env.common.environment import OffloadingEnv
 from env.common.features import FeatureTable, log_gain
 from env.common.rendering import Picture
 
-CROWDING = 0.1  # by which each offloading device slows down all of them
+CROWDING = 0.1  # slow-down of all offloading devices by each of them
 
 
 class ToyView(NamedTuple):
@@ -35,7 +35,7 @@ def rates_of(gain: Floats, decisions: NDArray[Any]) -> Floats:
 
 
 def best_decision(frame: Any) -> Ints:
-    """Return the optimal decision `[N]`: those who offload have the largest gains."""
+    """Return the optimal decision `[N]`, in which the devices with the largest gains offload."""
     n = frame.num_devices
     sets = np.tri(n + 1, n, -1, dtype=np.int64)
     candidates = np.zeros_like(sets)
@@ -44,7 +44,7 @@ def best_decision(frame: Any) -> Ints:
 
 
 def picture(gain: Floats, decision: ArrayLike | None = None) -> Picture:
-    """Return the picture of a frame, and of the decision carried out in it."""
+    """Return the picture of a frame and of the decision carried out in it."""
     shown = None if decision is None else np.array(decision, np.int64)
     return Picture("Toy", gain, (-20.0, 10.0), shown)
 

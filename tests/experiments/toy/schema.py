@@ -1,4 +1,4 @@
-"""The columns of a run of the toy problem, and how they are drawn."""
+"""The columns of a run of the toy problem, and their figures."""
 
 from experiments.runs.table import (
     BEST_CANDIDATE,

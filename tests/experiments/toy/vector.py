@@ -1,4 +1,4 @@
-"""The toy problem, many environments at once."""
+"""The vector environment of the toy problem."""
 
 from collections.abc import Mapping
 from typing import Any
