@@ -15,6 +15,7 @@ from agent.backends import is_unshared_and_trained
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
+from agent.refinement import Climb
 from agent.scoring import Choice, Score
 from agent.validation import vector
 
@@ -75,12 +76,18 @@ class Fleet:
                 f"agents must have a policy that torch can batch, got {members[0].policy}: {error}"
             ) from error
 
-    def decide(self, states: Sequence[ArrayLike], scores: Sequence[Score]) -> list[Choice]:
+    def decide(
+        self,
+        states: Sequence[ArrayLike],
+        scores: Sequence[Score],
+        climbs: Sequence[Climb | None] | None = None,
+    ) -> list[Choice]:
         """Do `DROO.decide` for every agent.
 
         Args:
             states: the state `[inputs]` of each agent.
             scores: the critic of each agent.
+            climbs: each problem's own refinement `[B]`; None refines by the scores.
 
         Raises:
             TypeError: if a state holds no numbers.
@@ -88,7 +95,8 @@ class Fleet:
             ValueError: if there are not B states and critics, or `DROO.decide` would refuse one of
                 them. No agent learns anything then.
         """
-        for name, given in (("states", states), ("scores", scores)):
+        climbs = climbs or [None] * len(self.agents)
+        for name, given in (("states", states), ("scores", scores), ("climbs", climbs)):
             if len(given) != len(self.agents):
                 raise ValueError(
                     f"{name} must be {len(self.agents)}, one an agent, got {len(given)}"
@@ -98,11 +106,11 @@ class Fleet:
             for state, member in zip(states, self._members, strict=True)
         ]
         found = []
-        for droo, state, logits, score in zip(
-            self.agents, rows, self._logits(np.stack(rows)), scores, strict=True
+        for droo, state, logits, score, climb in zip(
+            self.agents, rows, self._logits(np.stack(rows)), scores, climbs, strict=True
         ):
             candidates = droo.agent.decoder.candidates(state, logits, droo.k, droo.mode)
-            found.append(droo.choose(candidates, state, score))
+            found.append(droo.choose(candidates, state, score, climb))
         for droo, state, (choice, rank, refined) in zip(self.agents, rows, found, strict=True):
             droo.settle(state, choice, rank, refined=refined)
         self.learn_due([b for b, droo in enumerate(self.agents) if not droo.learn_later])

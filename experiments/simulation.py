@@ -76,9 +76,10 @@ def simulate(
     for number in range(1, num_frames + 1):
         decided = _decide(decider, problem, climb)
         before, (_, reward, terminated, truncated, told) = told, problem.step(decided.decision)
-        yield decided._replace(frame=number, before=before, reward=reward, info=told)
-        if terminated or truncated:
+        step = decided._replace(frame=number, before=before, reward=reward, info=told)
+        if terminated or truncated:  # before the caller has the step, and may change the problem
             told = _reset(problem, None, options)
+        yield step
 
 
 def simulate_fleet(
@@ -87,6 +88,7 @@ def simulate_fleet(
     num_frames: int,
     *,
     options: Sequence[dict[str, Any] | None] | None = None,
+    climbs: Sequence[Climb | None] | None = None,
 ) -> Iterator[list[Step]]:
     """Play time frames with a fleet, each agent in a problem of its own, as `simulate` does.
 
@@ -95,6 +97,7 @@ def simulate_fleet(
         problems: problem of each agent `[B]`.
         num_frames: number of frames to play.
         options: argument of each problem's `reset` `[B]`; None passes none.
+        climbs: each problem's own refinement `[B]`; None refines by the scores.
 
     Yields:
         The steps of the agents `[B]` for each frame.
@@ -103,13 +106,17 @@ def simulate_fleet(
         ValueError: as `simulate`, or if there are not B problems.
     """
     options = options or [None] * len(problems)
+    for name, given in (("problems", problems), ("options", options)):
+        if len(given) != len(fleet.agents):
+            raise ValueError(f"{name} must be {len(fleet.agents)}, one an agent, got {len(given)}")
     for droo, problem in zip(fleet.agents, problems, strict=True):
         check_agrees(droo, problem)
     told = [_reset(problem, None, each) for problem, each in zip(problems, options, strict=True)]
     for number in range(1, num_frames + 1):
         begun = [(droo.k, droo.agent.updates) for droo in fleet.agents]
         start = time.perf_counter_ns()
-        choices = fleet.decide([each.state for each in problems], [each.score for each in problems])
+        states, scores = zip(*((each.state, each.score) for each in problems), strict=True)
+        choices = fleet.decide(states, scores, climbs)
         decision_us = (time.perf_counter_ns() - start) / 1000 / len(problems)
         steps = []
         for b, (droo, choice, (k, updates)) in enumerate(
@@ -150,7 +157,8 @@ def _reset(
 ) -> dict[str, Any]:
     """Reset a problem, which need not accept options, and return its info on the first frame."""
     more: dict[str, Any] = {} if options is None else {"options": options}
-    _, info = problem.reset(seed=seed, **more)
+    outcome: Any = problem.reset(seed=seed, **more)
+    info: dict[str, Any] = outcome[1] if isinstance(outcome, tuple) else {}
     return info
 
 

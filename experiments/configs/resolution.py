@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from experiments.configs.checks import Config
-from experiments.configs.policy import PolicyConfig
+from experiments.configs.policy import AgentConfig, PolicyConfig
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -23,7 +23,11 @@ def resolve(config: AnyConfig) -> AnyConfig:
     if not isinstance(config, PolicyConfig):
         return config
     config = _filled(config, config.defaults)
-    return _filled(config, _suited(config))
+    config = _filled(config, _suited(config))
+    if isinstance(config, AgentConfig):
+        explore = bool(config.learn_when_wrong) and not config.refine_every  # as `DROO` does
+        config = _filled(config, {"explore": explore})
+    return config
 
 
 def _suited(config: PolicyConfig) -> Mapping[str, Any]:

@@ -19,11 +19,12 @@ def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Itera
         table: the table into which the frames are written.
         show: whether to show the bar, on a terminal.
     """
-    if not show:
-        yield from blocks
-        return
+    disable = None if show else True  # None: disabled unless the output is a terminal
     loss = math.nan
-    with tqdm(total=len(table), unit="frame", disable=None) as bar:  # None: on a terminal only
+    with tqdm(total=len(table), unit="frame", disable=disable) as bar:
+        if bar.disable:  # it counts no frames, so that each update would average all frames so far
+            yield from blocks
+            return
         for block in blocks:
             if block.costs:
                 _, loss = block.costs[-1]

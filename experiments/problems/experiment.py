@@ -122,6 +122,7 @@ class Experiment(ABC, Generic[Config]):
                 [task.problem for task in tasks],
                 tasks[0].num_frames,
                 options=[task.options for task in tasks],
+                climbs=[task.climb for task in tasks],
             )
             yield from record_fleet(frames, tables)
         finally:

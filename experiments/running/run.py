@@ -154,7 +154,7 @@ def load(folder: Path) -> Table:
     """
     table = store.read_table(folder, experiment_of_run(folder).schema)
     with contextlib.suppress(FileNotFoundError):
-        table.settings = load_config(folder).get("config", {})
+        table.settings = load_config(folder).get("config") or {}
     return table
 
 
@@ -162,13 +162,13 @@ def experiment_of_run(folder: Path) -> Experiment[Any]:
     """Return the experiment of a run folder, told by the columns of its frames.csv.
 
     Raises:
-        FileNotFoundError: if it is no run folder.
+        FileNotFoundError: if it is not a run folder.
         ValueError: if no experiment has these columns.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not (folder / "frames.csv").is_file():
-        raise FileNotFoundError(f"{folder} is no run folder: it has no frames.csv")
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no frames.csv")
     for experiment in problems.experiments():
         if store.matches(folder, experiment.schema):
             return experiment

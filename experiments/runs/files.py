@@ -55,7 +55,7 @@ def read_csv(
     try:
         with path.open(newline="") as file:
             rows = list(csv.reader(file))
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     header = rows[0] if rows else []
     wanted = header if wanted is None else wanted

@@ -95,10 +95,22 @@ def read_table(folder: Path, schema: Schema) -> Table:
     table = Table(schema, columns, agent=agent)
     if schema.needs_mat:
         columns |= read_mat(folder / RESULT_FILE, schema, columns["decision"].shape, table)
-    cost = read_csv(folder / "cost.csv", ("frame", "cost"))
-    table.cost_frame = np.array(cost["frame"], dtype=np.int64)
-    table.cost = np.array(cost["cost"], dtype=np.float64)
+    read_costs(folder / "cost.csv", table)
     return table
+
+
+def read_costs(file: Path, table: Table) -> None:
+    """Read frames, from 1, and losses of the training steps into a table.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if an entry is no number, or a frame is beyond the run.
+    """
+    text = read_csv(file, ("frame", "cost"))
+    table.cost_frame = numbers(file, Column("frame", dtype=np.int64, of_agent=True), text["frame"])
+    table.cost = numbers(file, Column("cost", of_agent=True), text["cost"])
+    if len(table.cost_frame):
+        in_range(f"frame of {file}", table.cost_frame, 1, len(table))
 
 
 def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:

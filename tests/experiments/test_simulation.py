@@ -171,5 +171,36 @@ def test_a_fleet_resets_each_problem_with_its_own_options() -> None:
     for _ in simulate_fleet(Fleet(droos), problems, 4, options=options):
         pass
     assert [problem.resets for problem in problems] == [[(None, each)] * 2 for each in options]
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="problems must be 2, one an agent, got 1"):
         next(simulate_fleet(Fleet(droos), problems[:1], 4))
+
+
+class Episodes:
+    """A problem whose episodes have three frames."""
+
+    num_devices = N
+
+    def __init__(self) -> None:
+        self.played = 0
+        self.state = np.ones(N)
+
+    def reset(self, *, seed: int | None = None) -> tuple[NDArray[np.float64], dict[str, Any]]:  # noqa: ARG002
+        self.played = 0
+        return self.state, {}
+
+    def score(self, decisions: NDArray[np.int64]) -> NDArray[np.float64]:
+        return decisions.sum(axis=1).astype(np.float64)
+
+    def step(
+        self, decision: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        self.played += 1
+        return self.state, float(decision.sum()), self.played == 3, False, {}
+
+
+def test_an_episode_that_ended_is_reset_before_the_caller_may_change_the_problem() -> None:
+    alone, together = Episodes(), [Episodes(), Episodes()]
+    seen = [alone.played for _ in simulate(agent_for(alone), alone, 4)]
+    fleet = Fleet([agent_for(each, seed) for seed, each in enumerate(together)])
+    of_fleet = [together[0].played for _ in simulate_fleet(fleet, together, 4)]
+    assert seen == of_fleet == [1, 2, 0, 1]
