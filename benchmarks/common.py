@@ -13,7 +13,7 @@ import numpy as np
 from agent import DROO
 from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig, resolve
-from experiments.loops.recorder import Block
+from experiments.consumers.recorder import Block
 from experiments.problems.experiment import agent_seed
 from experiments.problems.wpmec.experiment import build, play
 from experiments.problems.wpmec.frames import make_frames, split_frames

@@ -1,6 +1,6 @@
 """The commands of `droo`, one line each; commands of problems and studies come from their tables.
 
-The tables are `experiments.problems.REGISTERED` and `experiments.studies.tables`.
+The tables are `experiments.problems.REGISTERED` and `experiments.studies.catalogue`.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments import configs, problems
-from experiments.studies import tables
+from experiments.studies import catalogue
 
 
 class Command(NamedTuple):
@@ -34,8 +34,8 @@ class Command(NamedTuple):
         """Help text."""
         if self.study is None:
             return docstring(self.module)
-        entry = tables.STUDIES[self.study]
-        if isinstance(entry, tables.OwnStudy):
+        entry = catalogue.STUDIES[self.study]
+        if isinstance(entry, catalogue.OwnStudy):
             return docstring(entry.module)
         return cleandoc(entry.help)
 
@@ -75,7 +75,7 @@ RUNS = {
 }
 STUDIES = {
     name: Command(entry.config, "experiments.studies", name)
-    for name, entry in tables.STUDIES.items()
+    for name, entry in catalogue.STUDIES.items()
 }
 
 MENU = Menu(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from experiments.cli import run_module
 from experiments.commands import STUDIES
 from experiments.configs import ReproduceConfig
-from experiments.studies.tables import REPRODUCED
+from experiments.studies.catalogue import REPRODUCED
 
 
 def main(config: ReproduceConfig) -> None:

@@ -1,7 +1,7 @@
 """Run one study: several settings, several seeds, a table and a figure.
 
 `python -m experiments.study` lists the studies, `python -m experiments.study NAME --help` the
-settings of one.
+settings of one. `experiments.studies.catalogue` defines them.
 """
 
 from experiments.cli import run_menu

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments.cli import run_module
 from experiments.configs import DROOConfig, SweepConfig
-from experiments.loops import event_log
+from experiments.consumers import event_log
 from experiments.running.many import NO_CURVES, run_all
 from experiments.runs.folder import load_summary
 from experiments.runs.statistics import aligned, interval_text, number

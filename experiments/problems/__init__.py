@@ -1,4 +1,7 @@
-"""The registry of experiments, one entry per problem.
+"""The registry of experiments, one entry per problem: wpmec is that of DROO, queueing of LyDROO.
+
+A new problem is its folders in `env/` and here, a module in `experiments/configs/`, a command in
+`experiments/`, its name in `env.PROBLEMS` and an entry below. `tests/experiments/toy/` is an example.
 
 Importing it is fast: the modules of an experiment are imported when it is used.
 """
@@ -38,7 +41,7 @@ REGISTERED: dict[str, Registration] = {
         "experiments.lydroo",
     ),
 }
-"""Command of `droo` -> its experiment."""
+"""Command of `droo` -> its experiment. Its name, that of its folder of results, is an attribute."""
 
 
 def load(name: str) -> Any:

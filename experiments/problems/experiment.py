@@ -12,7 +12,7 @@ from agent import DROO, Fleet, MemoryDNN
 from agent.refinement import Climb
 from env import PlayableProblem
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
-from experiments.loops.recorder import Block, record, record_fleet
+from experiments.consumers.recorder import Block, record, record_fleet
 from experiments.runs import summary
 from experiments.runs.cells import KeyFigures
 from experiments.runs.table import Schema, Table

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from agent.networks import POLICIES
 from experiments.configs import RunConfig, resolve
-from experiments.loops.recorder import Timing, play_to_the_end
+from experiments.consumers.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.running.run import run, save

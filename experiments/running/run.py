@@ -11,10 +11,10 @@ from typing import Any
 from agent import DROO
 from experiments import problems
 from experiments.configs import RunConfig, resolve
-from experiments.loops import event_log
-from experiments.loops.event_log import EventLog
-from experiments.loops.progress import with_progress
-from experiments.loops.recorder import Timing, play_to_the_end
+from experiments.consumers import event_log
+from experiments.consumers.event_log import EventLog
+from experiments.consumers.progress import with_progress
+from experiments.consumers.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.runs import figures, store

@@ -1,4 +1,7 @@
-"""Studies: experiments under several settings, each with several seeds."""
+"""Studies: experiments under several settings, each with several seeds.
+
+`catalogue` lists them. A study that varies settings is one entry there.
+"""
 
 import importlib
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 
 from experiments.configs import ScaledConfig
 from experiments.runs.folder import described_study
-from experiments.studies.tables import AGAINST, CURVES, OWN, STUDIES
+from experiments.studies.catalogue import AGAINST, CURVES, OWN, STUDIES
 
 # Folders of the first version name a module, which was the same for all studies of learning curves.
 PUBLISHED_AS_MODULE = "study"

@@ -9,6 +9,7 @@ from experiments.problems import named
 from experiments.runs.cells import table_of
 from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
+from experiments.studies.catalogue import AGAINST, DEVICES, AgainstStudy, Settings
 from experiments.studies.figures import save_against
 from experiments.studies.folder import (
     collect,
@@ -19,7 +20,6 @@ from experiments.studies.folder import (
     seeds_of,
 )
 from experiments.studies.metrics import METRICS
-from experiments.studies.tables import AGAINST, DEVICES, AgainstStudy, Settings
 
 
 def run(name: str, study: AgainstStudy, config: ScaledConfig) -> Path:

@@ -19,6 +19,7 @@ from experiments.runs.provenance import provenance
 from experiments.runs.statistics import mean_and_interval
 from experiments.runs.table import Table
 from experiments.studies import figures
+from experiments.studies.catalogue import CurveStudy
 from experiments.studies.folder import (
     Curves,
     frames_of,
@@ -29,7 +30,6 @@ from experiments.studies.folder import (
     write_curves,
 )
 from experiments.studies.metrics import METRICS
-from experiments.studies.tables import CurveStudy
 
 WINDOW = 200  # frames of the curves' rolling means
 POINTS = 150  # maximum number of points of a curve

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from droo_core.arrays import Floats
 from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.statistics import LEAST, mean_and_interval, shortfall
+from experiments.studies.catalogue import DEVICES
 from experiments.studies.metrics import Metric
-from experiments.studies.tables import DEVICES
 
 MOST = 1e-2  # largest shortfall on the colour scale of the transfer study
 

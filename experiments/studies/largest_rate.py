@@ -16,10 +16,10 @@ from experiments.problems import experiment_of
 from experiments.problems.queueing import stability
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, interval_text
+from experiments.studies.catalogue import SCHEMES
 from experiments.studies.figures import save_bars
 from experiments.studies.folder import frames_of, publish, read_rows, seeds_of, spread
 from experiments.studies.metrics import Metric
-from experiments.studies.tables import SCHEMES
 
 FRAMES = 20_000
 SEEDS = 5

@@ -16,7 +16,7 @@ from agent.networks import POLICIES
 from droo_core import extras
 from experiments import cli, dataset
 from experiments.commands import MENU, STUDIES, Command, Menu, docstring
-from experiments.studies import tables
+from experiments.studies import catalogue
 from tests.conftest import ROOT, command
 
 COMMANDS = {
@@ -166,7 +166,7 @@ def test_a_file_in_the_folder_of_experiments_is_a_command() -> None:
 
 DESCRIBED = {
     "run": "The main experiment: DROO online on wireless powered MEC.",
-    "study learning_rate": tables.CURVES["learning_rate"].help.splitlines()[0],
+    "study learning_rate": catalogue.CURVES["learning_rate"].help.splitlines()[0],
     "study comparison": "DROO and all schemes on the same frames: how good and how fast are they?",
     "bench": "Measure the speed of everything",
 }

@@ -27,7 +27,7 @@ from experiments.configs import (
 from experiments.running.many import run_all
 from experiments.running.run import run as run_experiment
 from experiments.runs.provenance import provenance
-from experiments.studies.tables import STUDIES
+from experiments.studies.catalogue import STUDIES
 from tests.conftest import ROOT
 
 NEEDED: dict[str, dict[str, Any]] = {

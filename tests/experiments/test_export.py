@@ -35,7 +35,7 @@ from experiments.runs.folder import load_config, load_summary
 from experiments.runs.matlab import write_mat
 from experiments.studies import against, curves
 from experiments.studies import folder as study_folder
-from experiments.studies.tables import AGAINST, CurveStudy
+from experiments.studies.catalogue import AGAINST, CurveStudy
 from tests.conftest import ROOT
 
 FRAMES, DEVICES = 60, 3

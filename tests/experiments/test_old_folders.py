@@ -15,7 +15,7 @@ from env import QueueingCritic, QueueingFrame
 from experiments import export, plot
 from experiments.configs import ExportConfig, PlotConfig
 from experiments.running.run import load
-from experiments.studies.tables import STUDIES
+from experiments.studies.catalogue import STUDIES
 
 OLD = Path(__file__).parent / "old"
 RUNS = {"best": "droo", "published": "droo", "queueing": "lydroo", "exact": "lydroo"}

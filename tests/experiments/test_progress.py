@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from experiments.loops import progress
-from experiments.loops.recorder import Block
+from experiments.consumers import progress
+from experiments.consumers.recorder import Block
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.table import Table
 
@@ -23,7 +23,12 @@ def test_nothing_is_averaged_for_a_bar_that_is_not_on_a_terminal(
     show: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     averaged: list[object] = []
-    monkeypatch.setattr(progress, "_watched", lambda *given: averaged.append(given) or {})
+
+    def watched(*given: object) -> dict[str, str]:
+        averaged.append(given)
+        return {}
+
+    monkeypatch.setattr(progress, "_watched", watched)
     table = Table(SCHEMA, {"decision": np.zeros((FRAMES, 2), np.int64)})
     passed = list(progress.with_progress(blocks(), table, show=show))
     assert [block.end for block in passed] == list(range(1, FRAMES + 1))

@@ -189,7 +189,7 @@ class Episodes:
         return self.state, {}
 
     def score(self, decisions: NDArray[np.int64]) -> NDArray[np.float64]:
-        return decisions.sum(axis=1).astype(np.float64)
+        return np.asarray(decisions.sum(axis=1), np.float64)
 
     def step(
         self, decision: NDArray[np.int64]

@@ -27,9 +27,9 @@ from experiments.problems.wpmec.frames import apply_scenario, make_frames
 from experiments.running.run import load
 from experiments.running.run import run as run_experiment
 from experiments.runs import provenance, statistics
-from experiments.studies import comparison, tables, transfer
+from experiments.studies import catalogue, comparison, transfer
 from experiments.studies import figures as study_figures
-from experiments.studies.tables import CURVES, REPRODUCED, CurveStudy
+from experiments.studies.catalogue import CURVES, REPRODUCED, CurveStudy
 from tests.conftest import ROOT, command
 
 
@@ -157,7 +157,7 @@ def test_runs_are_shared_between_studies(
     ones: dict[str, dict[str, Any]] = {"one": {"a": {}, "b": faster}, "two": {"c": faster}}
     for name, settings in ones.items():
         entry = CurveStudy("", name, settings)
-        for table in (CURVES, tables.STUDIES):
+        for table in (CURVES, catalogue.STUDIES):
             monkeypatch.setitem(table, name, entry)
         studies.carry_out(name, config)
     assert len(list((tmp_path / "droo").iterdir())) == 2

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from droo_core.extras import MissingExtraError
 from experiments import sweep
 from experiments.configs import DROOConfig, LyDROOConfig, SweepConfig
-from experiments.loops import event_log
-from experiments.loops.event_log import LOGGED
+from experiments.consumers import event_log
+from experiments.consumers.event_log import LOGGED
 from experiments.running.many import run_all, run_together
 from experiments.running.run import run as run_experiment
 from experiments.runs.files import read_csv

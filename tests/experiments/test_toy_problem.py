@@ -20,15 +20,15 @@ from env.schemes import coordinate_descent, full_enumeration
 from experiments import export, plot, problems, studies
 from experiments.commands import Command
 from experiments.configs import ExportConfig, PlotConfig, StudyConfig
-from experiments.loops import event_log
+from experiments.consumers import event_log
 from experiments.problems import Registration
 from experiments.running.many import run_all, run_together
 from experiments.running.run import load, run
 from experiments.runs.files import read_csv
 from experiments.runs.folder import load_summary
 from experiments.simulation import simulate
-from experiments.studies import tables
-from experiments.studies.tables import CurveStudy
+from experiments.studies import catalogue
+from experiments.studies.catalogue import CurveStudy
 from tests.experiments import toy
 from tests.experiments.toy.configs import ToyConfig
 from tests.experiments.toy.environment import ToyMEC, best_decision
@@ -51,7 +51,7 @@ STUDY = CurveStudy(
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(problems.REGISTERED, "toy", REGISTRATION)
-    for table in (tables.CURVES, tables.STUDIES):
+    for table in (catalogue.CURVES, catalogue.STUDIES):
         monkeypatch.setitem(table, "toy_rates", STUDY)
     env.register(toy.PROBLEM)
     yield

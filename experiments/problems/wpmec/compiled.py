@@ -20,7 +20,7 @@ from droo_core.arrays import Floats
 from env import WPMECCritic
 from env.common.features import parse, states
 from env.wpmec.features import WPMEC_FEATURES, WPMECView
-from experiments.loops.recorder import Block
+from experiments.consumers.recorder import Block
 from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.kernels import Columns, Rules
 from experiments.runs.table import Table

@@ -11,7 +11,7 @@ from agent import DROO, Fleet, MemoryDNN
 from agent.droo import Progress
 from droo_core.arrays import Floats
 from env import WPMECCritic
-from experiments.loops.recorder import Block
+from experiments.consumers.recorder import Block
 from experiments.problems.wpmec import kernels
 from experiments.problems.wpmec.compiled import (
     can_be_compiled,

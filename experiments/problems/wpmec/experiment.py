@@ -14,7 +14,7 @@ from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig
-from experiments.loops.recorder import Block, record, record_fleet
+from experiments.consumers.recorder import Block, record, record_fleet
 from experiments.problems.experiment import (
     Experiment,
     Task,

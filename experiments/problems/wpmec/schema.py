@@ -1,4 +1,4 @@
-"""The columns of a run of wireless powered MEC, and their figures."""
+"""Columns and figures of a run of wireless powered MEC: those of frames.csv, `rate`, `own_rate`, ..."""
 
 from experiments.runs.table import (
     BEST_CANDIDATE,

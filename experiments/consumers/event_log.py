@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.image import imread
 
 from droo_core.extras import require
-from experiments.loops.recorder import Block
+from experiments.consumers.recorder import Block
 from experiments.runs.files import write_json
 from experiments.runs.folder import load_summary, new_folder, run_name
 from experiments.runs.table import Table

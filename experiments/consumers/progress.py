@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
-from experiments.loops.recorder import Block
+from experiments.consumers.recorder import Block
 from experiments.runs.table import Table
 
 EVERY = 500  # frames between two updates
