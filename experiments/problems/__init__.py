@@ -1,7 +1,7 @@
 """The registry of experiments, one entry per problem: wpmec is that of DROO, queueing of LyDROO.
 
 A new problem is its folders in `env/` and here, a module in `experiments/configs/`, a command in
-`experiments/`, its name in `env.PROBLEMS` and an entry below. `tests/experiments/toy/` is an example.
+`experiments/`, its name in `env.PROBLEMS`, and an entry below: see `tests/experiments/toy/`.
 
 Importing it is fast: the modules of an experiment are imported when it is used.
 """

@@ -57,6 +57,7 @@ OPEN = (
     "refine_every",
     "refine_from_local",
     "learn_when_wrong",
+    "explore",
 )
 
 # The defaults of each problem, written out: policy -> features and hidden widths.
@@ -109,6 +110,9 @@ def expected(config_type: type, given_settings: dict[str, Any]) -> dict[str, Any
     values |= {name: value for name, value in given_settings.items() if value is not None}
     features, hidden = SUITED.get(config_type, OF_WPMEC)[values["policy"]]
     values = {"features": features, "hidden": hidden} | values
+    if config_type in PRESETS:
+        refines = values["refine_every"] > 0
+        values = {"explore": values["learn_when_wrong"] and not refines} | values
     return {name: values[name] for name in OPEN if name in values}
 
 
@@ -124,6 +128,7 @@ MAYBE_GIVEN: dict[str, st.SearchStrategy[Any]] = {
     "refine_every": st.sampled_from([None, 0, 5]),
     "refine_from_local": st.sampled_from([None, True, False]),
     "learn_when_wrong": st.sampled_from([None, True, False]),
+    "explore": st.sampled_from([None, True, False]),
     "preset": st.sampled_from(["best", "published"]),
 }
 

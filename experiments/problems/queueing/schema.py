@@ -1,4 +1,4 @@
-"""Columns and figures of a run of MEC with queues: in frames.csv `mean_data_queue`, `objective`, ..."""
+"""Columns and figures of a run of MEC with queues: `mean_data_queue`, ... in frames.csv."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Columns and figures of a run of wireless powered MEC: those of frames.csv, `rate`, `own_rate`, ..."""
+"""Columns and figures of a run of wireless powered MEC: `rate`, `own_rate`, ... in frames.csv."""
 
 from experiments.runs.table import (
     BEST_CANDIDATE,
