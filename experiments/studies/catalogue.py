@@ -106,11 +106,12 @@ def best(num_devices: int = 10) -> dict[str, Any]:
     return {"preset": preset, "num_devices": num_devices}
 
 
-UNREFINED = {"refine_every": 0}
-EQUIVARIANT = {"preset": "best", "refine_every": 0}
-CORRELATED = {"correlation": 0.95, "refine_every": 0}
+UNREFINED = {"refine_every": 0, "explore": False}
+"""Neither refinement nor random changes, both of which would hide how good the policy is."""
+EQUIVARIANT = {"preset": "best", **UNREFINED}
+CORRELATED = {"correlation": 0.95, **UNREFINED}
 EIGHT_FRAMES = (*(f"log_gain@{age}" for age in range(7, 0, -1)), "log_gain")
-ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True}
+ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True, "explore": False}
 
 CURVES: Mapping[str, CurveStudy] = {
     "quantizers": CurveStudy(
@@ -312,7 +313,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         varied=DEVICES,
         values={n: {"num_devices": n} for n in (5, 10, 20, 30, 50)},
         smoke=(5, 10),
-        labels={name: {"policy": name, "refine_every": 0} for name in POLICIES},
+        labels={name: {"policy": name, **UNREFINED} for name in POLICIES},
         metrics=("normalized_rate_first_200", "normalized_rate_test", "microseconds_per_frame"),
         experiment="droo",
         frames=3000,
