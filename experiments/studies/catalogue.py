@@ -222,6 +222,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "mlp, refined": {"policy": "mlp", "features": ("log_gain",)},
             "equivariant": UNREFINED | {"learn_when_wrong": False},
             "learn when wrong": UNREFINED,
+            "learn when wrong, random change": UNREFINED | {"explore": True},
             "learn when wrong, noisy OP": UNREFINED | {"quantizer": "OPN"},
             "learn when wrong, KNN": UNREFINED | {"quantizer": "KNN"},
             "refined": {"learn_when_wrong": False},
