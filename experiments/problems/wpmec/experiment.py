@@ -97,10 +97,10 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """
         assert isinstance(task, WPMECTask)
         droo, gains = task.decider, task.gains[: task.num_frames]
-        assert isinstance(droo, DROO)
-        compiled.check_fits(droo, gains, task.weights_from)
-        if compiled.can_be_compiled(droo, gains) and compiled.writes_all(table):
-            return compiled.play_compiled(droo, gains, task.weights_from, table)
+        if isinstance(droo, DROO):
+            compiled.check_fits(droo, gains, task.weights_from)
+            if compiled.can_be_compiled(droo, gains) and compiled.writes_all(table):
+                return compiled.play_compiled(droo, gains, task.weights_from, table)
         return super().play(task, table)
 
     def play_with(
