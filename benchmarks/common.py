@@ -1,30 +1,36 @@
 """Functions shared by the sections of `python -m benchmarks.report`: runs, timing, Markdown."""
 
-import copy
 import math
 import time
 import timeit
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from agent import DROO
 from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig, resolve
-from experiments.consumers.recorder import Block
-from experiments.problems.experiment import agent_seed
-from experiments.problems.wpmec.experiment import build, play
-from experiments.problems.wpmec.frames import make_frames, split_frames
-from experiments.problems.wpmec.schema import SCHEMA
+from experiments.consumers.recorder import Block, record
+from experiments.problems.experiment import Task
+from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
+from experiments.problems.wpmec.frames import frames_of_run
+from experiments.running.run import warm_up
 from experiments.runs.table import Table
 
-Player = Callable[[DROO, Floats, Mapping[int, Floats], Table], Iterator[Block]]
-"""Type of `experiments.problems.wpmec.experiment.play` and of the functions that it calls."""
+EXPERIMENT = WPMECExperiment()
 
 ROUND_SECONDS = 2e-3  # long compared with the clock's resolution and the overhead of timeit
 RUNS = 3  # repetitions of the same frames; the fastest counts
+
+
+class OneByOne(WPMECExperiment):
+    """The main experiment, played frame by frame in Python."""
+
+    def play(self, task: Task[Any], table: Table) -> Iterator[Block]:
+        """Play the frames of a run one by one."""
+        return record(task.simulate(), table)
 
 
 def main_settings(config: BenchConfig) -> DROOConfig:
@@ -58,40 +64,30 @@ def best_us(runs: Iterable[Run], first: int, end: int) -> float:
 
 def frames_of(settings: DROOConfig) -> tuple[Floats, Floats]:
     """Return the gains `[T, N]` and the weights `[N]` of a run."""
-    gains, weights = make_frames(settings)
-    return split_frames(gains, settings)[0], weights
+    gains, weights_from, _ = frames_of_run(settings)
+    return gains, weights_from[0]
 
 
-def new_agent(settings: DROOConfig, num_devices: int) -> DROO:
-    """Return the agent of a run with these settings."""
-    return build(resolve(settings), num_devices, agent_seed(settings.seed))
+def new_task(settings: DROOConfig) -> WPMECTask:
+    """Return a run with these settings and a new agent, without the optimum of its frames."""
+    config = resolve(settings)
+    return task_of(config, *frames_of_run(config))
 
 
-def new_table(*shape: int) -> Table:
-    """Return an empty table for T frames of N devices."""
-    return Table.empty(SCHEMA, *shape)
-
-
-def compile_frames(droo: DROO, gains: Floats, weights: Floats, player: Player = play) -> None:
-    """Compile all kernels: a copy of the agent plays one frame and makes a training step."""
-    trial = copy.deepcopy(droo)
-    for _ in player(trial, gains[:1], {0: weights}, new_table(1, gains.shape[1])):
-        trial.agent.learn()
-
-
-def play_once(settings: DROOConfig, player: Player = play) -> tuple[Run, Table, DROO]:
+def play_once(
+    settings: DROOConfig, experiment: WPMECExperiment = EXPERIMENT
+) -> tuple[Run, Table, DROO]:
     """Play a run with training; return its time course, its frames, and the trained agent.
 
     The time includes neither the construction of the agent nor compilation, as in
     `experiments.running.run.play`.
     """
-    gains, weights = frames_of(settings)
-    num_frames, num_devices = gains.shape
-    droo = new_agent(settings, num_devices)
-    compile_frames(droo, gains, weights, player)
-    columns = new_table(num_frames, num_devices)
-    played = player(droo, gains, {0: weights}, columns)
-    return timed(block.end for block in played), columns, droo
+    task = new_task(settings)
+    warm_up(experiment, task)
+    columns = task.new_table(experiment.schema)
+    run = timed(block.end for block in experiment.play(task, columns))
+    assert isinstance(task.decider, DROO)
+    return run, columns, task.decider
 
 
 @cache  # several sections use these runs

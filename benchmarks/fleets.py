@@ -1,18 +1,16 @@
 """The section `fleet` of `python -m benchmarks.report`."""
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from agent import DROO
-from benchmarks.common import compile_frames, frames_of, new_agent, new_table, table
-from droo_core.arrays import Floats
+from benchmarks.common import EXPERIMENT, new_task, table
 from experiments.configs import BenchConfig, DROOConfig, Preset
-from experiments.problems.wpmec.experiment import play, play_together
+from experiments.problems.wpmec.experiment import WPMECTask
+from experiments.running.many import play_fleet, warm_up_fleet
+from experiments.running.run import warm_up
 
 SIZES = (2, 8, 64)
 ALONE = 8  # agents that play one after the other, for the baseline
@@ -54,49 +52,34 @@ those in which training is most frequent.
 {table(["", "", "frames per second", "ratio to one agent"], rows)}"""
 
 
-def members(preset: Preset, frames: int, size: int) -> tuple[list[DROO], Floats, Floats]:
-    """Return B agents with different seeds, their gains `[B, T, N]` and the weights `[N]`."""
-    agents, gains = [], []
-    for seed in range(size):
-        settings = DROOConfig(preset=preset, frames=frames, seed=seed)
-        of_seed, weights = frames_of(settings)
-        gains.append(of_seed)
-        agents.append(new_agent(settings, len(weights)))
-    return agents, np.stack(gains), weights
+def members(preset: Preset, frames: int, size: int) -> list[WPMECTask]:
+    """Return runs `[B]` that differ in their seeds."""
+    return [new_task(DROOConfig(preset=preset, frames=frames, seed=seed)) for seed in range(size)]
 
 
 def of_agents_alone(preset: Preset, frames: int) -> float:
     """Return the frames per second of one agent."""
-    agents, gains, weights = members(preset, frames, ALONE)
-    compile_frames(agents[0], gains[0], weights)
-    return frames_a_second(lambda: play_alone(agents, gains, weights), gains)
+    tasks = members(preset, frames, ALONE)
+    warm_up(EXPERIMENT, tasks[0])
+    return frames_a_second(lambda: play_alone(tasks), tasks)
 
 
-def play_alone(agents: Sequence[DROO], gains: Floats, weights: Floats) -> None:
+def play_alone(tasks: Sequence[WPMECTask]) -> None:
     """Let each agent play its frames, one after the other."""
-    for droo, of_agent in zip(agents, gains, strict=True):
-        for _ in play(droo, of_agent, {0: weights}, new_table(*of_agent.shape)):
+    for task in tasks:
+        for _ in EXPERIMENT.play(task, task.new_table(EXPERIMENT.schema)):
             pass
 
 
 def of_fleet(preset: Preset, frames: int, size: int, device: str) -> float:
     """Return the frames per second of a fleet."""
-    agents, gains, weights = members(preset, frames, size)
-    interval = agents[0].agent.training_interval
-    fleet_frames(copy.deepcopy(agents), gains[:, :interval], weights, device)  # compiles
-    return frames_a_second(lambda: fleet_frames(agents, gains, weights, device), gains)
+    tasks = members(preset, frames, size)
+    warm_up_fleet(EXPERIMENT, tasks, device)
+    return frames_a_second(lambda: play_fleet(EXPERIMENT, tasks, device), tasks)
 
 
-def fleet_frames(agents: Sequence[DROO], gains: Floats, weights: Floats, device: str) -> None:
-    """Let agents play their frames as a fleet."""
-    tables = [new_table(*of_agent.shape) for of_agent in gains]
-    for _ in play_together(agents, gains, {0: weights}, tables, device):
-        pass
-
-
-def frames_a_second(play_all: Callable[[], None], gains: Floats) -> float:
-    """Return the frames per second of `play_all`, which plays frames with gains `[B, T, N]`."""
+def frames_a_second(play_all: Callable[[], object], tasks: Sequence[WPMECTask]) -> float:
+    """Return the frames per second of `play_all`, which plays these runs."""
     start = time.perf_counter()
     play_all()
-    num_agents, num_frames, _ = gains.shape
-    return float(num_agents * num_frames) / (time.perf_counter() - start)
+    return sum(task.num_frames for task in tasks) / (time.perf_counter() - start)

@@ -5,19 +5,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.common import (
-    compile_frames,
-    frames_of,
-    main_settings,
-    new_agent,
-    play_once,
-    table,
-)
-from env import WPMECCritic, WPMECFrame
+from benchmarks.common import EXPERIMENT, main_settings, new_task, play_once, table
+from env import WPMECFrame
 from env.schemes import certified_optimum
 from experiments.configs import BenchConfig, DROOConfig
+from experiments.running.run import warm_up
 
 ROOT = Path(__file__).parent.parent
 
@@ -88,14 +83,12 @@ def first_use(cache_folder: str) -> list[float]:
 
 def tell_first_use() -> None:
     """Measure and print the two times that `first_use` returns."""
-    settings = DROOConfig(preset="published", frames=2)
-    gains, weights = frames_of(settings)
-    droo = new_agent(settings, len(weights))
+    task = replace(new_task(DROOConfig(preset="published", frames=2)), num_frames=1)
     start = time.perf_counter()
-    compile_frames(droo, gains, weights)
+    warm_up(EXPERIMENT, task)
     print(time.perf_counter() - start)
     start = time.perf_counter()
-    certified_optimum(WPMECFrame(WPMECCritic(weights), gains[0]))
+    certified_optimum(WPMECFrame(task.problem.critic, task.gains[0]))
     print(time.perf_counter() - start)
 
 

@@ -8,23 +8,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from agent import DROO
 from benchmarks import plain
 from benchmarks.common import (
     RUNS,
+    OneByOne,
     Run,
     best_us,
     frames_of,
     main_runs,
     main_settings,
-    new_agent,
+    new_task,
     play_once,
     table,
     timed,
 )
 from droo_core.arrays import Floats
 from experiments.configs import BenchConfig, DROOConfig
-from experiments.problems.wpmec.experiment import play_one_by_one
-from experiments.problems.wpmec.frames import make_env
 
 SIZES = (10, 30, 100, 300, 1000)
 Windows = Sequence[tuple[int, int]]
@@ -35,7 +35,7 @@ def frames(config: BenchConfig) -> str:
     early, late = (0, config.some(300)), (config.some(1000), config.some(1300))
     windows = [early, late]
     by_plain = [plain_run(*frames_of(main_settings(config)), late[1])]
-    one_by_one = [play_once(main_settings(config), play_one_by_one)[0] for _ in range(RUNS)]
+    one_by_one = [play_once(main_settings(config), OneByOne())[0] for _ in range(RUNS)]
     best_settings = DROOConfig(data=config.data, frames=config.some(3000))
     best = [play_once(best_settings)[0] for _ in range(RUNS)]
     every = {
@@ -164,14 +164,13 @@ not included.
 
 def decision_us(config: BenchConfig, *, learn_later: bool) -> Floats:
     """Return the duration of each decision after the warm-up, in microseconds."""
-    settings = main_settings(config)
-    gains, weights = frames_of(settings)
-    droo = new_agent(settings, len(weights))
+    task = new_task(main_settings(config))
+    droo, env = task.decider, task.problem
+    assert isinstance(droo, DROO)
     droo.learn_later = learn_later
-    env = make_env(gains, weights, droo.agent.features)
     env.reset()
-    us = np.empty(len(gains))
-    for t in range(len(gains)):
+    us = np.empty(task.num_frames)
+    for t in range(task.num_frames):
         state = env.state
         start = time.perf_counter_ns()
         choice = droo.decide(state, env.score)

@@ -117,16 +117,22 @@ class Experiment(ABC, Generic[Config]):
         """Play runs whose agents form a fleet, and yield the blocks of the runs `[B]`."""
         fleet = Fleet([task.decider for task in tasks if isinstance(task.decider, DROO)], device)
         try:
-            frames = simulate_fleet(
-                fleet,
-                [task.problem for task in tasks],
-                tasks[0].num_frames,
-                options=[task.options for task in tasks],
-                climbs=[task.climb for task in tasks],
-            )
-            yield from record_fleet(frames, tables)
+            yield from self.play_with(fleet, tasks, tables)
         finally:
             fleet.release()
+
+    def play_with(
+        self, fleet: Fleet, tasks: Sequence[Task[Config]], tables: Sequence[Table]
+    ) -> Iterator[list[Block]]:
+        """Play runs with the fleet of their agents, and yield the blocks of the runs `[B]`."""
+        frames = simulate_fleet(
+            fleet,
+            [task.problem for task in tasks],
+            tasks[0].num_frames,
+            options=[task.options for task in tasks],
+            climbs=[task.climb for task in tasks],
+        )
+        return record_fleet(frames, tables)
 
     def changes(self, config: Config, num_frames: int) -> list[int]:  # noqa: ARG002 (of subclasses)
         """Return the numbers of frames after which the problem changes in a run of this length."""

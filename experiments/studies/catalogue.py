@@ -40,7 +40,7 @@ class CurveStudy:
     help: str
     title: str
     settings: Mapping[str, Settings] = field(hash=False)
-    experiment: str = "droo"
+    experiment: str
     frames: int = 30_000
     seeds: int = 5
     common: Settings = field(
@@ -77,7 +77,7 @@ class AgainstStudy:
     smoke: Sequence[float]
     labels: Mapping[str, Settings] = field(hash=False)
     metrics: Sequence[str]
-    experiment: str = "lydroo"
+    experiment: str
     frames: int = 10_000
     seeds: int = 5
     limits: Settings = field(default_factory=dict, hash=False)
@@ -127,6 +127,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "OP, K = 2": {"num_candidates": 2, "adapt_every": None},
             "KNN, K = 2": {"quantizer": "KNN", "num_candidates": 2, "adapt_every": None},
         },
+        experiment="droo",
     ),
     "num_candidates": CurveStudy(
         help="""How many candidates K, if K is fixed?
@@ -134,6 +135,7 @@ CURVES: Mapping[str, CurveStudy] = {
         Follows the DROO paper's figure on K.""",
         title="Number of candidates K, fixed",
         settings={f"K = {k}": {"num_candidates": k, "adapt_every": None} for k in (1, 2, 3, 5, 10)},
+        experiment="droo",
     ),
     "adaptive_k": CurveStudy(
         help="""How often to adapt K?
@@ -144,6 +146,7 @@ CURVES: Mapping[str, CurveStudy] = {
             **{f"every {frames}": {"adapt_every": frames} for frames in (1, 8, 32, 128, 512)},
             "never": {"adapt_every": None},
         },
+        experiment="droo",
     ),
     "memory_size": CurveStudy(
         help="""How large a replay memory?
@@ -153,6 +156,7 @@ CURVES: Mapping[str, CurveStudy] = {
         settings={
             f"{size:,} rows": {"memory_size": size} for size in (128, 256, 512, 1024, 2048, 4096)
         },
+        experiment="droo",
     ),
     "batch_size": CurveStudy(
         help="""How large a training batch?
@@ -160,6 +164,7 @@ CURVES: Mapping[str, CurveStudy] = {
         Follows the DROO paper's figure on the batch size.""",
         title="Training batch",
         settings={f"batch {size}": {"batch_size": size} for size in (16, 32, 128, 512, 1024)},
+        experiment="droo",
     ),
     "training_interval": CurveStudy(
         help="""How many frames between training steps?
@@ -169,6 +174,7 @@ CURVES: Mapping[str, CurveStudy] = {
         settings={
             f"every {frames}": {"training_interval": frames} for frames in (1, 5, 10, 20, 50, 100)
         },
+        experiment="droo",
     ),
     "learning_rate": CurveStudy(
         help="""How large a learning rate?
@@ -178,6 +184,7 @@ CURVES: Mapping[str, CurveStudy] = {
         settings={
             f"{rate:g}": {"learning_rate": rate} for rate in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
         },
+        experiment="droo",
     ),
     "alternating_weights": CurveStudy(
         help="""All weights swapped at 60 % of the frames and back at 80 %: does the agent adapt?
@@ -192,6 +199,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "mlp, Adam rebuilt": {"scenario": "alternating-weights", "rebuild_optimizer": True},
             "best settings": {"scenario": "alternating-weights", "preset": "best"},
         },
+        experiment="droo",
         frames=10_000,
         seeds=10,
     ),
@@ -209,6 +217,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "mlp, Adam rebuilt": {"scenario": "on-off", "rebuild_optimizer": True},
             "best settings": {"scenario": "on-off", "preset": "best"},
         },
+        experiment="droo",
         frames=10_000,
         seeds=10,
     ),
@@ -229,6 +238,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "refined, learn when wrong": {},
             "refined, learn when wrong, noisy OP": {"quantizer": "OPN"},
         },
+        experiment="droo",
         frames=5000,
         seeds=10,
         common=best(30),
@@ -248,6 +258,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "equivariant, of probabilities": EQUIVARIANT | {"loss": "bce_probabilities"},
             "equivariant, quadratic": EQUIVARIANT | {"loss": "quadratic"},
         },
+        experiment="droo",
         frames=10_000,
         seeds=10,
     ),
@@ -260,6 +271,7 @@ CURVES: Mapping[str, CurveStudy] = {
             "gru, 8 frames": CORRELATED | {"policy": "gru"},
             "equivariant": CORRELATED,
         },
+        experiment="droo",
         frames=10_000,
         seeds=10,
         common=best(),
@@ -333,6 +345,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         labels=SCHEMES,
         only=PURSUED,
         metrics=QUEUE_ENERGY_OBJECTIVE,
+        experiment="lydroo",
     ),
     "tradeoff": AgainstStudy(
         help="""LyDROO against V, the weight of the rate relative to the queues in the objective.
@@ -344,6 +357,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         smoke=(1, 20),
         labels={label: SCHEMES[label] for label in ("LyDROO", "Exact", "LyCD")},
         metrics=("steady_data_queue", "steady_energy_queue", "steady_weighted_rate"),
+        experiment="lydroo",
         limits={"xscale": "log"},
     ),
     "energy_budget": AgainstStudy(
@@ -357,6 +371,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         labels=SCHEMES,
         only=PURSUED,
         metrics=QUEUE_ENERGY_OBJECTIVE,
+        experiment="lydroo",
     ),
     "queueing_sizes": AgainstStudy(
         help="""LyDROO and other schemes against N, with 30 Mbit of arrivals per frame in total.""",
@@ -366,6 +381,7 @@ AGAINST: Mapping[str, AgainstStudy] = {
         labels=SCHEMES,
         only=PURSUED,
         metrics=(*QUEUE_ENERGY_OBJECTIVE, "microseconds_per_frame"),
+        experiment="lydroo",
     ),
 }
 

@@ -12,15 +12,14 @@ from agent import DROO, Fleet, MemoryDNN
 from env import WirelessPoweredMEC
 from experiments.configs import DROOConfig, LyDROOConfig, resolve
 from experiments.problems.wpmec import compiled_fleet
-from experiments.problems.wpmec.experiment import build, play, play_together
+from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
-from experiments.problems.wpmec.schema import SCHEMA
 from experiments.running.many import run_all
 from experiments.running.run import load
 from experiments.running.run import run as run_experiment
-from experiments.runs.table import Table
 
 N = 5
+EXPERIMENT = WPMECExperiment()
 
 
 def features_of(policy: Any) -> tuple[str, ...]:
@@ -62,6 +61,13 @@ def play_as_fleet(fleet: Fleet, frames: int) -> list[list[list[int]]]:
             env.step(choice.decision)
             of_one.append(choice.decision.tolist())
     return decisions
+
+
+def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
+    gains, weights = make_frames(config)
+    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
+    assert isinstance(task.decider, DROO)
+    return task, task.decider
 
 
 def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
@@ -266,21 +272,16 @@ def test_bad_input_to_a_fleet_changes_nothing() -> None:
 def test_a_compiled_fleet_is_bit_for_bit_its_agents_alone(settings: dict[str, Any]) -> None:
     small: dict[str, Any] = {"preset": "published", "num_devices": 6, "frames": 300}
     configs = [DROOConfig(**small | settings, seed=seed) for seed in range(3)]
-    alone: list[DROO] = []
-    together: list[DROO] = []
-    gains, expected = [], []
-    for config in configs:
-        of_seed, weights = make_frames(config)
-        of_seed, weights_from = apply_scenario(config.scenario, of_seed, weights)
-        gains.append(of_seed)
-        for droos in (alone, together):
-            droos.append(build(resolve(config), 6, np.random.SeedSequence(config.seed)))
-        table = Table.empty(SCHEMA, *of_seed.shape)
-        list(play(alone[-1], of_seed, weights_from, table))
-        expected.append(table)
-    found = [Table.empty(SCHEMA, 300, 6) for _ in configs]
-    assert compiled_fleet.can_be_compiled_together(together, np.stack(gains))
-    played = list(play_together(together, np.stack(gains), weights_from, found))
+    one_by_one, alone = zip(*map(task_with, configs), strict=True)
+    tasks, together = zip(*map(task_with, configs), strict=True)
+    found, expected = (
+        [task.new_table(EXPERIMENT.schema) for task in of_kind] for of_kind in (tasks, one_by_one)
+    )
+    for task, table in zip(one_by_one, expected, strict=True):
+        list(EXPERIMENT.play(task, table))
+    gains = np.stack([task.gains for task in tasks])
+    assert compiled_fleet.can_be_compiled_together(together, gains)
+    played = list(EXPERIMENT.play_together(tasks, found, "cpu"))
     assert [block.end for block in played[-1]] == [300] * 3
     for b, (ours, theirs) in enumerate(zip(together, alone, strict=True)):
         assert found[b].columns.keys() == expected[b].columns.keys()
@@ -306,25 +307,22 @@ def play_alone_here(droo: DROO) -> list[float]:
 @pytest.mark.parametrize("frames", [15, 20])  # without and with a training step at the end
 def test_a_frame_that_fails_stops_the_fleet(frames: int) -> None:
     config = DROOConfig(preset="published", num_devices=N, frames=frames, features=("log_gain",))
-    gains, weights = make_frames(config)
-    bad = gains.copy()
-    bad[12] = 1e200
-    droos = [build(resolve(config), N, np.random.SeedSequence(seed)) for seed in range(2)]
-    tables = [Table.empty(SCHEMA, frames, N) for _ in droos]
+    tasks = [task_with(replace(config, seed=seed))[0] for seed in range(2)]
+    tasks[1].gains[12] = 1e200
+    tables = [task.new_table(EXPERIMENT.schema) for task in tasks]
     with pytest.raises(ArithmeticError, match="a frame of agent 1 failed"):
-        list(play_together(droos, np.stack([gains, bad]), {0: weights}, tables))
+        list(EXPERIMENT.play_together(tasks, tables, "cpu"))
 
 
 def test_a_fleet_that_is_stopped_leaves_its_agents_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_fleet, "ROUNDS", 2)
     config = DROOConfig(preset="published", num_devices=6, frames=100)
-    gains, weights = make_frames(config)
-    stopped, alone = (build(resolve(config), 6, np.random.SeedSequence(0)) for _ in range(2))
-    table = Table.empty(SCHEMA, 100, 6)
-    playing = play_together([stopped], gains[None], {0: weights}, [table])
+    (task, stopped), (of_alone, alone) = task_with(config), task_with(config)
+    playing = EXPERIMENT.play_together([task], [task.new_table(EXPERIMENT.schema)], "cpu")
     assert [next(playing)[0].end for _ in range(2)] == [20, 40]
     playing.close()  # type: ignore[attr-defined]
-    list(play(alone, gains[:40], {0: weights}, Table.empty(SCHEMA, 40, 6)))
+    of_alone = replace(of_alone, num_frames=40)
+    list(EXPERIMENT.play(of_alone, of_alone.new_table(EXPERIMENT.schema)))
     assert stopped.progress == alone.progress
     assert stopped.agent.memory_counter == 40
     assert (stopped.agent.memory == alone.agent.memory).all()

@@ -234,7 +234,7 @@ def test_every_name_is_valid_in_matlab_as_it_stands(
     run: Path, queueing_run: Path, tmp_path: Path
 ) -> None:
     scaled: dict[str, Any] = {"scale": "smoke", "frames": 30, "seeds": (0,), "jobs": 1}
-    one = CurveStudy("", "One", {"the label, 1 %": {}})
+    one = CurveStudy("", "One", {"the label, 1 %": {}}, "droo")
     of_droo = curves.run("one", one, StudyConfig(**scaled, results=tmp_path))
     other = replace(AGAINST["energy_budget"], smoke=(0.08,), labels={"LyDROO": {}})
     of_queues = against.run("energy_budget", other, ScaledConfig(**scaled, results=tmp_path))

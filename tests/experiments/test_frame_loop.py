@@ -7,27 +7,41 @@ import pytest
 
 from agent import DROO
 from experiments.configs import DROOConfig, resolve
+from experiments.consumers.recorder import Block, record
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled import can_be_compiled
-from experiments.problems.wpmec.experiment import WPMECExperiment, build, play, play_one_by_one
+from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
 from experiments.problems.wpmec.frames import apply_scenario, make_frames
-from experiments.problems.wpmec.schema import SCHEMA
 from experiments.running.many import run_all
 from experiments.running.run import load, warm_up
 from experiments.running.run import run as run_experiment
 from experiments.runs.table import Table
 
+EXPERIMENT = WPMECExperiment()
+
+
+def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
+    """Return a run whose recording is played once, and its agent."""
+    gains, weights = make_frames(config)
+    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
+    assert isinstance(task.decider, DROO)
+    return task, task.decider
+
+
+def play(task: WPMECTask) -> tuple[Table, list[Block]]:
+    """Play a run; return its frames and the blocks."""
+    table = task.new_table(EXPERIMENT.schema)
+    return table, list(EXPERIMENT.play(task, table))
+
 
 def everything(config: DROOConfig, *, compiled: bool) -> tuple[dict[str, Any], DROO]:
     """Play the frames of a config; return columns, losses and a random draw, and the agent."""
-    gains, weights = make_frames(config)
-    gains, weights_from = apply_scenario(config.scenario, gains, weights)
-    droo = build(resolve(config), len(weights), np.random.SeedSequence(config.seed))
-    assert can_be_compiled(droo, gains)
-    table = Table.empty(SCHEMA, *gains.shape)
-    played = list((play if compiled else play_one_by_one)(droo, gains, weights_from, table))
-    assert played[-1].end == len(gains)
-    assert (len(played) < len(gains)) == compiled
+    task, droo = task_with(config)
+    assert can_be_compiled(droo, task.gains)
+    table = task.new_table(EXPERIMENT.schema)
+    played = list(EXPERIMENT.play(task, table) if compiled else record(task.simulate(), table))
+    assert played[-1].end == task.num_frames
+    assert (len(played) < task.num_frames) == compiled
     costs = [cost for each in played for cost in each.costs]
     return table.columns | {"costs": costs, "rng": droo.agent.replay.rng.random()}, droo
 
@@ -67,13 +81,9 @@ def test_compiled_frames_are_those_played_one_by_one(
 
 def test_compiling_changes_nothing() -> None:
     config = resolve(DROOConfig(preset="published", num_devices=5, frames=50))
-    experiment = WPMECExperiment()
-    task = experiment.prepare(config, progress=False)
-    droo, untouched = task.decider, experiment.prepare(config, progress=False).decider
-    assert isinstance(droo, DROO)
-    assert isinstance(untouched, DROO)
+    (task, droo), (_, untouched) = task_with(config), task_with(config)
     before = [parameter.detach().clone() for parameter in droo.agent.model.parameters()]
-    warm_up(experiment, task)
+    warm_up(EXPERIMENT, task)
     assert droo.agent.memory_counter == droo.agent.updates == 0
     assert droo.progress.frames == 0
     assert all((p == q).all() for p, q in zip(before, droo.agent.model.parameters(), strict=True))
@@ -83,14 +93,13 @@ def test_compiling_changes_nothing() -> None:
 @pytest.mark.parametrize("frames", [2, 48, 60])
 def test_frames_before_a_change_are_played_without_it(frames: int) -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=80)
-    gains, weights = make_frames(config)
-    weights_from = {0: weights, 48: 2.5 - weights, 64: weights}
     decisions = []
     for end in (frames, 80):
-        droo = build(resolve(config), 5, np.random.SeedSequence(0))
-        table = Table.empty(SCHEMA, end, 5)
-        *_, last = play(droo, gains[:end], weights_from, table)
-        assert last.end == droo.agent.memory_counter == end
+        task, droo = task_with(config)
+        weights = task.weights_from[0]
+        weights_from = {0: weights, 48: 2.5 - weights, 64: weights}
+        table, played = play(replace(task, weights_from=weights_from, num_frames=end))
+        assert played[-1].end == droo.agent.memory_counter == end
         decisions.append(table["decision"])
     assert (decisions[0] == decisions[1][:frames]).all()
 
@@ -117,21 +126,17 @@ def test_a_run_whose_weights_change_is_warmed_up_and_played(policy: Any, tmp_pat
 def test_other_agents_play_frame_by_frame(settings: dict[str, Any]) -> None:
     small: dict[str, Any] = {"preset": "published", "num_devices": 5, "frames": 40}
     config = DROOConfig(**small | settings)
-    gains, weights = make_frames(config)
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
-    assert not can_be_compiled(droo, gains)
-    table = Table.empty(SCHEMA, 40, 5)
-    ends = [played.end for played in play(droo, gains, {0: weights}, table)]
-    assert ends == list(range(1, 41))
+    task, droo = task_with(config)
+    assert not can_be_compiled(droo, task.gains)
+    assert [played.end for played in play(task)[1]] == list(range(1, 41))
 
 
 def test_devices_that_are_off_are_left_to_python() -> None:
     config = DROOConfig(preset="published", num_devices=5, features=("gain", "active"))
-    gains, _ = make_frames(config)
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
-    assert can_be_compiled(droo, gains)
-    gains[3, 2] = 0
-    assert not can_be_compiled(droo, gains)
+    task, droo = task_with(config)
+    assert can_be_compiled(droo, task.gains)
+    task.gains[3, 2] = 0
+    assert not can_be_compiled(droo, task.gains)
 
 
 @pytest.mark.parametrize(
@@ -139,11 +144,10 @@ def test_devices_that_are_off_are_left_to_python() -> None:
 )
 def test_compiled_frames_raise_the_errors_of_python(feature: str, match: str) -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20, features=(feature,))
-    gains, weights = make_frames(config)
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
-    gains[12] = 1e200
+    task, _ = task_with(config)
+    task.gains[12] = 1e200
     with pytest.raises((ArithmeticError, ValueError), match=match):
-        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
+        play(task)
 
 
 @pytest.mark.parametrize("refine_every", [0, 8])
@@ -151,28 +155,25 @@ def test_compiled_frames_raise_the_errors_of_python(feature: str, match: str) ->
 def test_compiled_frames_refuse_negative_gains(feature: str, refine_every: int) -> None:
     settings: dict[str, Any] = {"features": (feature,), "refine_every": refine_every}
     config = DROOConfig(preset="published", num_devices=5, frames=20, **settings)
-    gains, weights = make_frames(config)
-    gains[12, 3] = -1e-6
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
+    task, _ = task_with(config)
+    task.gains[12, 3] = -1e-6
     with pytest.raises(ValueError, match="gain must be finite and in"):
-        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
+        play(task)
 
 
 def test_frames_of_other_devices_are_refused() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
-    gains, weights = make_frames(config)
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
+    task, _ = task_with(config)
     with pytest.raises(ValueError, match="gains must be for the agent's 5 devices, got 4"):
-        play(droo, gains[:, :4], {0: weights}, Table.empty(SCHEMA, 20, 4))
+        play(replace(task, gains=task.gains[:, :4]))
     with pytest.raises(ValueError, match="weights must be for the agent's 5 devices, got 2"):
-        play(droo, gains, {0: weights[:2]}, Table.empty(SCHEMA, 20, 5))
+        play(replace(task, weights_from={0: task.weights_from[0][:2]}))
 
 
 def test_compiled_frames_notice_a_policy_that_diverged() -> None:
     config = DROOConfig(preset="published", num_devices=5, frames=20)
-    gains, weights = make_frames(config)
-    droo = build(resolve(config), 5, np.random.SeedSequence(0))
+    task, droo = task_with(config)
     next(droo.agent.model.parameters()).data[:] = np.nan
     with pytest.raises(ArithmeticError, match="diverged"):
-        list(play(droo, gains, {0: weights}, Table.empty(SCHEMA, 20, 5)))
+        play(task)
     assert droo.agent.memory_counter == 0

@@ -156,7 +156,7 @@ def test_runs_are_shared_between_studies(
     faster = {"learning_rate": 0.1}
     ones: dict[str, dict[str, Any]] = {"one": {"a": {}, "b": faster}, "two": {"c": faster}}
     for name, settings in ones.items():
-        entry = CurveStudy("", name, settings)
+        entry = CurveStudy("", name, settings, "droo")
         for table in (CURVES, catalogue.STUDIES):
             monkeypatch.setitem(table, name, entry)
         studies.carry_out(name, config)

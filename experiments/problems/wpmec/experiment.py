@@ -3,8 +3,8 @@
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from droo_core.arrays import Floats
 from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig
-from experiments.consumers.recorder import Block, record, record_fleet
+from experiments.consumers.recorder import Block
 from experiments.problems.experiment import (
     Experiment,
     Task,
@@ -29,7 +29,9 @@ from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
-from experiments.simulation import Decider, simulate, simulate_fleet
+from experiments.simulation import Step
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -42,8 +44,14 @@ class WPMECTask(Task[DROOConfig]):
             keys.
     """
 
-    gains: Floats = field(default_factory=lambda: np.empty((0, 0)))
-    weights_from: Mapping[int, Floats] = field(default_factory=dict)
+    problem: WirelessPoweredMEC
+    _: KW_ONLY
+    gains: Floats
+    weights_from: Mapping[int, Floats]
+
+    def simulate(self) -> Iterator[Step]:
+        """Yield the frames of the run, whose weights change between frames."""
+        return with_weights(super().simulate(), [self])
 
 
 class WPMECExperiment(Experiment[DROOConfig]):
@@ -72,38 +80,47 @@ class WPMECExperiment(Experiment[DROOConfig]):
     def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
         """Return a run's agent and frames, with the certified optimum of each frame."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
-        gains, weights_from, test_frames = frames_of_run(config)
-        droo = build(config, gains.shape[1], agent_seed(config.seed))
-        optimal_rate, certificate = certify(
-            gains, weights_from, config.optimum_time_limit, progress=progress
+        task = task_of(config, *frames_of_run(config))
+        optimal_rate, task.facts = certify(
+            task.gains, task.weights_from, config.optimum_time_limit, progress=progress
         )
-        return WPMECTask(
-            config,
-            droo,
-            make_env(gains, weights_from[0], config.features),
-            num_frames=len(gains),
-            test_frames=test_frames,
-            constants={"weights": weights_from[0]},
-            known={"optimal_rate": optimal_rate},
-            facts=certificate,
-            gains=gains,
-            weights_from=weights_from,
-        )
+        task.known = {"optimal_rate": optimal_rate}
+        return task
 
     def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
-        """Play the frames of a run, in compiled code if it supports the agent."""
-        assert isinstance(task, WPMECTask)
-        gains, features = task.gains[: task.num_frames], task.config.features
-        return play(task.decider, gains, task.weights_from, table, features)
+        """Play the frames of a run, in compiled code if it supports the agent.
 
-    def play_together(
-        self, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table], device: str
+        Raises:
+            ValueError: if the agent does not fit the frames.
+            ArithmeticError: if training made the network's parameters non-finite, or an allocation
+                could not be solved.
+        """
+        assert isinstance(task, WPMECTask)
+        droo, gains = task.decider, task.gains[: task.num_frames]
+        if isinstance(droo, DROO):
+            compiled.check_fits(droo, gains, task.weights_from)
+            if compiled.can_be_compiled(droo, gains) and compiled.writes_all(table):
+                return compiled.play_compiled(droo, gains, task.weights_from, table)
+        return super().play(task, table)
+
+    def play_with(
+        self, fleet: Fleet, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table]
     ) -> Iterator[list[Block]]:
-        """Play runs whose agents form a fleet, in compiled code if it supports the agents."""
+        """Play runs with the fleet of their agents, in compiled code if it supports the agents.
+
+        Raises:
+            ValueError: if the agents do not fit the frames.
+            ArithmeticError: as for `play`.
+        """
         of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
-        droos = [task.decider for task in tasks if isinstance(task.decider, DROO)]
         gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
-        return play_together(droos, gains, of_tasks[0].weights_from, tables, device)
+        weights_from = of_tasks[0].weights_from
+        for droo, of_agent in zip(fleet.agents, gains, strict=True):
+            compiled.check_fits(droo, of_agent, weights_from)
+        on_cpu = fleet.device.type == "cpu" and compiled.writes_all(tables[0])
+        if on_cpu and can_be_compiled_together(fleet.agents, gains):
+            return play_compiled_fleet(fleet, gains, weights_from, tables)
+        return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
 
     def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
         """Return the numbers of frames after which weights or devices change."""
@@ -127,6 +144,34 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """Set the channel gains and the weights of every frame of a saved run."""
         table.columns["gain"], table.columns["weight"] = restored_frames(came_from, table)
         table.constants["weights"] = table["weight"][0]
+
+
+def task_of(
+    config: DROOConfig, gains: Floats, weights_from: Mapping[int, Floats], test_frames: int = 0
+) -> WPMECTask:
+    """Return a run with a new agent, without the optimum of its frames.
+
+    Args:
+        config: settings of the run, resolved.
+        gains: channel gains `[T, N]`.
+        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
+            keys.
+        test_frames: number of test frames at the end.
+
+    Raises:
+        ValueError: if a setting is out of range, or gains and weights are not for the same devices.
+        FileNotFoundError: if the file `warm_start` does not exist.
+    """
+    return WPMECTask(
+        config,
+        build(config, gains.shape[1], agent_seed(config.seed)),
+        make_env(gains, weights_from[0], config.features),
+        len(gains),
+        test_frames,
+        constants={"weights": weights_from[0]},
+        gains=gains,
+        weights_from=weights_from,
+    )
 
 
 def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) -> DROO:
@@ -173,103 +218,12 @@ def certify(
     }
 
 
-def play(
-    decider: Decider,
-    gains: Floats,
-    weights_from: Mapping[int, Floats],
-    table: Table,
-    features: Sequence[str] | None = None,
-) -> Iterator[Block]:
-    """Play frames, in compiled code if it supports the decider.
-
-    Args:
-        decider: an agent or a scheme.
-        gains: channel gains `[T, N]`.
-        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
-            keys.
-        table: output, with space for T frames.
-        features: features of the state that a scheme sees; ignored for an agent, which has its own.
-
-    Yields:
-        Blocks of frames, which are then in the table.
-
-    Raises:
-        ValueError: if an agent does not fit the frames.
-        ArithmeticError: if training made the network's parameters non-finite, or an allocation
-            could not be solved.
-    """
-    if isinstance(decider, DROO):
-        compiled.check_fits(decider, gains, weights_from)
-        if compiled.can_be_compiled(decider, gains) and compiled.writes_all(table):
-            return compiled.play_compiled(decider, gains, weights_from, table)
-    return play_one_by_one(decider, gains, weights_from, table, features)
-
-
-def play_one_by_one(
-    decider: Decider,
-    gains: Floats,
-    weights_from: Mapping[int, Floats],
-    table: Table,
-    features: Sequence[str] | None = None,
-) -> Iterator[Block]:
-    """Play frames one by one in Python; the arguments are those of `play`."""
-    if isinstance(decider, DROO):
-        features = decider.agent.features
-    problem = make_env(gains, weights_from[0], features)
-    blocks = record(simulate(decider, problem, len(gains)), table)
-    return with_weights(blocks, [problem], weights_from)
-
-
-def play_together(
-    droos: Sequence[DROO],
-    gains: Floats,
-    weights_from: Mapping[int, Floats],
-    tables: Sequence[Table],
-    device: str = "cpu",
-) -> Iterator[list[Block]]:
-    """Play frames with a fleet, in compiled code if it supports the agents.
-
-    Args:
-        droos: the agents `[B]`.
-        gains: channel gains of each agent `[B, T, N]`.
-        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
-            keys.
-        tables: output, one table per agent `[B]`.
-        device: torch device of the networks, as for `Fleet`.
-
-    Yields:
-        Blocks of the same frames, one per agent `[B]`.
-
-    Raises:
-        ValueError: if the agents do not fit the frames, or cannot form a fleet.
-        ArithmeticError: as for `play`.
-    """
-    for droo, of_agent in zip(droos, gains, strict=True):
-        compiled.check_fits(droo, of_agent, weights_from)
-    fleet = Fleet(droos, device)
-    try:
-        compilable = can_be_compiled_together(droos, gains) and compiled.writes_all(tables[0])
-        if compilable and fleet.device.type == "cpu":
-            yield from play_compiled_fleet(fleet, gains, weights_from, tables)
-        else:
-            problems = [
-                make_env(of_agent, weights_from[0], droo.agent.features)
-                for droo, of_agent in zip(droos, gains, strict=True)
-            ]
-            frames = simulate_fleet(fleet, problems, gains.shape[1])
-            yield from with_weights(record_fleet(frames, tables), problems, weights_from)
-    finally:
-        fleet.release()
-
-
-def with_weights(
-    blocks: Iterable[Any],
-    problems: Sequence[WirelessPoweredMEC],
-    weights_from: Mapping[int, Floats],
-) -> Iterator[Any]:
-    """Yield blocks of one frame unchanged, and change the problems' weights between frames."""
-    for number, block in enumerate(blocks, start=1):
-        yield block
-        if number in weights_from:
-            for problem in problems:
-                problem.weights = weights_from[number]
+def with_weights(frames: Iterable[T], tasks: Sequence[WPMECTask]) -> Iterator[T]:
+    """Yield frames unchanged; set the weights of the tasks' problems before and between them."""
+    for task in tasks:
+        task.problem.weights = task.weights_from[0]
+    for number, frame in enumerate(frames, start=1):
+        yield frame
+        for task in tasks:
+            if number in task.weights_from:
+                task.problem.weights = task.weights_from[number]
