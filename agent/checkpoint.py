@@ -11,18 +11,15 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from agent.decoder import Decoder
-from agent.learner import Learner
 from agent.networks import OWN
-from agent.replay_memory import ReplayMemory
+from agent.parts import Agent, arguments_of
 
 FORMAT = 2
 """The version of the format that is written; earlier versions are read too."""
@@ -30,34 +27,6 @@ FORMAT = 2
 Tensors = dict[str, Tensor]
 Meta = dict[str, Any]
 T = TypeVar("T")
-
-
-class Agent(Protocol):
-    """The parts of a `MemoryDNN`, which cannot be imported here, that are saved and taken over."""
-
-    net: list[int]
-    policy: str
-    learner: Learner
-    decoder: Decoder
-    replay: ReplayMemory
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments that construct an agent like this one, except the seed."""
-        ...
-
-    @property
-    def model(self) -> nn.Sequential:
-        """The network with its sigmoid."""
-        ...
-
-    def for_devices(
-        self, num_devices: int, seed: int | np.random.SeedSequence | None = None
-    ) -> Self:
-        """Return an agent with a copy of the policy for another number of devices."""
-        ...
-
-
 A = TypeVar("A", bound=Agent)
 
 
@@ -141,7 +110,7 @@ def pack(agent: Agent) -> tuple[Tensors, Meta]:
     tensors["memory"] = torch.from_numpy(replay.rows)
     tensors["cost_his"] = torch.tensor(learner.cost_his, dtype=torch.float64)
     meta = {
-        "arguments": agent.arguments,
+        "arguments": arguments_of(agent),
         "memory_counter": replay.counter,
         "updates": learner.updates,
         "memory_rng": replay.rng.bit_generator.state,

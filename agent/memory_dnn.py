@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,23 +134,6 @@ class MemoryDNN:
         self.replay = ReplayMemory(
             self.memory_size, inputs + num_devices, np.random.default_rng(for_memory)
         )
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments that construct an agent like this one, except the seed."""
-        return {
-            "net": self.net,
-            "learning_rate": self.lr,
-            "training_interval": self.training_interval,
-            "batch_size": self.batch_size,
-            "memory_size": self.memory_size,
-            "policy": self.policy,
-            "features": self.features,
-            "loss": self.loss,
-            "num_places": self.num_places,
-            "rebuild_optimizer": self.rebuild_optimizer,
-            "cost_history_size": self.cost_history_size,
-        }
 
     @property
     def model(self) -> nn.Sequential:

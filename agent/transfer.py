@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from agent.checkpoint import Agent
+from agent.parts import Agent, arguments_of
 from droo_core.validation import positive_int
 
 A = TypeVar("A", bound=Agent)
@@ -33,7 +33,7 @@ def for_devices(
     features = agent.decoder.layout.features
     if not features:
         raise ValueError("features must be known to take a policy to another number of devices")
-    arguments = agent.arguments | {
+    arguments = arguments_of(agent) | {
         "net": [len(features) * num_devices, *agent.net[1:-1], num_devices],
         "policy": copy.deepcopy(agent.learner.network),
         "seed": seed,
@@ -50,7 +50,7 @@ def start_from(agent: Agent, other: Agent) -> None:
     Raises:
         ValueError: if the policies differ, or the policy is for its own N alone.
     """
-    arguments, others = agent.arguments, other.arguments
+    arguments, others = arguments_of(agent), arguments_of(other)
     for name in ("policy", "features", "num_places"):
         if arguments[name] != others[name]:
             raise ValueError(f"other must have the {name} {arguments[name]}, has {others[name]}")
