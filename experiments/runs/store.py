@@ -109,8 +109,9 @@ def read_costs(file: Path, table: Table) -> None:
     text = read_csv(file, ("frame", "cost"))
     table.cost_frame = numbers(file, Column("frame", dtype=np.int64, of_agent=True), text["frame"])
     table.cost = numbers(file, Column("cost", of_agent=True), text["cost"])
-    if len(table.cost_frame):
-        in_range(f"frame of {file}", table.cost_frame, 1, len(table))
+    beyond = table.cost_frame[(table.cost_frame < 1) | (table.cost_frame > len(table))]
+    if len(beyond):
+        raise ValueError(f"{file} has frame {beyond[-1]}, frames.csv holds {len(table)}")
 
 
 def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:

@@ -303,6 +303,11 @@ def cut_short(run: Path) -> None:
     (run / "frames.csv").write_text("".join(lines[:-10]))
 
 
+def shorter_than_counted(run: Path) -> None:
+    cut_short(run)
+    (run / "cost.csv").write_text("frame,cost\n")
+
+
 def with_another_place(run: Path) -> None:
     text = (run / "frames.csv").read_text()
     (run / "frames.csv").write_text(text[:-2] + "7\n")
@@ -324,7 +329,8 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
+        (cut_short, "is damaged: .*cost.csv has frame 60, frames.csv holds 50"),
+        (shorter_than_counted, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
         (without_settings, "config.json must hold the settings under config"),
         (with_another_place, "must have one or more decisions such as 0110"),
         (with_a_long_cell, "frames.csv is damaged: field larger"),
