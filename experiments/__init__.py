@@ -1,1 +1,1 @@
-"""Experiments join agent and env: settings, loops, run folders, figures, command line."""
+"""Experiments join agent and env: settings, problems, run folders, studies, command line."""

@@ -7,6 +7,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+from agent import DROO
+from experiments.configs import DROOConfig, resolve
+from experiments.problems.wpmec.experiment import WPMECTask, task_of
+from experiments.problems.wpmec.frames import apply_scenario, make_frames
+
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
 
@@ -39,3 +44,11 @@ def documents() -> list[Path]:
     """Return the paths of all documents: README, CONTRIBUTING, benchmarks/README, pages of docs."""
     first = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
     return [*(ROOT / name for name in first), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
+    """Return a run whose optimum is not computed, and its agent."""
+    gains, weights = make_frames(config)
+    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
+    assert isinstance(task.decider, DROO)
+    return task, task.decider

@@ -36,12 +36,15 @@ def run_together(
         The run folders. The time recorded for a run is the total time over the number of runs.
 
     Raises:
-        ValueError: as for `run`, or if the agents cannot form a fleet, or if `tensorboard` is set.
+        ValueError: as for `run`, or if the settings differ in more than the seeds, or if the agents
+            cannot form a fleet, or if `tensorboard` is set.
         FileNotFoundError: if the data file does not exist.
     """
     if any(config.curves is not None for config in configs):
         raise ValueError(NO_CURVES)
     configs = [resolve(config) for config in configs]
+    if len(groups := _alike(configs)) != 1:
+        raise ValueError(f"configs must differ in nothing but seed, got {len(groups)} settings")
     experiment = experiment_of(configs[0])
     came_from = [provenance(config) for config in configs]
     tasks = [experiment.prepare(config, progress=False) for config in configs]

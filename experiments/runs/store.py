@@ -111,7 +111,7 @@ def read_costs(file: Path, table: Table) -> None:
     table.cost = numbers(file, Column("cost", of_agent=True), text["cost"])
     beyond = table.cost_frame[(table.cost_frame < 1) | (table.cost_frame > len(table))]
     if len(beyond):
-        raise ValueError(f"{file} has frame {beyond[-1]}, frames.csv holds {len(table)}")
+        raise ValueError(f"{file} has frame {beyond[-1]}, frames.csv holds 1 to {len(table)}")
 
 
 def read_decisions(file: Path, text: Sequence[str], schema: Schema) -> Ints:

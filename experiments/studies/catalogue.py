@@ -222,7 +222,7 @@ CURVES: Mapping[str, CurveStudy] = {
         seeds=10,
     ),
     "exploration": CurveStudy(
-        help="""With which schedule, quantizer and refinement do all seeds learn?
+        help="""With which schedule, quantizer, random change and refinement do all seeds learn?
 
         At N = 30, where some seeds can fail.""",
         title="Exploration: learning from every seed",

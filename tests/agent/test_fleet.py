@@ -13,10 +13,10 @@ from env import WirelessPoweredMEC
 from experiments.configs import DROOConfig, LyDROOConfig, resolve
 from experiments.problems.wpmec import compiled_fleet
 from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
-from experiments.problems.wpmec.frames import apply_scenario, make_frames
-from experiments.running.many import run_all
+from experiments.running.many import run_all, run_together
 from experiments.running.run import load
 from experiments.running.run import run as run_experiment
+from tests.conftest import task_with
 
 N = 5
 EXPERIMENT = WPMECExperiment()
@@ -61,13 +61,6 @@ def play_as_fleet(fleet: Fleet, frames: int) -> list[list[list[int]]]:
             env.step(choice.decision)
             of_one.append(choice.decision.tolist())
     return decisions
-
-
-def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
-    gains, weights = make_frames(config)
-    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
-    assert isinstance(task.decider, DROO)
-    return task, task.decider
 
 
 def assert_equal_networks(ours: DROO, theirs: DROO, atol: float) -> None:
@@ -351,6 +344,33 @@ def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_pa
         np.testing.assert_allclose(cost, expected, rtol=tolerance)
         network, other = (DROO.load(run / "checkpoint.safetensors") for run in (ours, theirs))
         assert_equal_networks(network, other, atol=tolerance)
+
+
+def test_settings_that_differ_in_more_than_the_seed_are_no_fleet(tmp_path: Path) -> None:
+    config = DROOConfig(preset="published", num_devices=N, frames=30, results=tmp_path)
+    with pytest.raises(ValueError, match="differ in nothing but seed, got 2 settings"):
+        run_together([config, replace(config, seed=1, scenario="on-off")])
+    assert not any(tmp_path.iterdir())
+
+
+def test_runs_of_a_fleet_keep_their_own_weights() -> None:
+    def new_tasks() -> list[WPMECTask]:
+        tasks = []
+        for seed in range(2):
+            config = DROOConfig(preset="published", num_devices=N, frames=60, seed=seed)
+            task, _ = task_with(config)
+            weights = np.roll(np.arange(1.0, N + 1), seed)
+            tasks.append(task_of(task.config, task.gains, {0: weights}))
+        return tasks
+
+    together = new_tasks()
+    tables = [task.new_table(EXPERIMENT.schema) for task in together]
+    list(EXPERIMENT.play_together(together, tables, "cpu"))
+    for task, table in zip(new_tasks(), tables, strict=True):
+        alone = task.new_table(EXPERIMENT.schema)
+        list(EXPERIMENT.play(task, alone))
+        assert (table["decision"] == alone["decision"]).all()
+        np.testing.assert_allclose(table["rate"], alone["rate"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("preset", ["published", "best"])

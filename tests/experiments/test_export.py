@@ -329,7 +329,7 @@ def without_settings(run: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_short, "is damaged: .*cost.csv has frame 60, frames.csv holds 50"),
+        (cut_short, "is damaged: .*cost.csv has frame 60, frames.csv holds 1 to 50"),
         (shorter_than_counted, "is damaged: summary.json counts 60 frames, frames.csv holds 50"),
         (without_settings, "config.json must hold the settings under config"),
         (with_another_place, "must have one or more decisions such as 0110"),

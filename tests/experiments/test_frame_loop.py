@@ -10,22 +10,14 @@ from experiments.configs import DROOConfig, resolve
 from experiments.consumers.recorder import Block, record
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.compiled import can_be_compiled
-from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
-from experiments.problems.wpmec.frames import apply_scenario, make_frames
+from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask
 from experiments.running.many import run_all
 from experiments.running.run import load, warm_up
 from experiments.running.run import run as run_experiment
 from experiments.runs.table import Table
+from tests.conftest import task_with
 
 EXPERIMENT = WPMECExperiment()
-
-
-def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
-    """Return a run whose recording is played once, and its agent."""
-    gains, weights = make_frames(config)
-    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
-    assert isinstance(task.decider, DROO)
-    return task, task.decider
 
 
 def play(task: WPMECTask) -> tuple[Table, list[Block]]:

@@ -39,7 +39,7 @@ class WPMECTask(Task[DROOConfig]):
     """A run whose channel gains are known in advance.
 
     Attributes:
-        gains: channel gains `[T, N]`.
+        gains: channel gains `[T, N]`, the recording that `problem` plays.
         weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
             keys.
     """
@@ -114,11 +114,12 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """
         of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
         gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
-        weights_from = of_tasks[0].weights_from
-        for droo, of_agent in zip(fleet.agents, gains, strict=True):
-            compiled.check_fits(droo, of_agent, weights_from)
+        for droo, task in zip(fleet.agents, of_tasks, strict=True):
+            compiled.check_fits(droo, task.gains, task.weights_from)
+        weights_from = of_tasks[0].weights_from  # compiled code knows the weights of one run
+        alike = all(same_weights(task.weights_from, weights_from) for task in of_tasks)
         on_cpu = fleet.device.type == "cpu" and compiled.writes_all(tables[0])
-        if on_cpu and can_be_compiled_together(fleet.agents, gains):
+        if alike and on_cpu and can_be_compiled_together(fleet.agents, gains):
             return play_compiled_fleet(fleet, gains, weights_from, tables)
         return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
 
@@ -144,6 +145,13 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """Set the channel gains and the weights of every frame of a saved run."""
         table.columns["gain"], table.columns["weight"] = restored_frames(came_from, table)
         table.constants["weights"] = table["weight"][0]
+
+
+def same_weights(some: Mapping[int, Floats], others: Mapping[int, Floats]) -> bool:
+    """Return whether the weights are the same in all frames."""
+    return some.keys() == others.keys() and all(
+        np.array_equal(weights, others[frame]) for frame, weights in some.items()
+    )
 
 
 def task_of(
