@@ -1,4 +1,4 @@
-"""What MkDocs calls: formulas become MathML, which browsers draw without a script."""
+"""Hooks of MkDocs: formulas become MathML, which browsers draw without a script."""
 
 import html
 import re

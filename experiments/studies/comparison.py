@@ -27,15 +27,7 @@ from experiments.runs.folder import load_summary
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import LEAST, aligned, interval_text, lack_text, shortfall
 from experiments.studies.figures import save_against
-from experiments.studies.folder import (
-    collect,
-    frames_of,
-    publish,
-    read_rows,
-    run_missing,
-    seeds_of,
-    spread,
-)
+from experiments.studies.folder import collect, grid, publish, read_rows, run_missing, spread
 from experiments.studies.metrics import Metric
 
 Row = dict[str, Any]
@@ -69,18 +61,8 @@ def run(config: SizesConfig) -> Path:
     folder holds config.json, runs.csv (one row per scheme, N and seed), table.txt and the figure.
     """
     came_from = provenance(config)
-    runs = [
-        DROOConfig(
-            preset=preset,
-            num_devices=n,
-            seed=seed,
-            frames=frames_of(config, FRAMES),
-            results=config.results,
-        )
-        for preset in AGENTS.values()
-        for n in config.num_devices or DEVICES[config.scale]
-        for seed in seeds_of(config, SEEDS)
-    ]
+    settings = [{"preset": preset} for preset in AGENTS.values()]
+    runs = grid(config, DROOConfig, settings, DEVICES, FRAMES, SEEDS)
     folders = run_missing("comparison", config, runs)
     tasks = list(zip(runs, folders, strict=True))
     rows = [row for of_run in spread("schemes", compare_run, tasks, config.jobs) for row in of_run]
@@ -93,6 +75,12 @@ def draw(comparison: Path, output: Path, described: Mapping[str, Any]) -> list[P
     return save_against(collect(rows, "scheme", tuple(PANELS)), PANELS, output / "comparison")
 
 
+def agent_name(config: DROOConfig) -> str:
+    """Return the label of a run's agent, which its preset decides."""
+    (name,) = (name for name, preset in AGENTS.items() if preset == config.preset)
+    return name
+
+
 def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
     """Return a row for DROO on the last test frames of a run; for the best preset also the schemes.
 
@@ -102,9 +90,8 @@ def compare_run(config: DROOConfig, folder: Path) -> list[Row]:
     count = min(COMPARED, summary["test_frames"])
     bounds = table["optimal_rate"][-count:]
     common = {"num_devices": summary["num_devices"], "seed": config.seed}
-    (name,) = (name for name, preset in AGENTS.items() if preset == config.preset)
     rate = table["rate"][-count:]
-    rows = [measured(name, rate, bounds, summary["decision_us_p50"]) | common]
+    rows = [measured(agent_name(config), rate, bounds, summary["decision_us_p50"]) | common]
     if config.preset != "best":
         return rows
 

@@ -28,25 +28,14 @@ from experiments.runs.figures import SIZE, STYLE, save_figure
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import LEAST, aligned, lack_text, mean_and_interval, shortfall
 from experiments.simulation import Decider, simulate
-from experiments.studies.folder import (
-    collect,
-    frames_of,
-    publish,
-    read_rows,
-    run_missing,
-    seeds_of,
-    spread,
-)
+from experiments.studies.comparison import AGENTS, agent_name
+from experiments.studies.folder import collect, grid, publish, read_rows, run_missing, spread
 
 Row = dict[str, Any]
 
 FRAMES = 4000  # of a run of DROO, which learns before it is measured
 SEEDS = 5
 DEVICES = {"smoke": (5, 10), "full": (10, 30, 100)}
-AGENTS: Mapping[str, Mapping[str, Any]] = {
-    "DROO": {},
-    "DROO, published settings": {"preset": "published"},
-}
 SCHEMES = {"Coordinate descent": coordinate_descent, "Greedy": greedy}
 OPTIMUM = "Certified optimum, from the model"
 USED = {"smoke": 30, "full": 300}  # number of frames measured
@@ -99,18 +88,8 @@ class CountingProblem:
 def run(config: SizesConfig) -> Path:
     """Run the study's missing runs; return the folder with the table, the data and the figure."""
     came_from = provenance(config)
-    runs = [
-        DROOConfig(
-            num_devices=n,
-            seed=seed,
-            frames=frames_of(config, FRAMES),
-            results=config.results,
-            **settings,
-        )
-        for settings in AGENTS.values()
-        for n in config.num_devices or DEVICES[config.scale]
-        for seed in seeds_of(config, SEEDS)
-    ]
+    settings = [{"preset": preset} for preset in AGENTS.values()]
+    runs = grid(config, DROOConfig, settings, DEVICES, FRAMES, SEEDS)
     folders = run_missing("critic_calls", config, runs)
     # One at a time: parallel processes would distort the times.
     tasks = [(of_run, folder, config.scale) for of_run, folder in zip(runs, folders, strict=True)]
@@ -122,11 +101,8 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
     """Return a row for the agent of a run; for the default settings also rows for the schemes."""
     droo = DROO.load(folder / "checkpoint.safetensors")
     features = droo.agent.features or ("gain",)
-    (name,) = (
-        name for name, settings in AGENTS.items() if config.preset == settings.get("preset", "best")
-    )
-    deciders: dict[str, Decider] = {name: droo}
-    if name == "DROO":
+    deciders: dict[str, Decider] = {agent_name(config): droo}
+    if config.preset == "best":
         deciders |= SCHEMES
     frames = frames_measured(config, USED[scale])
     rows = [
@@ -136,7 +112,7 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
         }
         for label, decider in deciders.items()
     ]
-    if name == "DROO":
+    if config.preset == "best":
         rows.append({"decides": OPTIMUM, **measure_optimum(*frames)})
     return [{**row, "num_devices": config.num_devices, "seed": config.seed} for row in rows]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from droo_core.arrays import Floats
-from experiments.configs import RunConfig, RunsConfig, ScaledConfig
+from experiments.configs import RunConfig, RunsConfig, ScaledConfig, SizesConfig
 from experiments.running.many import run_all
 from experiments.runs.files import read_csv, write_csv, write_json
 from experiments.runs.folder import new_folder, timestamp
@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 Curves = dict[tuple[str, ...], Sequence[NDArray[Any]]]
 """label, as a tuple of its parts -> the numbers of the curve's P points, one array `[P]` each"""
 R = TypeVar("R")
+C = TypeVar("C", bound=RunConfig)
 
 SMOKE_SEEDS, SMOKE_FRAMES = (0, 1), 400
 
@@ -31,6 +32,38 @@ def seeds_of(config: ScaledConfig, full: int) -> tuple[int, ...]:
 def frames_of(config: ScaledConfig, full: int) -> int:
     """Return the number of frames of a run; at full scale, it is `full`."""
     return config.frames or (SMOKE_FRAMES if config.scale == "smoke" else full)
+
+
+def grid(
+    config: SizesConfig,
+    of_run: Callable[..., C],
+    settings: Iterable[Mapping[str, Any]],
+    sizes: Mapping[str, Sequence[int]],
+    frames: int,
+    seeds: int,
+) -> list[C]:
+    """Return the settings of a study's runs: every setting at every N, from every seed.
+
+    Args:
+        config: of the study.
+        of_run: class of the settings of a run.
+        settings: those in which the runs differ beside N and seed.
+        sizes: scale -> numbers of devices, where `config` names none.
+        frames: number of frames of a run at full scale.
+        seeds: number of seeds at full scale.
+    """
+    return [
+        of_run(
+            num_devices=n,
+            seed=seed,
+            frames=frames_of(config, frames),
+            results=config.results,
+            **setting,
+        )
+        for setting in settings
+        for n in config.num_devices or sizes[config.scale]
+        for seed in seeds_of(config, seeds)
+    ]
 
 
 def run_missing(name: str, config: ScaledConfig, runs: Sequence[RunConfig]) -> list[Path]:

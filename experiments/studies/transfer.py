@@ -17,7 +17,7 @@ from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.provenance import provenance
 from experiments.runs.statistics import aligned, lack, lack_text
 from experiments.studies import figures
-from experiments.studies.folder import frames_of, publish, read_rows, run_missing, seeds_of, spread
+from experiments.studies.folder import grid, publish, read_rows, run_missing, spread
 
 Row = dict[str, Any]
 
@@ -37,18 +37,8 @@ def run(config: SizesConfig) -> Path:
     `config.num_devices` are the numbers of devices in training.
     """
     came_from = provenance(config)
-    runs = [
-        DROOConfig(
-            num_devices=n,
-            policy=policy,
-            seed=seed,
-            frames=frames_of(config, FRAMES),
-            results=config.results,
-        )
-        for policy in POLICIES
-        for n in config.num_devices or TRAINED[config.scale]
-        for seed in seeds_of(config, SEEDS)
-    ]
+    settings = [{"policy": policy} for policy in POLICIES]
+    runs = grid(config, DROOConfig, settings, TRAINED, FRAMES, SEEDS)
     folders = run_missing("transfer", config, runs)
     tasks = [
         (of_run, folder, n, USED_FRAMES[config.scale])
