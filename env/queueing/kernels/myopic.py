@@ -128,6 +128,25 @@ def time_price(devices: MyopicDevices, decision: Ints | NDArray[np.int8]) -> flo
 
 
 @kernel
+def value_at(
+    devices: MyopicDevices,
+    decision: Ints | NDArray[np.int8],
+    price: float,
+    weights: Floats,
+    constants: Constants,
+) -> float:
+    """Return the weighted sum of computed data, Mbit, of a decision `[N]` at its price of time."""
+    value = price
+    for i in range(len(weights)):
+        if decision[i] == 0:
+            value += weights[i] * devices.frequency[i] * constants.bits_per_cycle
+        elif price < devices.limit[i]:
+            t = nats_at(devices, i, price)
+            value += devices.scale[i] / math.expm1(t) * (devices.worth[i] * t - price)
+    return value
+
+
+@kernel
 def score(
     frame: Floats,
     weights: Floats,
@@ -152,14 +171,7 @@ def score(
         if not is_binary(decisions[k]):
             return NOT_BINARY
         price = time_price(devices, decisions[k])
-        value = price
-        for i in range(len(weights)):
-            if decisions[k, i] == 0:
-                value += weights[i] * devices.frequency[i] * constants.bits_per_cycle
-            elif price < devices.limit[i]:
-                t = nats_at(devices, i, price)
-                value += devices.scale[i] / math.expm1(t) * (devices.worth[i] * t - price)
-        values[k] = value
+        values[k] = value_at(devices, decisions[k], price, weights, constants)
     return SOLVED
 
 
@@ -175,15 +187,14 @@ def allocate(
 
     Returns the weighted sum, Mbit, the price of time, and the outcome as `score` returns it.
     """
-    values = np.empty(1)
-    outcome = score(frame, weights, constants, decision.reshape(1, -1), values)
-    if outcome != SOLVED:
-        return 0.0, 0.0, outcome
+    if not is_binary(decision):
+        return 0.0, 0.0, NOT_BINARY
     rate, energy, frequency, time, power = allocation
     allocation[:] = 0.0
     _, data, budget = frame
     devices = describe(frame, weights, constants)
     price = time_price(devices, decision)
+    value = value_at(devices, decision, price, weights, constants)
     left = 1.0 - load_at(devices, decision, price)
     for i in range(len(data)):
         if decision[i] == 0:
@@ -202,4 +213,4 @@ def allocate(
             power[i] = min(math.expm1(t) / devices.snr[i], constants.max_power)
             energy[i] = power[i] * time[i]
         rate[i], energy[i] = min(rate[i], data[i]), min(energy[i], budget[i])
-    return values[0], price, SOLVED
+    return value, price, SOLVED

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
+from env.wpmec.kernels.allocation import terms
 
 Decision = NDArray[np.int8]  # [N]: 0, 1 or UNDECIDED
 
@@ -46,13 +47,13 @@ def describe(
     gain: Floats, class_of: Ints, class_weights: Floats, constants: tuple[float, float, float]
 ) -> Devices:
     """Return the devices of a frame; the arguments are those of `allocation.score`."""
-    snr_factor, local_factor, eps = constants
+    snr, local = terms(gain, class_of, class_weights, constants)
     return Devices(
-        snr_factor * gain * gain,
-        local_factor * class_weights[class_of] * np.cbrt(gain),
+        snr,
+        local,
         class_of,
         class_weights,
-        eps,
+        constants[2],
         np.empty_like(gain),
         np.empty_like(gain),
     )
