@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from agent.networks import OWN
 from agent.parts import Agent, arguments_of
+from droo_core.files import replaced
 
 FORMAT = 2
 """The version of the format that is written; earlier versions are read too."""
@@ -55,12 +56,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path must be in a folder that is there, got {path}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with replaced(path) as partial:
         partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def restore(path: str | os.PathLike[str], build: Callable[[Tensors, Meta], T]) -> T:

@@ -1,1 +1,1 @@
-"""Foundations that `agent` and `env` share: compilation, argument checks, optional packages."""
+"""Ground of `agent` and `env`: compilation, argument checks, files, optional packages."""

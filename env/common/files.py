@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
 from scipy.sparse import issparse
 
+from droo_core.files import replaced
+
 
 def read_variables(
     path: Path, required: Sequence[str], optional: Sequence[str] = ()
@@ -58,15 +60,11 @@ def write_variables(path: Path, variables: Mapping[str, Any]) -> None:
         OSError: if the file cannot be written there.
     """
     check_output(path)
-    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")  # numpy insists on the suffix
-    try:
+    with replaced(path) as partial:
         if path.suffix == ".mat":
             savemat(partial, dict(variables), do_compression=True)
         else:
             np.savez_compressed(partial, **variables)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
