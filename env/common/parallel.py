@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from joblib import Parallel, delayed, effective_n_jobs
-from tqdm import tqdm
-
 MAX_BATCH = 250  # frames handed to a process at a time
 
 F = TypeVar("F")
@@ -23,6 +20,9 @@ def solve_frames(
         jobs: number of joblib processes; -1 takes all cores.
         description: of a progress bar, shown on terminals only; None shows none.
     """
+    from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 (slow to import)
+    from tqdm import tqdm  # noqa: PLC0415
+
     results: Iterable[R] = map(solve, frames)
     if effective_n_jobs(jobs) > 1:
         size = max(1, min(MAX_BATCH, len(frames) // (4 * effective_n_jobs(jobs))))
