@@ -1,6 +1,7 @@
 """Many runs: in parallel processes, or as a fleet if they differ only in their seeds."""
 
 import copy
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from experiments.consumers.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.running.run import run, save
-from experiments.runs.folder import find
+from experiments.runs.folder import find, saved_runs
 from experiments.runs.provenance import provenance
 from experiments.runs.table import Table
 
@@ -90,8 +91,10 @@ def run_all(
         draw: whether to draw the figures of each run, which takes a second.
     """
     configs = [resolve(config) for config in configs]
+    saved = functools.cache(saved_runs)  # each config.json is read once, not once a config
     found = {
-        config: find(config.results / experiment_of(config).name, config) for config in configs
+        config: find(saved(config.results / experiment_of(config).name), config)
+        for config in configs
     }
     todo = [config for config, folder in found.items() if folder is None]
     groups = [[config] for config in todo] if device is None else _alike(todo)

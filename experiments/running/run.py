@@ -18,6 +18,7 @@ from experiments.consumers.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Experiment, Task
 from experiments.runs import figures, store
+from experiments.runs.files import header_of
 from experiments.runs.folder import load_config, load_summary, save_run
 from experiments.runs.provenance import provenance
 from experiments.runs.table import Table
@@ -169,8 +170,9 @@ def experiment_of_run(folder: Path) -> Experiment[Any]:
         raise FileNotFoundError(f"there is no folder {folder}")
     if not (folder / "frames.csv").is_file():
         raise FileNotFoundError(f"{folder} is not a run folder: it has no frames.csv")
+    header = set(header_of(folder / "frames.csv"))
     for experiment in problems.experiments():
-        if store.matches(folder, experiment.schema):
+        if set(store.headers(experiment.schema)) <= header:
             return experiment
     columns = "; or ".join(
         f"{', '.join(store.headers(experiment.schema))} of a run of {experiment.name}"

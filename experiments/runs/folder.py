@@ -85,19 +85,24 @@ def load_summary(run: Path) -> dict[str, Any]:
     return read_json(run / "summary.json")
 
 
-def find(parent: Path, config: RunConfig) -> Path | None:
-    """Return a run folder in `parent` with the same settings, data, versions and commit, or None.
+def saved_runs(parent: Path) -> dict[Path, dict[str, Any]]:
+    """Return the run folders in `parent`, by name, with the content of their config.json."""
+    runs = {}
+    for file in sorted(parent.glob("[!.]*/config.json")):
+        with suppress(ValueError):  # damaged files are skipped
+            runs[file.parent] = read_json(file)
+    return runs
+
+
+def find(runs: Mapping[Path, Mapping[str, Any]], config: RunConfig) -> Path | None:
+    """Return the first of `saved_runs` with the same settings, data, versions and commit, or None.
 
     Runs of a checkout with uncommitted changes are never considered the same.
     """
     wanted = json.loads(json.dumps(provenance(config)))
     if str(wanted["commit"]).endswith(MODIFIED):
         return None
-    for file in sorted(parent.glob("[!.]*/config.json")):
-        with suppress(ValueError):  # damaged files are skipped
-            if read_json(file) == wanted:
-                return file.parent
-    return None
+    return next((folder for folder, came_from in runs.items() if came_from == wanted), None)
 
 
 def described_study(folder: Path) -> dict[str, Any] | None:

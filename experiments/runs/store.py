@@ -12,7 +12,7 @@ from scipy.io import savemat
 from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
 from env.datasets import read_variables
-from experiments.runs.files import header_of, read_csv, write_csv
+from experiments.runs.files import read_csv, write_csv
 from experiments.runs.table import Column, Schema, Table
 
 RESULT_FILE = "result.mat"
@@ -63,11 +63,6 @@ def as_saved(values: NDArray[Any]) -> NDArray[Any]:
 def as_text(decisions: NDArray[Any]) -> list[str]:
     """Return decisions `[T, N]` as text such as 0110, one for each frame."""
     return ["".join(map(str, row)) for row in decisions.tolist()]
-
-
-def matches(folder: Path, schema: Schema) -> bool:
-    """Whether a run folder's frames.csv has the columns of this schema."""
-    return set(headers(schema)) <= set(header_of(folder / "frames.csv"))
 
 
 def headers(schema: Schema) -> list[str]:

@@ -80,11 +80,12 @@ def run_droo(folder: Path, test: RunConfig) -> Outcome:
         candidates = agent.decode(env.state, env.num_devices)
         return np.asarray(candidates[env.score(candidates).argmax()])
 
+    task = task_of(test)
     return Outcome(
         float(load_summary(folder)["seconds"]),
         quantities(load(folder)),
-        played_by(alone, task_of(test)),
-        played_by(with_critic, task_of(test)),
+        played_by(alone, task),
+        played_by(with_critic, task),
     )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from agent import DROO
 from droo_core.arrays import Floats
-from env import WirelessPoweredMEC, WPMECFrame
+from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
 from env.schemes import certified_optima, coordinate_descent, greedy, optimum
 from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_env, make_frames
@@ -104,11 +104,14 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
     deciders: dict[str, Decider] = {agent_name(config): droo}
     if config.preset == "best":
         deciders |= SCHEMES
-    frames = frames_measured(config, USED[scale])
+    gains, weights = frames = frames_measured(config, USED[scale])
+    critic = WPMECCritic(weights)
+    optima = certified_optima([WPMECFrame(critic, gain) for gain in gains])
+    optimal = np.array([found.upper_bound for found in optima])
     rows = [
         {
             "decides": label,
-            **measure(decider, *frames, features, SLOW_FRAMES[scale][label in SCHEMES]),
+            **measure(decider, *frames, optimal, features, SLOW_FRAMES[scale][label in SCHEMES]),
         }
         for label, decider in deciders.items()
     ]
@@ -126,14 +129,26 @@ def frames_measured(config: DROOConfig, num_frames: int) -> tuple[Floats, Floats
 
 
 def measure(
-    decider: Decider, gains: Floats, weights: Floats, features: Sequence[str], slow_frames: int
+    decider: Decider,
+    gains: Floats,
+    weights: Floats,
+    optimal: Floats,
+    features: Sequence[str],
+    slow_frames: int,
 ) -> Row:
-    """Return a decider's normalized rate, its decisions scored per frame, and its times."""
+    """Return a decider's normalized rate, its decisions scored per frame, and its times.
+
+    Args:
+        decider: an agent or a scheme.
+        gains: channel gains `[T, N]`.
+        weights: w `[N]`.
+        optimal: the optimal rates `[T]`, bit/s.
+        features: those of the state.
+        slow_frames: number of frames with the slow critic.
+    """
     problem = CountingProblem(make_env(gains, weights, features))
     warm_up(decider, problem)
     steps = list(simulate(decider, problem, len(gains)))
-    frames = [WPMECFrame(problem.critic, gain) for gain in gains]
-    optimal = np.array([found.upper_bound for found in certified_optima(frames)])
     slow = CountingProblem(make_env(gains, weights, features), SLOW)
     slow_us = [step.decision_us for step in simulate(decider, slow, slow_frames)]
     return {

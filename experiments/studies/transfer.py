@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from agent import DROO
-from env import WPMECFrame
+from droo_core.arrays import Floats
+from env import WPMECCritic, WPMECFrame
 from env.schemes import certified_optima
 from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_env, make_frames
@@ -40,8 +41,11 @@ def run(config: SizesConfig) -> Path:
     settings = [{"policy": policy} for policy in POLICIES]
     runs = grid(config, DROOConfig, settings, TRAINED, FRAMES, SEEDS)
     folders = run_missing("transfer", config, runs)
+    pairs = sorted({(of_run.seed, n) for of_run in runs for n in USED[config.scale]})
+    used_on = [(*pair, USED_FRAMES[config.scale]) for pair in pairs]
+    bounds = dict(zip(pairs, spread("optima", bounds_of, used_on, config.jobs), strict=True))
     tasks = [
-        (of_run, folder, n, USED_FRAMES[config.scale])
+        (of_run, folder, n, bounds[of_run.seed, n])
         for of_run, folder in zip(runs, folders, strict=True)
         for n in USED[config.scale]
     ]
@@ -49,20 +53,40 @@ def run(config: SizesConfig) -> Path:
     return publish("transfer", config, came_from, used, table(used), draw)
 
 
-def use(trained: DROOConfig, folder: Path, num_devices: int, num_frames: int) -> Row:
-    """Return a row of runs.csv: the rates of a trained policy at another N."""
-    config = DROOConfig(num_devices=num_devices, seed=trained.seed + SEED_OFFSET, frames=num_frames)
-    gains, weights = make_frames(config)
+def frames_used(seed: int, num_devices: int, num_frames: int) -> tuple[Floats, Floats]:
+    """Return channel gains `[T, N]` and weights `[N]`; the gains are new to the agents."""
+    return make_frames(
+        DROOConfig(num_devices=num_devices, seed=seed + SEED_OFFSET, frames=num_frames)
+    )
+
+
+def bounds_of(seed: int, num_devices: int, num_frames: int) -> Floats:
+    """Return the certified upper bounds of the optimal rates in `frames_used` `[T]`."""
+    gains, weights = frames_used(seed, num_devices, num_frames)
+    critic = WPMECCritic(weights)
+    optima = certified_optima([WPMECFrame(critic, gain) for gain in gains])
+    return np.array([found.upper_bound for found in optima])
+
+
+def use(trained: DROOConfig, folder: Path, num_devices: int, bounds: Floats) -> Row:
+    """Return a row of runs.csv: the rates of a trained policy at another N.
+
+    Args:
+        trained: settings of the training.
+        folder: the run folder of the training.
+        num_devices: the other N.
+        bounds: of the optimal rates, as by `bounds_of` `[T]`.
+    """
+    gains, weights = frames_used(trained.seed, num_devices, len(bounds))
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(num_devices, seed=0)
     env = make_env(gains, weights, agent.features)
-    optima = certified_optima([WPMECFrame(env.critic, gain) for gain in gains])
     env.reset()
-    best, own = np.empty(num_frames), np.empty(num_frames)
-    for t, optimum in enumerate(optima):
+    best, own = np.empty(len(bounds)), np.empty(len(bounds))
+    for t, bound in enumerate(bounds):
         candidates = agent.decode(env.state, num_devices)
         rates = env.score(candidates)
-        best[t] = rates.max() / optimum.upper_bound
-        own[t] = rates[0] / optimum.upper_bound
+        best[t] = rates.max() / bound
+        own[t] = rates[0] / bound
         env.step(candidates[rates.argmax()])
     return {
         "policy": resolve(trained).policy,

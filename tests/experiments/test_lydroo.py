@@ -20,7 +20,7 @@ from experiments.problems.queueing.schema import SCHEMA
 from experiments.running.run import load
 from experiments.running.run import run as run_experiment
 from experiments.runs import figures, provenance
-from experiments.runs.folder import find, load_summary
+from experiments.runs.folder import find, load_summary, saved_runs
 from experiments.runs.table import Table
 from experiments.studies import largest_rate
 from tests.conftest import command, published
@@ -271,8 +271,8 @@ def test_a_run_that_exists_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(provenance, "_commit", lambda: "0123abc")  # of a checkout without changes
     config = small(tmp_path, scheme="exact")
     folder = run_experiment(config, progress=False, draw=False)
-    assert find(folder.parent, resolve(config)) == folder
-    assert find(folder.parent, resolve(replace(config, seed=1))) is None
+    assert find(saved_runs(folder.parent), resolve(config)) == folder
+    assert find(saved_runs(folder.parent), resolve(replace(config, seed=1))) is None
 
 
 def test_a_damaged_run_is_named(run: Path, tmp_path: Path) -> None:

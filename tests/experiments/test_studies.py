@@ -130,7 +130,7 @@ def test_the_comparison_uses_the_frames_of_the_run(tmp_path: Path) -> None:
 def test_a_policy_used_at_another_number_of_devices_learns_nothing_there(tmp_path: Path) -> None:
     config = DROOConfig(num_devices=4, frames=200, hidden=(8,), results=tmp_path)
     folder = run_experiment(config, progress=False, draw=False)
-    row = transfer.use(config, folder, 6, 30)
+    row = transfer.use(config, folder, 6, transfer.bounds_of(config.seed, 6, 30))
     # The same by hand, with the optimum by enumeration.
     agent = DROO.load(folder / "checkpoint.safetensors").agent.for_devices(6)
     weights = default_weights(6)
