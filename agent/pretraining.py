@@ -76,13 +76,12 @@ def pretrain(
     validation = [torch.from_numpy(part) for part in np.split(rows[split:], [inputs], axis=1)]
     rng = np.random.default_rng(seed)
     done = Pretraining([], [], [], 0, split)
-    best = copy.deepcopy(agent.model.state_dict())
     for epoch in range(1, epochs + 1):
         done.training_loss.append(_train_epoch(agent, rows[:split], rng))
         loss, accuracy = evaluate(agent, validation[0], validation[1])
         if not math.isfinite(loss):
             raise ArithmeticError("the policy diverged in training: try a smaller learning_rate")
-        if epoch == 1 or loss < min(done.validation_loss):
+        if loss < min(done.validation_loss, default=math.inf):
             done, best = done._replace(best_epoch=epoch), copy.deepcopy(agent.model.state_dict())
         done.validation_loss.append(loss)
         done.accuracy.append(accuracy)

@@ -19,8 +19,8 @@ from experiments.configs import PretrainConfig, resolve
 from experiments.problems.experiment import build_agent
 from experiments.problems.wpmec.frames import make_env, recorded_weights
 from experiments.runs.figures import SIZE, STYLE, save_figure
-from experiments.runs.files import write_csv, write_json
-from experiments.runs.folder import load_summary, new_folder, run_name
+from experiments.runs.files import write_csv
+from experiments.runs.folder import load_summary, save_run
 from experiments.runs.provenance import provenance
 
 
@@ -85,8 +85,6 @@ def run(config: PretrainConfig) -> Path:
     }
 
     def write(folder: Path) -> None:
-        write_json(folder / "config.json", came_from)
-        write_json(folder / "summary.json", summary)
         epochs = {
             "epoch": range(1, len(found.training_loss) + 1),
             "training_loss": found.training_loss,
@@ -97,8 +95,7 @@ def run(config: PretrainConfig) -> Path:
         agent.save(folder / "checkpoint.safetensors")
         draw(found, folder / "pretraining")
 
-    name = run_name(num_devices, config.seed)
-    return new_folder(config.results / "pretrain", name, write)
+    return save_run(config.results / "pretrain", came_from, summary, write)
 
 
 def draw(found: Pretraining, file: Path) -> list[Path]:

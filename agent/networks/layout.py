@@ -41,10 +41,15 @@ class Layout(NamedTuple):
         logits = logits.reshape(logits.shape[0], -1, self.logits)
         return logits.squeeze(-1) if self.logits == 1 else logits
 
+    @property
+    def mask(self) -> int | None:
+        """Index of the feature `ACTIVE`; None if there is none."""
+        return self.features.index(ACTIVE) if ACTIVE in self.features else None
+
     def active(self, state: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         """Return the mask `[N]` of active devices in a state `[inputs]`; None without `ACTIVE`."""
-        if ACTIVE not in self.features:
+        mask = self.mask
+        if mask is None:
             return None
-        features = state.reshape(len(self.features), -1)
-        active: NDArray[np.bool_] = features[self.features.index(ACTIVE)] > 0
+        active: NDArray[np.bool_] = state.reshape(len(self.features), -1)[mask] > 0
         return active

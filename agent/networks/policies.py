@@ -62,7 +62,7 @@ class PerDevice(Policy):
         super().__init__()
         self.layout = layout
         names = list(layout.features)
-        self.mask = names.index(ACTIVE) if ACTIVE in names else None
+        self.mask = layout.mask
         self.inputs = [i for i, name in enumerate(names) if name != ACTIVE]
         if not self.inputs:
             raise ValueError(f"features must hold one besides {ACTIVE!r}, got {names}")

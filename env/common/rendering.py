@@ -69,16 +69,17 @@ def draw_devices(ax: "Axes", picture: Picture) -> None:
     rays = np.zeros((2, offloads.sum(), 2))  # to each device and back to the server, as one line
     rays[:, :, 1] = x[offloads], y[offloads]
     ax.plot(*rays.reshape(2, -1), color=OFFLOADS, linewidth=2, zorder=1)
+    fill = colours(picture)
     ax.scatter(
         x,
         y,
         s=min(330.0, 6000 / n),
-        c=colours(picture),
+        c=fill,
         edgecolors=[OFFLOADS if each else LOCAL for each in offloads],
         linewidths=[2.5 if each else 1.0 for each in offloads],
     )
     if n <= LABELLED:
-        for i, colour in enumerate(ink(colours(picture))):
+        for i, colour in enumerate(ink(fill)):
             ax.text(x[i], y[i], str(i), color=colour, **CENTRED)
     ax.scatter(0, 0, s=900, marker="s", c="w", edgecolors="k", zorder=3)
     ax.text(0, 0, "edge", zorder=4, **CENTRED)

@@ -18,31 +18,26 @@ def values_of(summaries: Summaries, name: str) -> list[Any]:
     return [summary[name] for summary in summaries if summary.get(name) is not None]
 
 
+def cell_of(name: str, text: Callable[[list[Any]], str]) -> Cell:
+    """Return a cell: the text of a metric's values; empty if no run has one."""
+    return lambda runs: text(found) if (found := values_of(runs, name)) else ""
+
+
 def shortfall_of(name: str) -> Cell:
     """Return a cell: the mean shortfall of a normalized metric from 1, with its interval."""
-
-    def cell(runs: Summaries) -> str:
-        found = values_of(runs, name)
-        return lack_text([min(1.0, value) for value in found]) if found else ""
-
-    return cell
+    return cell_of(name, lambda found: lack_text([min(1.0, value) for value in found]))
 
 
 def worst_of(name: str) -> Cell:
     """Return a cell: the largest shortfall of a normalized metric."""
-    return lambda runs: lack(min(found)) if (found := values_of(runs, name)) else ""
+    return cell_of(name, lambda found: lack(min(found)))
 
 
 def mean_of(name: str, form: str | None = None) -> Cell:
     """Return a cell: the mean of a metric, in a format or as by `mean_text`."""
-
-    def cell(runs: Summaries) -> str:
-        found = values_of(runs, name)
-        if form is None:
-            return mean_text(found) if found else ""
-        return form.format(sum(found) / len(found)) if found else ""
-
-    return cell
+    if form is None:
+        return cell_of(name, mean_text)
+    return cell_of(name, lambda found: form.format(sum(found) / len(found)))
 
 
 def frames_until(name: str) -> Cell:
@@ -52,17 +47,12 @@ def frames_until(name: str) -> Cell:
 
 def interval_of(name: str, form: str) -> Cell:
     """Return a cell: the mean of a metric with its interval, in a format."""
-
-    def cell(runs: Summaries) -> str:
-        found = values_of(runs, name)
-        return interval_text(found, form.format) if found else ""
-
-    return cell
+    return cell_of(name, lambda found: interval_text(found, form.format))
 
 
 def most_of(name: str, form: str) -> Cell:
     """Return a cell: the largest value of a metric, in a format."""
-    return lambda runs: form.format(max(found)) if (found := values_of(runs, name)) else ""
+    return cell_of(name, lambda found: form.format(max(found)))
 
 
 def table_of(

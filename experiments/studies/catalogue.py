@@ -14,6 +14,7 @@ from experiments.configs import (
     SizesConfig,
     StudyConfig,
 )
+from experiments.configs.wpmec import HISTORY
 
 Settings = Mapping[str, Any]
 """Settings in which runs differ from the experiment's defaults: name -> value."""
@@ -110,7 +111,6 @@ UNREFINED = {"refine_every": 0, "explore": False}
 """Neither refinement nor random changes, both of which would hide how good the policy is."""
 EQUIVARIANT = {"preset": "best", **UNREFINED}
 CORRELATED = {"correlation": 0.95, **UNREFINED}
-EIGHT_FRAMES = (*(f"log_gain@{age}" for age in range(7, 0, -1)), "log_gain")
 ALIKE = {"policy": "equivariant", "hidden": (32, 32), "learn_when_wrong": True, "explore": False}
 
 CURVES: Mapping[str, CurveStudy] = {
@@ -267,7 +267,7 @@ CURVES: Mapping[str, CurveStudy] = {
         title="Fading with correlation 0.95 from frame to frame",
         settings={
             "mlp": CORRELATED | {"policy": "mlp", "features": ("log_gain",)},
-            "mlp, 8 frames": CORRELATED | {"policy": "mlp", "features": EIGHT_FRAMES},
+            "mlp, 8 frames": CORRELATED | {"policy": "mlp", "features": HISTORY},
             "gru, 8 frames": CORRELATED | {"policy": "gru"},
             "equivariant": CORRELATED,
         },

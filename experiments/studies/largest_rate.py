@@ -4,7 +4,7 @@ A rate is too large if, over the last half of a run, some data queue grows by mo
 arrivals. This needs long runs: rates at the scale smoke are meaningless.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,17 @@ def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool
     return max(drifts) <= growth * rate
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table: mean rates over seeds and ratios to Exact, with 95 % intervals."""
+def rates_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return label -> largest rates of its runs."""
     rates: dict[str, list[float]] = {}
     for row in rows:
-        rates.setdefault(row["decides"], []).append(row["largest_rate"])
+        rates.setdefault(row["decides"], []).append(float(row["largest_rate"]))
+    return rates
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table: mean rates over seeds and ratios to Exact, with 95 % intervals."""
+    rates = rates_of(rows)
     lines = [["decides", "largest stable rate (Mbit a frame)", "over that of Exact"]]
     for label, of_label in rates.items():
         ratios = np.array(of_label) / rates["Exact"]
@@ -102,8 +108,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def draw(study: Path, output: Path, described: Mapping[str, Any]) -> list[Path]:  # noqa: ARG001
     """Draw the figure of a saved study into another folder; return the files."""
     rows = read_rows(study / "runs.csv", ("decides", "largest_rate"))
-    rates: dict[str, list[float]] = {}
-    for row in rows:
-        rates.setdefault(row["decides"], []).append(float(row["largest_rate"]))
+    rates = rates_of(rows)
     panel = Metric("Largest stable arrival rate (Mbit a frame)")
     return save_bars(rates, panel, output / "largest_rate")

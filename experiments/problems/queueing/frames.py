@@ -21,7 +21,7 @@ from env import (
 from env.datasets import read_recording
 from experiments.configs import LyDROOConfig, QueuesConfig, resolve
 from experiments.problems.queueing import stability
-from experiments.problems.weights import device_weights
+from experiments.problems.weights import device_weights, number_of_devices
 
 FRAMES = 10_000
 
@@ -36,22 +36,19 @@ def make_frames(config: QueuesConfig) -> tuple[Floats, Floats, Floats]:
             more than recorded; or if numbers of devices differ.
         FileNotFoundError: if the data file does not exist.
     """
-    frames, num_devices = config.frames, config.num_devices
+    frames = config.frames
     if frames is not None and frames < stability.LEAST_FRAMES:
         raise ValueError(f"frames must be at least {stability.LEAST_FRAMES}, got {frames}")
     if config.data is None:
-        num_devices = num_devices or (10 if config.weights is None else len(config.weights))
+        num_devices = number_of_devices(config)
         weights = device_weights(config.weights, default_queueing_weights(num_devices))
         return *generate(config, frames or FRAMES, num_devices), weights
 
     gains, arrivals, recorded = read_recording(config.data)
-    if num_devices not in (None, gains.shape[1]):
-        raise ValueError(
-            f"num_devices must be {gains.shape[1]} as in {config.data}, got {num_devices}"
-        )
+    num_devices = number_of_devices(config, gains.shape[1])
     if frames is not None and frames > len(gains):
         raise ValueError(f"frames must be at most {len(gains)} as in {config.data}, got {frames}")
-    default = default_queueing_weights(gains.shape[1]) if recorded is None else recorded
+    default = default_queueing_weights(num_devices) if recorded is None else recorded
     weights = device_weights(config.weights, default)
     return gains[:frames], arrivals[:frames], weights
 

@@ -15,7 +15,7 @@ from env import (
 )
 from env.datasets import read_gains
 from experiments.configs import DROOConfig, FramesConfig
-from experiments.problems.weights import device_weights
+from experiments.problems.weights import device_weights, number_of_devices
 
 TEST_FRACTION = 0.2
 
@@ -38,14 +38,10 @@ def make_frames(config: FramesConfig) -> tuple[Floats, Floats]:
     """
     if config.data is not None:
         gains, weights = read_gains(config.data)
-        num_devices = gains.shape[1]
-        if config.num_devices not in (None, num_devices):
-            raise ValueError(
-                f"num_devices must be {num_devices} as in {config.data}, got {config.num_devices}"
-            )
+        num_devices = number_of_devices(config, gains.shape[1])
         return gains, recorded_weights(config.weights, weights, num_devices)
 
-    num_devices = config.num_devices or (10 if config.weights is None else len(config.weights))
+    num_devices = number_of_devices(config)
     weights = recorded_weights(config.weights, None, num_devices)
     average_gain = path_loss_gain(linear_placement(num_devices))
     channel = BlockFading(average_gain, config.line_of_sight, config.correlation)
