@@ -1,64 +1,178 @@
-"""Adam: making it, reading its state, and its step for many networks at once.
+"""Adam: its state, its step for many networks at once, and torch's optimizer on the same memory.
 
-The only other formula of Adam is the compiled one, `agent.kernels.mlp.adam`.
+The only other formula of Adam is the compiled one, `agent.kernels.layers.adam`.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+
+from agent.negligible import NEGLIGIBLE, without_negligible
+from droo_core.arrays import Singles
+
+if TYPE_CHECKING:
+    from torch.optim import Adam, Optimizer
 
 BETAS = 0.9, 0.999
 PUBLISHED_BETAS = 0.09, 0.999
+EPSILON = 1e-8
 WEIGHT_DECAY = 1e-4
 
 Hyperparameters: TypeAlias = tuple[float, float, float, float, float]
 """Learning rate, both betas, epsilon and weight decay."""
 
 
-def new_adam(network: nn.Module, learning_rate: float, *, published: bool = False) -> Adam:
-    """Return a new Adam with weight decay for a network.
+class AdamState:
+    """Adam with weight decay for a network: its moments and hyperparameters.
+
+    Torch's optimizer is made only if it is asked for, since importing it takes seconds; it then
+    works on the same memory.
 
     Args:
-        network: the module whose parameters it trains.
-        learning_rate: the step size.
+        network: the module whose parameters are trained.
+        learning_rate: the step size of torch's optimizer when it is made.
         published: take `PUBLISHED_BETAS` in place of `BETAS`.
+
+    Attributes:
+        parameters: of the network.
+        bounds: begin and end of each parameter in the moments.
+        first: first moments `[P]`, in the order of the parameters.
+        second: second moments `[P]`.
+        steps: the number of steps that each parameter has taken.
     """
-    betas = PUBLISHED_BETAS if published else BETAS
-    return Adam(network.parameters(), learning_rate, betas, weight_decay=WEIGHT_DECAY, fused=True)
+
+    def __init__(
+        self, network: nn.Module, learning_rate: float, *, published: bool = False
+    ) -> None:
+        self.parameters = list(network.parameters())
+        ends = [0, *itertools.accumulate(parameter.numel() for parameter in self.parameters)]
+        self.bounds = list(itertools.pairwise(ends))
+        self.first: Singles = np.zeros(ends[-1], np.float32)
+        self.second: Singles = np.zeros(ends[-1], np.float32)
+        self.steps: Singles = np.zeros(len(self.parameters), np.float32)
+        self._learning_rate = learning_rate
+        self._betas = PUBLISHED_BETAS if published else BETAS
+        self._optimizer: Optimizer | None = None
+
+    def is_stale(self, network: nn.Module) -> bool:
+        """Whether the network's parameters were replaced, as by load_state_dict(assign=True)."""
+        return any(p is not q for p, q in zip(network.parameters(), self.parameters, strict=True))
+
+    def hyperparameters(self, learning_rate: float) -> Hyperparameters:
+        """Return the hyperparameters of the next step, with this learning rate."""
+        if self._optimizer is None:
+            return learning_rate, *self._betas, EPSILON, WEIGHT_DECAY
+        group = self._optimizer.param_groups[0]
+        return learning_rate, *group["betas"], group["eps"], group["weight_decay"]
+
+    @property
+    def optimizer(self) -> "Optimizer":
+        """Torch's optimizer; it may be changed or replaced."""
+        if self._optimizer is None:
+            from torch.optim import Adam  # noqa: PLC0415 (importing and making it takes seconds)
+
+            adam = Adam(
+                self.parameters, self._learning_rate, self._betas, weight_decay=WEIGHT_DECAY
+            )
+            self._optimizer = adam
+            if self.steps.any():
+                self._share(adam)
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: "Optimizer") -> None:
+        self._optimizer = optimizer
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step is that of `batched_step`; not if the optimizer is of another kind.
+
+        Moments that torch's optimizer has of its own, as after its `load_state_dict`, are taken
+        over then.
+        """
+        optimizer = self._optimizer
+        if optimizer is None:
+            return True
+        if not is_plain_adam(optimizer) or optimizer.param_groups[0]["params"] != self.parameters:
+            return False
+        self._share(optimizer)
+        return True
+
+    def moments(self) -> dict[str, Tensor]:
+        """Return the moments of each parameter by name, as "0.exp_avg"; none before any step."""
+        if self._optimizer is not None and not self.is_plain:
+            return {
+                f"{number}.{name}": value
+                for number, moments in self._optimizer.state_dict()["state"].items()
+                for name, value in moments.items()
+            }
+        return {
+            f"{number}.{name}": value
+            for number, step in enumerate(self.steps)
+            if step > 0
+            for name, value in self._views(number).items()
+        }
+
+    def load(self, moments: dict[str, Tensor]) -> None:
+        """Take over moments by name, as from `moments`; torch and the kernels check no shapes.
+
+        Raises:
+            ValueError: if a shape differs, or the name of a moment is unknown.
+            IndexError: if there is no such parameter.
+        """
+        for name, value in moments.items():
+            number, _, moment = name.partition(".")
+            shape = self.parameters[int(number)].shape if moment != "step" else ()
+            if value.shape != shape:
+                raise ValueError(
+                    f"optimizer.{name} must be {tuple(shape)}, is {tuple(value.shape)}"
+                )
+            views = self._views(int(number))
+            if moment not in views:
+                raise ValueError(f"optimizer.{name} must be one of {', '.join(views)}")
+            views[moment].copy_(value)
+
+    def take_over(self, other: "AdamState") -> None:
+        """Copy moments and hyperparameters of another network's Adam with the same parameters."""
+        if other._optimizer is not None:
+            self.optimizer.load_state_dict(other.optimizer.state_dict())
+        self.first[:], self.second[:], self.steps[:] = other.first, other.second, other.steps
+
+    def _views(self, number: int) -> dict[str, Tensor]:
+        """Return the moments of a parameter by torch's names, on the memory of the arrays."""
+        begin, end = self.bounds[number]
+        shape = self.parameters[number].shape
+        return {
+            "step": torch.from_numpy(self.steps[number : number + 1])[0],
+            "exp_avg": torch.from_numpy(self.first[begin:end]).view(shape),
+            "exp_avg_sq": torch.from_numpy(self.second[begin:end]).view(shape),
+        }
+
+    def _share(self, optimizer: "Optimizer") -> None:
+        """Let torch's optimizer work on the memory of the arrays; moments of its own are kept."""
+        for number, parameter in enumerate(self.parameters):
+            views, own = self._views(number), optimizer.state.get(parameter)
+            if own and own["exp_avg"].data_ptr() == views["exp_avg"].data_ptr():
+                continue
+            for name, view in views.items():
+                if own:
+                    view.copy_(own[name])
+            optimizer.state[parameter] = dict(views)
 
 
-def is_stale(optimizer: Adam, network: nn.Module) -> bool:
-    """Whether the network's parameters were replaced, as by load_state_dict(assign=True)."""
-    known = optimizer.param_groups[0]["params"]
-    return any(p is not q for p, q in zip(network.parameters(), known, strict=True))
-
-
-def is_plain_adam(optimizer: torch.optim.Optimizer) -> bool:
+def is_plain_adam(optimizer: "Optimizer") -> bool:
     """Whether an optimizer takes the step that `batched_step` and the compiled kernel take."""
+    from torch.optim import Adam  # noqa: PLC0415
+
     groups = optimizer.param_groups
     if type(optimizer) is not Adam or len(groups) != 1:
         return False
     return not (groups[0]["amsgrad"] or groups[0]["maximize"])
-
-
-def hyperparameters(optimizer: Adam, learning_rate: float) -> Hyperparameters:
-    """Return an optimizer's hyperparameters, with this learning rate in place of its own."""
-    group = optimizer.param_groups[0]
-    return learning_rate, *group["betas"], group["eps"], group["weight_decay"]
-
-
-def moments_of(optimizer: Adam, parameter: Tensor) -> dict[str, Tensor]:
-    """Return the state of a parameter: "step", "exp_avg", "exp_avg_sq"; zeros before any step."""
-    if parameter not in optimizer.state:
-        names = ("exp_avg", "exp_avg_sq")
-        moments = {name: torch.zeros_like(parameter, requires_grad=False) for name in names}
-        optimizer.state[parameter] = {"step": torch.tensor(0.0), **moments}
-    known: dict[str, Tensor] = optimizer.state[parameter]
-    return known
 
 
 @torch.no_grad()
@@ -99,8 +213,8 @@ def batched_step(
     ]
     columns = torch.tensor(numbers, dtype=torch.float32, device=parameters.device).T[..., None]
     rates, roots, keep1, take1, keep2, take2, epsilons, decays = columns
-    gradients = gradients + decays * parameters
-    first = keep1 * first + take1 * gradients
-    second = keep2 * second + take2 * gradients * gradients
+    gradients = without_negligible(gradients + decays * parameters)
+    first = without_negligible(keep1 * first + take1 * gradients)
+    second = without_negligible(keep2 * second + take2 * gradients * gradients, NEGLIGIBLE**2)
     parameters = parameters - rates * first / (second.sqrt() / roots + epsilons)
-    return parameters, first, second
+    return without_negligible(parameters), first, second

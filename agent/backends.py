@@ -4,21 +4,22 @@ By torch's autograd for any policy, or by compiled kernels, which `agent.kernels
 """
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Adam
 
-from agent.adam import hyperparameters, is_plain_adam, moments_of
+from agent.adam import AdamState
 from agent.kernels import equivariant as equivariant_kernels
+from agent.kernels import layers as layer_kernels
 from agent.kernels import mlp as mlp_kernels
-from agent.kernels.mlp import Arrays
 from agent.losses import Loss, binary_cross_entropy
+from agent.negligible import SCALE, without_negligible
 from agent.networks import MLP, Equivariant
-from droo_core.arrays import Singles
+from droo_core.arrays import Ints, Singles
 
 Logits = NDArray[np.float32]
 
@@ -30,18 +31,25 @@ class Backend(Protocol):
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
         ...
 
-    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
-        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
+    def step(self, adam: AdamState, rate: float, states: Singles, decisions: Singles) -> float:
+        """Take a step of Adam at a learning rate; return the loss before it.
+
+        Args:
+            adam: of the policy.
+            rate: the learning rate.
+            states: `[B, inputs]`.
+            decisions: `[B, N]`.
+        """
         ...
 
 
 def backend_for(policy: nn.Module, loss: Loss) -> Backend:
     """Return the fastest backend of a policy and a loss; it puts the policy in evaluation mode."""
     # Not for subclasses, which may compute something else.
-    if type(policy) is MLP and loss is binary_cross_entropy and is_plain(policy):
-        return CompiledMLP(policy)
+    if type(policy) is MLP and is_plain(policy):
+        return Compiled(policy, loss, mlp_kernels, mlp_shape(policy))
     if type(policy) is Equivariant and is_plain(policy):
-        return CompiledEquivariant(policy, loss)
+        return Compiled(policy, loss, equivariant_kernels, equivariant_shape(policy))
     return Autograd(policy, loss)
 
 
@@ -71,144 +79,153 @@ class Autograd:
         logits: Logits = self._policy(torch.tensor(state)[None])[0].numpy()
         return logits
 
-    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
-        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
+    def step(self, adam: AdamState, rate: float, states: Singles, decisions: Singles) -> float:
+        """Take a step as `Backend.step` says."""
         self._policy.train()
         try:
             self._policy.zero_grad(set_to_none=True)
             logits = self._policy(torch.from_numpy(states))
             loss = self._loss(logits, torch.from_numpy(decisions))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward(torch.tensor(SCALE))  # type: ignore[no-untyped-call]
         finally:
             self._policy.eval()
-        optimizer.step()
+        with torch.no_grad():
+            for parameter in adam.parameters:
+                if parameter.grad is not None:
+                    parameter.grad /= SCALE
+        if adam.is_plain:
+            self._own_step(adam, rate)
+        else:  # the optimizer was replaced or changed by the caller
+            self._foreign_step(adam, rate)
         return loss.item()
+
+    def _own_step(self, adam: AdamState, rate: float) -> None:
+        """Take the compiled step of Adam, parameter by parameter; one without a gradient stays."""
+        settings = np.array(adam.hyperparameters(rate))
+        for number, (parameter, (begin, end)) in enumerate(
+            zip(adam.parameters, adam.bounds, strict=True)
+        ):
+            if parameter.grad is None:
+                continue
+            adam.steps[number] += 1
+            parameter.data = parameter.data.contiguous()  # usually without effect
+            layer_kernels.adam(
+                parameter.detach().view(-1).numpy(),
+                parameter.grad.reshape(-1).numpy(),
+                adam.first[begin:end],
+                adam.second[begin:end],
+                float(adam.steps[number]),
+                settings,
+            )
+
+    @torch.no_grad()
+    def _foreign_step(self, adam: AdamState, rate: float) -> None:
+        """Take the step of an optimizer of the caller's; negligible numbers become zero here too."""
+        adam.optimizer.param_groups[0]["lr"] = rate
+        for parameter in adam.parameters:
+            if parameter.grad is not None:
+                parameter.grad.copy_(without_negligible(parameter.grad))
+        adam.optimizer.step()
+        for parameter in adam.parameters:
+            parameter.copy_(without_negligible(parameter))
+
+    def __reduce__(self) -> tuple[type, tuple[nn.Module, Loss]]:
+        """Copy and pickle the policy and the loss alone."""
+        return Autograd, (self._policy, self._loss)
 
 
 class Compiled:
-    """Base of the backends of compiled kernels, which work on the memory of torch's tensors.
+    """The backend of compiled kernels, which work on the memory of torch's tensors.
 
     Args:
-        network: the policy; it keeps its parameters, and its optimizer the moments.
-        linears: its layers, in the order of the kernels.
-        loss: the loss of training steps that are left to torch.
-        train: the kernel of a training step.
-        extra: extra trailing kernel arguments.
+        policy: it keeps its parameters, from now on one after the other in memory.
+        loss: the kernels know the binary cross-entropy of two places; torch trains on others.
+        kernels: the module with the kernels `forward` and `train` of the policy.
+        shape: their argument.
+
+    Attributes:
+        kernels: the argument.
+        shape: the argument.
+        trains: whether the kernels train the policy, not torch.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        linears: list[nn.Linear],
-        loss: Loss,
-        train: Callable[..., float],
-        *extra: int,
+        self, policy: MLP | Equivariant, loss: Loss, kernels: ModuleType, shape: Ints
     ) -> None:
-        self._linears, self._train, self._extra = linears, train, extra
-        self._autograd = Autograd(network, loss)
-        self._parameters, self._first, self._second, self._steps = (ViewCache() for _ in range(4))
+        self.kernels, self.shape = kernels, shape
+        self.trains = loss is binary_cross_entropy and policy.layout.num_places == 2
+        self._policy, self._loss, self._logits = policy, loss, policy.layout.logits
+        self._autograd = Autograd(policy, loss)
+        self._modules = [module for module in policy.modules() if isinstance(module, nn.Linear)]
+        self._addresses: list[int] = []
+        self._flat: Singles = np.empty(0, np.float32)
+        self.parameters()
 
-    def layers(self) -> tuple[Arrays, Arrays]:
-        """Return the weights and the biases of each layer, `[outputs, inputs]`, `[1, outputs]`."""
-        return self._parameters.views(self._tensors())
-
-    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
-        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
-        if not is_plain_adam(optimizer):  # replaced or changed by the caller
-            return self._autograd.step(optimizer, states, decisions)
+    def parameters(self) -> Singles:
+        """Return the policy's parameters `[P]` in torch's order: a view of its tensors."""
         tensors = self._tensors()
-        moments = [moments_of(optimizer, tensor) for tensor in tensors]
-        _, steps = self._steps.views([moment["step"] for moment in moments])
-        for step in steps:
-            np.add(step, 1, out=step)
-        weights, biases = zip(
-            self._parameters.views(tensors),
-            self._first.views([moment["exp_avg"] for moment in moments]),
-            self._second.views([moment["exp_avg_sq"] for moment in moments]),
-            strict=True,
-        )
-        settings = hyperparameters(optimizer, float(optimizer.param_groups[0]["lr"]))
-        return self._train(
-            weights, biases, float(steps[0]), settings, states, decisions, *self._extra
-        )
-
-    def _tensors(self) -> list[Tensor]:
-        """Return the weights, and then the biases."""
-        # From torch's dictionary, since this runs in every frame and module attributes are slow.
-        own = [layer._parameters for layer in self._linears]
-        biases = [each["bias"] for each in own if each["bias"] is not None]
-        return cast(list[Tensor], [each["weight"] for each in own] + biases)
-
-
-class CompiledMLP(Compiled):
-    """The compiled backend of an `MLP` and the binary cross-entropy."""
-
-    def __init__(self, network: MLP) -> None:
-        linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-        super().__init__(network, linears, binary_cross_entropy, mlp_kernels.train)
-        self._network = network
-
-    def forward(self, state: Singles) -> Logits:
-        """Return the logits `[N]` of one state `[inputs]`."""
-        return mlp_kernels.forward(*self.layers(), state)
-
-    def __reduce__(self) -> tuple[type, tuple[MLP]]:
-        """Copy and pickle the network alone: copied views would show the original's memory."""
-        return CompiledMLP, (self._network,)
-
-
-class CompiledEquivariant(Compiled):
-    """The compiled backend of an `Equivariant`; torch trains it on other losses or more places."""
-
-    def __init__(self, policy: Equivariant, loss: Loss) -> None:
-        encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
-        linears = [*encoder, policy.own, policy.out, policy.context]
-        num_features, mask = len(policy.layout.features), policy.mask
-        extra = num_features, -1 if mask is None else mask
-        super().__init__(policy, linears, loss, equivariant_kernels.train, *extra)
-        self._policy, self._loss = policy, loss
-        self._is_compiled = loss is binary_cross_entropy and policy.layout.num_places == 2
+        if list(map(Tensor.data_ptr, tensors)) != self._addresses:
+            # At the first call, and for instance after load_state_dict(assign=True).
+            self._flat = torch.cat([tensor.detach().flatten() for tensor in tensors]).numpy()
+            end = 0
+            for tensor in tensors:
+                begin, end = end, end + tensor.numel()
+                tensor.data = torch.from_numpy(self._flat[begin:end]).view(tensor.shape)
+            self._addresses = [tensor.data_ptr() for tensor in tensors]
+        return self._flat
 
     def forward(self, state: Singles) -> Logits:
         """Return the logits `[N]` or `[N, P]` of one state `[inputs]`."""
-        logits = equivariant_kernels.forward(*self.layers(), state, *self._extra)
-        return logits[0] if len(logits) == 1 else logits.T
+        logits = np.empty(self._size(len(state)), np.float32)
+        self.kernels.forward(self.parameters(), self.shape, state, logits)
+        return logits if self._logits == 1 else logits.reshape(-1, self._logits)
 
-    def step(self, optimizer: Adam, states: Singles, decisions: Singles) -> float:
-        """Take a step of the optimizer on `[B, inputs]` and `[B, N]`; return the loss before it."""
-        if not self._is_compiled:
-            return self._autograd.step(optimizer, states, decisions)
-        # Contiguous, so that numba compiles for one memory layout only.
-        batch = np.ascontiguousarray(states), np.ascontiguousarray(decisions)
-        return super().step(optimizer, *batch)
+    def step(self, adam: AdamState, rate: float, states: Singles, decisions: Singles) -> float:
+        """Take a step as `Backend.step` says."""
+        if not (self.trains and adam.is_plain):
+            return self._autograd.step(adam, rate, states, decisions)
+        adam.steps += 1
+        return cast(
+            float,
+            self.kernels.train(
+                self.parameters(),
+                self.shape,
+                adam.first,
+                adam.second,
+                float(adam.steps[0]),
+                np.array(adam.hyperparameters(rate)),
+                np.concatenate((states, decisions), axis=1),
+            ),
+        )
 
-    def __reduce__(self) -> tuple[type, tuple[Equivariant, Loss]]:
-        """Copy and pickle the policy alone, as `CompiledMLP` does."""
-        return CompiledEquivariant, (self._policy, self._loss)
+    def _size(self, inputs: int) -> int:
+        """Return the number of logits of a state of this size."""
+        if isinstance(self._policy, MLP):
+            return int(self.shape[-1])
+        return inputs // int(self.shape[0]) * int(self.shape[-1])
+
+    def _tensors(self) -> list[Tensor]:
+        # From torch's dictionary, since this runs in every frame and module attributes are slow.
+        found = []
+        for module in self._modules:
+            own = module._parameters
+            found += [own["weight"]] if own["bias"] is None else [own["weight"], own["bias"]]
+        return cast(list[Tensor], found)
+
+    def __reduce__(self) -> tuple[Callable[..., Backend], tuple[nn.Module, Loss]]:
+        """Copy and pickle the policy alone: a copied view would show the original's memory."""
+        return backend_for, (self._policy, self._loss)
 
 
-class ViewCache:
-    """Caches NumPy views of tensors; rebuilt when a tensor's storage moves."""
-
-    def __init__(self) -> None:
-        self._addresses: list[int] = []
-        self._views: tuple[Arrays, Arrays] = ((), ())
-
-    def views(self, tensors: list[Tensor]) -> tuple[Arrays, Arrays]:
-        """Return views of the matrices, and of the other tensors; vectors `[M]` become `[1, M]`."""
-        if list(map(Tensor.data_ptr, tensors)) != self._addresses:
-            # At the first call, and for instance after load_state_dict(assign=True).
-            for tensor in tensors:
-                tensor.data = tensor.data.contiguous()  # usually without effect
-            self._addresses = [tensor.data_ptr() for tensor in tensors]
-            views = [_view(tensor) for tensor in tensors]
-            matrices = [view for view in views if view.ndim == 2]
-            others = [view for view in views if view.ndim < 2]
-            rows = [view[None] if view.ndim == 1 else view for view in others]
-            self._views = tuple(matrices), tuple(rows)
-        return self._views
+def mlp_shape(policy: MLP) -> Ints:
+    """Return the widths of the layers of an MLP."""
+    linears = [layer for layer in policy if isinstance(layer, nn.Linear)]
+    return np.array([linears[0].in_features, *(layer.out_features for layer in linears)])
 
 
-def _view(tensor: Tensor) -> Singles:
-    view: Singles = tensor.detach().numpy()
-    return view
+def equivariant_shape(policy: Equivariant) -> Ints:
+    """Return the shape of an equivariant policy, as its kernels take it."""
+    encoder = [layer for layer in policy.encoder if isinstance(layer, nn.Linear)]
+    mask = -1 if policy.mask is None else policy.mask
+    widths = [layer.out_features for layer in (*encoder, policy.own, policy.out)]
+    return np.array([len(policy.layout.features), mask, encoder[0].in_features, *widths])

@@ -102,8 +102,8 @@ def pack(agent: Agent) -> tuple[Tensors, Meta]:
     # Clones, since safetensors refuses tensors that share memory, as tied parameters do.
     parameters = agent.model.state_dict()
     tensors = {f"model.{name}": value.clone() for name, value in parameters.items()}
-    for number, moments in learner.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+    moments = learner.adam.moments()
+    tensors |= {f"optimizer.{name}": value.clone() for name, value in moments.items()}
     tensors["memory"] = torch.from_numpy(replay.rows)
     tensors["cost_his"] = torch.tensor(learner.cost_his, dtype=torch.float64)
     meta = {
@@ -137,7 +137,7 @@ def unpack(make: Callable[..., A], tensors: Tensors, meta: Meta, policy: nn.Modu
     agent = make(**arguments, seed=0)  # every random number that this draws is replaced
     learner, replay = agent.learner, agent.replay
     agent.model.load_state_dict(_named(tensors, "model."))
-    _load_moments(agent, _named(tensors, "optimizer."))
+    learner.adam.load(_named(tensors, "optimizer."))
     memory = tensors["memory"]
     if memory.shape != replay.rows.shape:
         raise ValueError(f"memory must be {replay.rows.shape}, is {tuple(memory.shape)}")
@@ -157,21 +157,6 @@ def _named(tensors: Tensors, prefix: str) -> Tensors:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _load_moments(agent: Agent, tensors: Tensors) -> None:
-    """Load Adam's state; torch checks no shapes, and the kernels none of the moments'."""
-    optimizer = agent.learner.optimizer
-    parameters = list(agent.learner.network.parameters())
-    moments: dict[int, Tensors] = {}
-    for name, value in tensors.items():
-        number, moment = name.split(".")
-        shape = parameters[int(number)].shape if moment != "step" else ()
-        if value.shape != shape:
-            raise ValueError(f"optimizer.{name} must be {tuple(shape)}, is {tuple(value.shape)}")
-        moments.setdefault(int(number), {})[moment] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _count(name: str, meta: Meta) -> int:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from agent.adam import batched_step, is_plain_adam, moments_of
+from agent.adam import batched_step
 from agent.backends import is_unshared_and_trained
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
+from agent.negligible import SCALE
 from agent.refinement import Climb
 from agent.scoring import Choice, Score
 from agent.validation import vector
@@ -63,7 +64,7 @@ class Fleet:
             return logits
 
         def loss_of(parameters: Tensor, states: Tensor, decisions: Tensor) -> Tensor:
-            return loss(forward(parameters, states), decisions)
+            return loss(forward(parameters, states), decisions) * SCALE
 
         self._forward = vmap(forward)
         self._gradient = vmap(grad_and_value(loss_of), randomness="different")
@@ -133,32 +134,30 @@ class Fleet:
 
         The fleet may go on; the agents' own networks then lag behind until the next `release`.
         """
-        rows = (self.parameters, self.first_moments, self.second_moments)
         for b, member in enumerate(self._members):
             member.learner.renew_optimizer()
-            parameters, first, second = (self._by_name(row[b].cpu()) for row in rows)
+            adam = member.learner.adam
             for name, parameter in member.network.named_parameters():
-                parameter.data.copy_(parameters[name])
-                moments = moments_of(member.optimizer, parameter)
-                moments["exp_avg"].copy_(first[name])
-                moments["exp_avg_sq"].copy_(second[name])
-                moments["step"].fill_(self.steps[b])
+                parameter.data.copy_(self._by_name(self.parameters[b].cpu())[name])
+            adam.first[:] = self.first_moments[b].cpu()
+            adam.second[:] = self.second_moments[b].cpu()
+            adam.steps[:] = self.steps[b]
         return self.agents
 
     def _gather(self) -> None:
         """Copy the parameters and moments of each agent into a row `[P]` of `[B, P]`."""
-        parameters, first, second, self.steps = [], [], [], []
         for member in self._members:
             member.learner.renew_optimizer()
-            own = list(member.network.parameters())
-            moments = [moments_of(member.optimizer, parameter) for parameter in own]
-            parameters.append(torch.cat([parameter.detach().flatten() for parameter in own]))
-            first.append(torch.cat([each["exp_avg"].flatten() for each in moments]))
-            second.append(torch.cat([each["exp_avg_sq"].flatten() for each in moments]))
-            self.steps.append(float(moments[0]["step"]))
-        self.parameters = torch.stack(parameters).to(self.device)
-        self.first_moments = torch.stack(first).to(self.device)
-        self.second_moments = torch.stack(second).to(self.device)
+        adams = [member.learner.adam for member in self._members]
+        self.steps = [float(adam.steps[0]) for adam in adams]
+        self.parameters, self.first_moments, self.second_moments = (
+            torch.stack(rows).to(self.device)
+            for rows in (
+                [nn.utils.parameters_to_vector(adam.parameters).detach() for adam in adams],
+                [torch.from_numpy(adam.first) for adam in adams],
+                [torch.from_numpy(adam.second) for adam in adams],
+            )
+        )
 
     def _by_name(self, row: Tensor) -> dict[str, Tensor]:
         """Return the parameters by name from one row `[P]`."""
@@ -197,11 +196,11 @@ class Fleet:
             self.parameters[rows],
             self.first_moments[rows],
             self.second_moments[rows],
-            gradients,
+            gradients / SCALE,
             [self.steps[b] for b in which],
             [member.learner.hyperparameters for member in members],
         )
-        for member, loss in zip(members, losses.tolist(), strict=True):
+        for member, loss in zip(members, (losses / SCALE).tolist(), strict=True):
             member.learner.record_loss(loss)
 
 
@@ -226,7 +225,7 @@ def _check_alike(members: list[MemoryDNN]) -> None:
         theirs = [(name, p.shape) for name, p in network.named_parameters()]
         if type(network) is not type(first.network) or theirs != shapes:
             raise ValueError(f"agents must have networks of one type and shape, got {network}")
-        if not is_plain_adam(member.optimizer):
+        if not member.learner.adam.is_plain:
             raise ValueError("agents must have the Adam that they were made with")
         if not is_unshared_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")

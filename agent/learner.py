@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from agent.adam import Hyperparameters, hyperparameters, is_stale, new_adam
+from agent.adam import AdamState, Hyperparameters
 from agent.backends import Logits, backend_for
 from agent.losses import Loss
 from droo_core.arrays import Singles
@@ -30,7 +30,7 @@ class Learner:
     Attributes:
         network: the policy.
         backend: computes the forward pass and the training step.
-        optimizer: the network's Adam.
+        adam: the state of the network's Adam.
         lr: the learning rate of the next step.
         rebuild_optimizer: the argument.
         cost_his: the training losses, newest last.
@@ -52,7 +52,7 @@ class Learner:
         self.backend = backend_for(network, loss)
         self.lr = learning_rate
         self.rebuild_optimizer = rebuild_optimizer
-        self.optimizer = new_adam(network, learning_rate, published=rebuild_optimizer)
+        self.adam = AdamState(network, learning_rate, published=rebuild_optimizer)
         self.cost_his: list[float] = []
         self.updates = 0
         self._inputs, self._num_devices = inputs, num_devices
@@ -61,7 +61,7 @@ class Learner:
     @property
     def hyperparameters(self) -> Hyperparameters:
         """Adam's hyperparameters in the next step."""
-        return hyperparameters(self.optimizer, self.lr)
+        return self.adam.hyperparameters(self.lr)
 
     def logits(self, state: NDArray[np.float32]) -> Logits:
         """Return the logits `[N]` or `[N, P]` of a state `[inputs]`."""
@@ -84,13 +84,12 @@ class Learner:
                 f"[B, {self._num_devices}], got {list(states.shape)} and {list(decisions.shape)}"
             )
         self.renew_optimizer(rebuild=self.rebuild_optimizer)
-        self.optimizer.param_groups[0]["lr"] = self.lr  # the caller may have changed it
-        self.record_loss(self.backend.step(self.optimizer, states, decisions))
+        self.record_loss(self.backend.step(self.adam, self.lr, states, decisions))
 
     def renew_optimizer(self, *, rebuild: bool = False) -> None:
         """Begin a new optimizer if the network's parameters were replaced, or on request."""
-        if rebuild or is_stale(self.optimizer, self.network):
-            self.optimizer = new_adam(self.network, self.lr, published=self.rebuild_optimizer)
+        if rebuild or self.adam.is_stale(self.network):
+            self.adam = AdamState(self.network, self.lr, published=self.rebuild_optimizer)
 
     def record_loss(self, loss: float) -> None:
         """Count a training step and append its loss to `cost_his`."""

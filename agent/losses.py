@@ -5,8 +5,10 @@ Each takes logits and decisions, and returns the mean over the batch and the dev
 
 from collections.abc import Callable
 
-from torch import Tensor, sigmoid
+from torch import Tensor, sigmoid, where
 from torch.nn import functional
+
+from agent.negligible import CONFIDENT
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -16,41 +18,50 @@ def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
 
     Its gradient with respect to a logit is p - t, divided by the number of entries: it does not
     vanish where the policy is confident and wrong. Computed from the logit, the loss does not
-    saturate.
+    saturate. Where the policy is right by more than `CONFIDENT` nats the gradient is zero.
 
     Args:
         logits: `[B, N]`.
         decisions: t `[B, N]`, zeros and ones.
     """
-    return functional.binary_cross_entropy_with_logits(logits, decisions)
+    margin = (2 * decisions - 1) * logits
+    return functional.softplus(-margin.clamp(max=CONFIDENT)).mean()
 
 
 def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the binary cross-entropy computed from p, as published.
 
     It fails where the policy is confident and wrong: once p rounds to 0 or 1 the value is off, and
-    torch lets the gradient vanish as p (1 - p) falls below 1e-12.
+    torch lets the gradient vanish as p (1 - p) falls below 1e-12. It is zero beyond 3 `CONFIDENT`.
     """
-    return functional.binary_cross_entropy(sigmoid(logits), decisions)
+    limited = logits.clamp(-3 * CONFIDENT, 3 * CONFIDENT)
+    return functional.binary_cross_entropy(sigmoid(limited), decisions)
 
 
 def quadratic(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the mean of (p - t)^2 / 2, p the sigmoid of the logit.
 
     Its gradient with respect to a logit is (p - t) p (1 - p), divided by the number of entries: it
-    vanishes where the policy is confident, even if wrong.
+    vanishes where the policy is confident, even if wrong, and is zero beyond `CONFIDENT`.
     """
-    return functional.mse_loss(sigmoid(logits), decisions) / 2
+    return functional.mse_loss(sigmoid(logits.clamp(-CONFIDENT, CONFIDENT)), decisions) / 2
 
 
 def categorical_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the mean of -ln p[t], p the softmax of a device's logits.
 
+    A place other than t whose logit is less than the largest by more than 2 `CONFIDENT` has the
+    gradient zero.
+
     Args:
         logits: `[B, N, P]`.
         decisions: t `[B, N]`, each device's place among 0 to P - 1.
     """
-    return functional.cross_entropy(logits.flatten(0, 1), decisions.flatten().long())
+    places = decisions.long()[..., None]
+    least = logits.detach().amax(dim=-1, keepdim=True) - 2 * CONFIDENT
+    likely = (logits >= least).scatter(-1, places, True)
+    limited = where(likely, logits, least)
+    return functional.cross_entropy(limited.flatten(0, 1), decisions.flatten().long())
 
 
 LOSSES: dict[str, Loss] = {

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
-from torch.optim import Adam
 
 from agent import checkpoint, onnx_export, transfer
 from agent.decoder import Decoder
@@ -36,6 +35,7 @@ from droo_core.validation import positive_int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch.optim import Optimizer
 
 
 class MemoryDNN:
@@ -155,13 +155,13 @@ class MemoryDNN:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     @property
-    def optimizer(self) -> Adam:
-        """The network's Adam; it may be replaced."""
-        return self.learner.optimizer
+    def optimizer(self) -> "Optimizer":
+        """The network's Adam, torch's, made at the first access; it may be replaced."""
+        return self.learner.adam.optimizer
 
     @optimizer.setter
-    def optimizer(self, optimizer: Adam) -> None:
-        self.learner.optimizer = optimizer
+    def optimizer(self, optimizer: "Optimizer") -> None:
+        self.learner.adam.optimizer = optimizer
 
     @property
     def lr(self) -> float:

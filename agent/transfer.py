@@ -40,7 +40,7 @@ def for_devices(
     }
     other = make(**arguments)
     other.policy = agent.policy
-    other.learner.optimizer.load_state_dict(copy.deepcopy(agent.learner.optimizer.state_dict()))
+    other.learner.adam.take_over(agent.learner.adam)
     return other
 
 

@@ -3,295 +3,283 @@
 They work on the memory of torch's tensors, and agree with torch up to rounding.
 
 The policy is one network for all devices: its activations are matrices with a column for every
-device and row of the batch, the first device's columns first `[..., N * B]`. Its layers and kernels
-are those of an MLP, but to the last layer but one the context is added, from the mean over devices.
+device and row of the batch, the first device's columns first. Its layers are those of an MLP, but
+to the sums of the last layer but one the context is added, from the mean over the devices.
+`parameters` holds the weights and the biases of each layer, one after the other, and before those
+of the last layer the weights of the context.
+
+`shape` is the number of features, each of all N devices; the index of the feature that marks active
+devices, -1 for none; and the widths of the layers, from a device's inputs to its logits.
 """
 
 import numpy as np
 
 from agent.kernels import kernel
-from agent.kernels.mlp import (
-    Arrays,
+from agent.kernels.layers import (
+    ZERO,
     adam,
-    add_product,
-    aligned_zeros,
     cross_entropy,
-    multiple_of_four,
-    padded,
-    pass_back,
-    product_with_transpose,
+    dense,
+    dense_back,
+    fill,
+    rectify,
+    rectify_back,
+    whole,
+    workspace,
+    write_gradient,
 )
 from agent.networks.layout import SILENT
-from droo_core.arrays import Singles
+from droo_core.arrays import Floats, Ints, Singles
 
 
 @kernel
-def shares_of(states: Singles, num_features: int, mask: int, rows: int) -> Singles:
-    """Return each device's share in the mean `[rows, B]`: one over the number of active ones.
+def write_shares(states: Singles, shape: Ints, num_devices: int, work: Singles, at: int) -> None:
+    """Write each device's share in the mean `[N, B]`: one over the number of active ones.
 
-    The shares of inactive devices, and of rows beyond the last device, are zero.
+    The shares of inactive devices are zero.
     """
-    num_devices = states.shape[1] // num_features
-    shares = np.zeros((rows, len(states)), np.float32)
-    for k in range(len(states)):
+    mask, batch_size = shape[1], len(states)
+    for k in range(batch_size):
         count = 0
         for d in range(num_devices):
             active = mask < 0 or states[k, mask * num_devices + d] > 0
-            shares[d, k] = active
+            work[at + d * batch_size + k] = active
             count += active
+        share = np.float32(1.0 / max(count, 1))
         for d in range(num_devices):
-            shares[d, k] /= max(count, 1)
-    return shares
+            work[at + d * batch_size + k] *= share
 
 
 @kernel
-def read(states: Singles, num_features: int, mask: int, shares: Singles) -> Singles:
-    """Return the inputs of the first layer, a row a feature, rows padded to a multiple of four."""
-    num_devices = states.shape[1] // num_features
-    features = aligned_zeros(multiple_of_four(num_features - (mask >= 0)), shares.size)
-    by_device = features.reshape(len(features), *shares.shape)
+def read(
+    states: Singles, shape: Ints, num_devices: int, columns: int, work: Singles, shares_at: int
+) -> None:
+    """Write the inputs of the first layer at 0, a row a feature; zero for inactive devices."""
+    num_features, mask, batch_size = shape[0], shape[1], len(states)
+    row = 0
     for f in range(num_features):
-        row = f - (0 <= mask < f)  # the mask is no input
-        for d in range(num_devices if f != mask else 0):
-            for k in range(len(states)):
-                if shares[d, k] > 0:
-                    by_device[row, d, k] = states[k, f * num_devices + d]
-    return features
-
-
-@kernel
-def dense(weight: Singles, bias: Singles, given: Singles) -> Singles:
-    """Return the outputs of a layer `[outputs, columns]`, rows padded to a multiple of four."""
-    outputs = aligned_zeros(multiple_of_four(len(weight)), given.shape[1])
-    for o in range(len(weight)):
-        for k in range(given.shape[1]):
-            outputs[o, k] = bias[0, o]
-    whole = len(weight) % 4 == 0 and weight.shape[1] % 4 == 0
-    add_product(weight if whole else padded(weight), given, outputs)
-    return outputs
-
-
-@kernel
-def forward(
-    weights: Arrays, biases: Arrays, state: Singles, num_features: int, mask: int
-) -> Singles:
-    """Return the logits `[P, N]` of a state.
-
-    Args:
-        weights: of each layer `[outputs, inputs]`, the context's last.
-        biases: of each layer `[1, outputs]`; the context has none.
-        state: `[inputs]`.
-        num_features: the number of features, each of all N devices.
-        mask: index of the feature that marks active devices; -1 for none.
-    """
-    num_devices = len(state) // num_features
-    states = state.reshape(1, len(state))
-    shares = shares_of(states, num_features, mask, -(-num_devices // 16) * 16)  # whole vectors
-    seen = read(states, num_features, mask, shares)
-    for layer in range(len(biases)):
-        given, seen = seen, dense(weights[layer], biases[layer], seen)
-        if layer == len(biases) - 2:
-            add_context_of_one(weights[-1], given, shares.reshape(-1), seen)
-        if layer < len(biases) - 1:
-            rectify(seen)
-    logits = np.empty((len(weights[len(biases) - 1]), num_devices), np.float32)
-    for p in range(logits.shape[0]):
-        silent = 0 if len(logits) > 1 and p == 0 else SILENT
-        for d in range(num_devices):
-            logits[p, d] = seen[p, d] if shares[d, 0] > 0 else silent
-    return logits
-
-
-@kernel
-def add_context_of_one(weight: Singles, given: Singles, shares: Singles, sums: Singles) -> None:
-    """Add the context of one state to the sums of a layer `[outputs, columns]`.
-
-    Args:
-        weight: `[outputs, H]`.
-        given: the encodings `[H, columns]`.
-        shares: of the devices in the mean `[columns]`.
-        sums: in and out.
-    """
-    mean = np.empty(weight.shape[1], np.float32)
-    for i in range(len(mean)):
-        total = np.float32(0)
-        for d in range(len(shares)):
-            total += given[i, d] * shares[d]
-        mean[i] = total
-    for o in range(len(weight)):
-        total = np.float32(0)
-        for i in range(len(mean)):
-            total += weight[o, i] * mean[i]
-        for d in range(len(shares)):
-            sums[o, d] += total
-
-
-@kernel
-def rectify(values: Singles) -> None:
-    """Apply the ReLU in place; NaN stays NaN."""
-    for i in range(values.shape[0]):
-        for k in range(values.shape[1]):
-            value = values[i, k]
-            values[i, k] = np.float32(0) if value < 0 else value
-
-
-@kernel
-def weighted_sum(values: Singles, shares: Singles) -> Singles:
-    """Return the sums `[H, B]` over the devices of values `[H, N * B]` times shares `[N, B]`."""
-    num_devices, batch_size = shares.shape
-    by_device = values.reshape(len(values), num_devices, batch_size)
-    sums = aligned_zeros(len(values), batch_size)
-    for i in range(len(values)):
+        if f == mask:  # no input
+            continue
         for d in range(num_devices):
             for k in range(batch_size):
-                sums[i, k] += by_device[i, d, k] * shares[d, k]
-    return sums
+                j = d * batch_size + k
+                seen = states[k, f * num_devices + d]
+                work[row * columns + j] = seen if work[shares_at + j] > 0 else ZERO
+        fill(work[row * columns + num_devices * batch_size : (row + 1) * columns], ZERO)
+        row += 1
 
 
 @kernel
-def add_context(weight: Singles, mean: Singles, sums: Singles) -> None:
-    """Add the context to the sums of a layer.
+def add(values: Singles, sums: Singles) -> None:
+    """Add values to sums."""
+    for k in range(len(values)):
+        sums[k] += values[k]
 
-    Args:
-        weight: `[outputs, H]`.
-        mean: over the devices `[H, B]`.
-        sums: in and out `[outputs, N * B]`.
+
+@kernel
+def add_times(values: Singles, factors: Singles, sums: Singles) -> None:
+    """Add the products of values and factors to sums."""
+    for k in range(len(values)):
+        sums[k] += values[k] * factors[k]
+
+
+@kernel
+def write_sums(
+    work: Singles,
+    values_at: int,
+    factors_at: int,
+    sums_at: int,
+    width: int,
+    num_devices: int,
+    batch_size: int,
+    columns: int,
+) -> None:
+    """Write the sums over the devices of values times factors `[width, whole(B)]`.
+
+    The factors are `[N, B]`; if `factors_at` is negative they are 1.
     """
-    context = dense(weight, np.zeros((1, len(weight)), np.float32), mean)
-    by_device = sums.reshape(len(sums), sums.shape[1] // mean.shape[1], mean.shape[1])
-    for i in range(len(sums)):
-        for d in range(by_device.shape[1]):
-            for k in range(mean.shape[1]):
-                by_device[i, d, k] += context[i, k]
+    of_sums = whole(batch_size)
+    for i in range(width):
+        to = sums_at + i * of_sums
+        sums = work[to : to + of_sums]
+        fill(sums, ZERO)
+        for d in range(num_devices):
+            device = d * batch_size
+            begin, factor = values_at + i * columns + device, factors_at + device
+            values = work[begin : begin + batch_size]
+            if factors_at >= 0:
+                add_times(values, work[factor : factor + batch_size], sums)
+            else:
+                add(values, sums)
+
+
+@kernel
+def spread(
+    work: Singles,
+    common_at: int,
+    factors_at: int,
+    sums_at: int,
+    width: int,
+    num_devices: int,
+    batch_size: int,
+    columns: int,
+) -> None:
+    """Add to each device's sums what all devices have in common, times factors.
+
+    The common values are `[width, whole(B)]`, the factors as for `write_sums`.
+    """
+    of_common = whole(batch_size)
+    for i in range(width):
+        begin = common_at + i * of_common
+        common = work[begin : begin + batch_size]
+        for d in range(num_devices):
+            device = d * batch_size
+            to, factor = sums_at + i * columns + device, factors_at + device
+            sums = work[to : to + batch_size]
+            if factors_at >= 0:
+                add_times(common, work[factor : factor + batch_size], sums)
+            else:
+                add(common, sums)
 
 
 @kernel
 def pass_forward(
-    weights: Arrays, biases: Arrays, features: Singles, shares: Singles
-) -> tuple[list[Singles], Singles]:
-    """Return the inputs of each of the weights for a batch `[inputs, N * B]`, and the logits.
+    parameters: Singles,
+    shape: Ints,
+    work: Singles,
+    shares_at: int,
+    mean_at: int,
+    num_devices: int,
+    batch_size: int,
+    columns: int,
+) -> int:
+    """Write the outputs of all layers after the inputs, which are at 0; return where the last are.
 
-    Args:
-        weights: as for `forward`.
-        biases: as for `forward`.
-        features: the inputs of the first layer `[inputs, N * B]`.
-        shares: of the devices in the mean `[N, B]`.
+    At `mean_at` come the mean of the encodings and the context, `[H, whole(B)]` each.
     """
-    given, sums, mean = [features], features, shares
-    for layer in range(len(biases)):
-        sums = dense(weights[layer], biases[layer], given[layer])
-        if layer == len(biases) - 2:
-            mean = weighted_sum(given[layer], shares)
-            add_context(weights[-1], mean, sums)
-        if layer < len(biases) - 1:
-            rectify(sums)
-            given.append(sums)
-    given.append(mean)
-    return given, sums
+    layers, of_mean = len(shape) - 3, whole(batch_size)
+    weight_at, given_at = 0, 0
+    for layer in range(layers):
+        n, m = shape[layer + 2], shape[layer + 3]
+        out_at = given_at + n * columns
+        dense(parameters, weight_at, weight_at + n * m, work, given_at, n, out_at, m, columns)
+        weight_at += (n + 1) * m
+        if layer == layers - 2:
+            context_at = mean_at + n * of_mean
+            write_sums(work, given_at, shares_at, mean_at, n, num_devices, batch_size, columns)
+            dense(parameters, weight_at, -1, work, mean_at, n, context_at, m, of_mean)
+            spread(work, context_at, -1, out_at, m, num_devices, batch_size, columns)
+            weight_at += n * m
+        if layer < layers - 1:
+            rectify(work[out_at : out_at + m * columns])
+        given_at = out_at
+    return given_at
 
 
 @kernel
-def loss_of(logits: Singles, decisions: Singles, shares: Singles) -> tuple[float, Singles]:
-    """Return the mean binary cross-entropy, and its derivative with respect to the logits.
+def forward(parameters: Singles, shape: Ints, state: Singles, logits: Singles) -> None:
+    """Write the logits of a state.
 
     Args:
-        logits: `[4, N * B]`, only the first row is read; set to SILENT for inactive devices.
-        decisions: zeros and ones `[B, N]`.
-        shares: of the devices in the mean `[N, B]`.
+        parameters: of the policy `[P]`.
+        shape: of the policy.
+        state: `[inputs]`.
+        logits: out, those of the first device first `[N * outputs]`.
     """
-    delta = aligned_zeros(len(logits), shares.size)
-    z, by_z = logits[0].reshape(shares.shape), delta[0].reshape(shares.shape)
-    for d in range(shares.shape[0]):
-        for k in range(shares.shape[1]):
-            if shares[d, k] == 0:
-                z[d, k] = SILENT
-    loss = cross_entropy(z, decisions, by_z)
-    for d in range(shares.shape[0]):
-        for k in range(shares.shape[1]):
-            if shares[d, k] == 0:
-                by_z[d, k] = 0
-    return loss, delta
-
-
-@kernel
-def pass_all_back(
-    weights: Arrays, given: list[Singles], delta: Singles, shares: Singles
-) -> list[Singles]:
-    """Return the derivatives of the loss with respect to each layer's sums `[outputs, N * B]`.
-
-    Args:
-        weights: as for `forward`.
-        given: inputs of each of the weights, as from `pass_forward`.
-        delta: the derivative with respect to the logits `[4, N * B]`.
-        shares: of the devices in the mean `[N, B]`.
-    """
-    deltas, of_context = [delta], delta
-    for layer in range(len(weights) - 2, 0, -1):
-        before = pass_back(weights[layer], deltas[-1], given[layer])
-        if layer == len(weights) - 3:
-            of_context = weighted_sum(deltas[-1], np.ones_like(shares))
-            # Where the mean is 0 all its terms are 0, so the ReLU's zeros are the same.
-            of_mean = pass_back(weights[-1], of_context, given[-1])
-            pass_back_mean(of_mean, given[layer], shares, before)
-        deltas.append(before)
-    deltas.reverse()
-    deltas.append(of_context)
-    return deltas
-
-
-@kernel
-def pass_back_mean(of_mean: Singles, given: Singles, shares: Singles, before: Singles) -> None:
-    """Add the derivative, through the mean, with respect to the encodings before their ReLU.
-
-    Args:
-        of_mean: the derivative with respect to the mean `[H, B]`.
-        given: the encodings `[H, N * B]`.
-        shares: of the devices in the mean `[N, B]`.
-        before: in and out, like `given`.
-    """
-    by_device = before.reshape(len(before), *shares.shape)
-    given_by_device = given.reshape(len(given), *shares.shape)
-    for i in range(len(before)):
-        for d in range(shares.shape[0]):
-            for k in range(shares.shape[1]):
-                of_device = of_mean[i, k] * shares[d, k]
-                by_device[i, d, k] += of_device * (given_by_device[i, d, k] > 0)
+    num_devices, width, outputs = len(state) // shape[0], shape[-2], shape[-1]
+    columns = whole(num_devices)
+    shares_at = columns * shape[2:].sum()
+    mean_at = shares_at + columns
+    work = workspace(mean_at + 2 * width * whole(1))
+    states = state.reshape(1, len(state))
+    write_shares(states, shape, num_devices, work, shares_at)
+    read(states, shape, num_devices, columns, work, shares_at)
+    at = pass_forward(parameters, shape, work, shares_at, mean_at, num_devices, 1, columns)
+    for d in range(num_devices):
+        for p in range(outputs):
+            silent = ZERO if outputs > 1 and p == 0 else np.float32(SILENT)
+            seen = work[at + p * columns + d]
+            logits[d * outputs + p] = seen if work[shares_at + d] > 0 else silent
 
 
 @kernel
 def train(
-    weights: tuple[Arrays, Arrays, Arrays],
-    biases: tuple[Arrays, Arrays, Arrays],
+    parameters: Singles,
+    shape: Ints,
+    first: Singles,
+    second: Singles,
     step: float,
-    hyperparameters: tuple[float, float, float, float, float],
-    states: Singles,
-    decisions: Singles,
-    num_features: int,
-    mask: int,
+    hyperparameters: Floats,
+    rows: Singles,
 ) -> float:
     """Take one step of Adam on a batch, and return its mean binary cross-entropy before the step.
 
     Args:
-        weights: as for `forward`; their first moments; their second moments.
-        biases: as for `forward`; their first moments; their second moments.
+        parameters: of the policy, in and out `[P]`.
+        shape: of the policy; it has one logit a device.
+        first: first moments, in and out `[P]`.
+        second: second moments, in and out `[P]`.
         step: number of the step, from 1.
-        hyperparameters: as for `mlp_kernels.adam`.
-        states: `[B, inputs]`.
-        decisions: zeros and ones `[B, N]`.
-        num_features: as for `forward`.
-        mask: as for `forward`.
+        hyperparameters: as for `layers.adam`.
+        rows: states with their decisions, zeros and ones `[B, inputs + N]`.
     """
-    shares = shares_of(states, num_features, mask, decisions.shape[1])
-    features = read(states, num_features, mask, shares)
-    given, logits = pass_forward(weights[0], biases[0], features, shares)
-    loss, delta = loss_of(logits, decisions, shares)
-    deltas = pass_all_back(weights[0], given, delta, shares)
-    for i in range(len(weights[0])):
-        gradient = product_with_transpose(deltas[i], given[i])
-        adam(weights[0][i], gradient, weights[1][i], weights[2][i], step, hyperparameters)
-    for i in range(len(biases[0])):
-        of_bias = np.empty((1, biases[0][i].shape[1]), np.float32)
-        for o in range(of_bias.shape[1]):
-            of_bias[0, o] = deltas[i][o].sum()
-        adam(biases[0][i], of_bias, biases[1][i], biases[2][i], step, hyperparameters)
+    batch_size, num_devices = len(rows), rows.shape[1] // (shape[0] + 1)
+    size, width = num_devices * batch_size, shape[-2]
+    columns, of_mean, layers = whole(size), whole(batch_size), len(shape) - 3
+    widest = columns * shape[2:].max()
+    shares_at = columns * shape[2:].sum()
+    signs_at = shares_at + columns
+    mean_at = signs_at + columns
+    back_at = mean_at + 2 * width * of_mean  # the context's place serves its derivatives
+    delta_at = back_at + width * of_mean
+    before_at = delta_at + widest
+    work = workspace(before_at + widest)
+    write_shares(rows, shape, num_devices, work, shares_at)
+    fill(work[shares_at + size : signs_at], ZERO)
+    read(rows, shape, num_devices, columns, work, shares_at)
+    given_at = pass_forward(
+        parameters, shape, work, shares_at, mean_at, num_devices, batch_size, columns
+    )
+    label_at, logits_at = shape[0] * num_devices, given_at
+    for d in range(num_devices):
+        for k in range(batch_size):
+            j = d * batch_size + k
+            work[signs_at + j] = 2 * rows[k, label_at + d] - 1
+            if work[shares_at + j] == 0:
+                work[logits_at + j] = SILENT
+    fill(work[signs_at + size : mean_at], ZERO)
+    loss = cross_entropy(
+        work[logits_at : logits_at + columns],
+        work[signs_at:mean_at],
+        work[delta_at : delta_at + columns],
+        size,
+    )
+    for j in range(size):
+        if work[shares_at + j] == 0:
+            work[delta_at + j] = ZERO
+
+    gradient = np.empty_like(parameters)
+    weight_at, context_at = len(parameters), mean_at + width * of_mean
+    for layer in range(layers - 1, -1, -1):
+        n, m = shape[layer + 2], shape[layer + 3]
+        weight_at -= (n + 1) * m
+        given_at -= n * columns
+        if layer == layers - 2:
+            weight_at -= n * m
+            of_context = weight_at + (n + 1) * m
+            write_sums(work, delta_at, -1, context_at, m, num_devices, batch_size, columns)
+            write_gradient(gradient, of_context, -1, work, context_at, m, mean_at, n, of_mean)
+            dense_back(parameters, of_context, work, context_at, m, back_at, n, of_mean)
+        write_gradient(
+            gradient, weight_at, weight_at + n * m, work, delta_at, m, given_at, n, columns
+        )
+        if layer > 0:
+            dense_back(parameters, weight_at, work, delta_at, m, before_at, n, columns)
+            if layer == layers - 2:
+                spread(work, back_at, shares_at, before_at, n, num_devices, batch_size, columns)
+            rectify_back(
+                work[before_at : before_at + n * columns], work[given_at : given_at + n * columns]
+            )
+            delta_at, before_at = before_at, delta_at
+    adam(parameters, gradient, first, second, step, hyperparameters)
     return loss
