@@ -18,13 +18,14 @@ class Block(NamedTuple):
         begin: index of the first frame, from 0.
         end: index after the last frame.
         costs: pairs (frame, loss) of the training steps in the block; frames count from 1.
-        decision_us: mean duration of a decision, training included, in microseconds.
+        decision_us: duration of the decision, or of each decision `[end - begin]`, training
+            included, in microseconds.
     """
 
     begin: int
     end: int
     costs: list[tuple[int, float]]
-    decision_us: float
+    decision_us: float | Floats
 
 
 def record(steps: Iterable[Step], table: Table) -> Iterator[Block]:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from agent import DROO, Fleet, MemoryDNN
 from agent.refinement import Climb
 from env import PlayableProblem
+from experiments.compiled.playing import CompiledProblem, can_be_compiled, play_compiled
 from experiments.configs import AgentConfig, PolicyConfig, RunConfig
 from experiments.consumers.recorder import Block, record, record_fleet
 from experiments.runs import summary
 from experiments.runs.cells import KeyFigures
 from experiments.runs.table import Schema, Table
-from experiments.simulation import Decider, Step, simulate, simulate_fleet
+from experiments.simulation import Decider, Step, check_agrees, simulate, simulate_fleet
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -59,6 +60,10 @@ class Task(Generic[Config]):
         return simulate(
             self.decider, self.problem, self.num_frames, options=self.options, climb=self.climb
         )
+
+    def compiled(self) -> CompiledProblem | None:
+        """Return the frames for the compiled loop; None if the problem has no kernels for it."""
+        return None
 
     def new_table(self, schema: Schema) -> Table:
         """Return a table for the frames; it holds only the columns that are known."""
@@ -108,7 +113,20 @@ class Experiment(ABC, Generic[Config]):
         return True
 
     def play(self, task: Task[Config], table: Table) -> Iterator[Block]:
-        """Play the frames of a run into a table, and yield the blocks written."""
+        """Play the frames of a run into a table, and yield the blocks written.
+
+        They are played in compiled code, if that supports agent and problem.
+
+        Raises:
+            ValueError: if the agent does not fit the problem.
+            ArithmeticError: if training made the network's parameters non-finite, or an allocation
+                could not be solved.
+        """
+        if isinstance(task.decider, DROO):
+            check_agrees(task.decider, task.problem)
+            problem = task.compiled()
+            if problem is not None and can_be_compiled(task.decider, problem, table):
+                return play_compiled(task.decider, problem, table)
         return record(task.simulate(), table)
 
     def play_together(

@@ -1,6 +1,7 @@
 """LyDROO online on MEC with queues, or another scheme on the same frames."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from agent import DROO
 from droo_core.arrays import Floats
-from env import Climbable, QueueingCritic, QueueingFrame
+from env import Climbable, QueueingCritic, QueueingFrame, QueueingMEC
 from env.schemes import (
     Scheme,
     all_local,
@@ -26,6 +27,7 @@ from experiments.problems.experiment import (
     build_droo,
 )
 from experiments.problems.queueing import stability
+from experiments.problems.queueing.compiled import CompiledQueueing
 from experiments.problems.queueing.frames import make_env, make_frames
 from experiments.problems.queueing.schema import SCHEMA
 from experiments.runs.cells import Cell, Summaries, interval_of, mean_of, most_of, shortfall_of
@@ -40,6 +42,31 @@ SCHEMES: Mapping[str, Scheme] = {
     "all-local": all_local,
     "all-offloading": all_offloading,
 }
+
+
+@dataclass(eq=False)
+class QueueingTask(Task[LyDROOConfig]):
+    """A run whose channel gains and arrivals are known in advance.
+
+    Attributes:
+        gains: channel gains `[T, N]`, the recording that `problem` plays.
+        arrivals: arrivals `[T, N]`, Mbit.
+    """
+
+    problem: QueueingMEC
+    _: KW_ONLY
+    gains: Floats
+    arrivals: Floats
+
+    def compiled(self) -> CompiledQueueing | None:
+        """Return the frames for the compiled loop; it does not know the myopic allocation."""
+        critic, frames = self.problem.critic, slice(self.num_frames)
+        if not isinstance(critic, QueueingCritic):
+            return None
+        energy_queue = (self.options or {})["energy_queue"]
+        return CompiledQueueing(
+            critic, self.gains[frames], self.arrivals[frames], energy_queue, self.climb
+        )
 
 
 def stable_runs(runs: Summaries) -> str:
@@ -88,16 +115,19 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             decider = build_droo(config, agent)
         else:
             decider = SCHEMES[config.scheme]
-        return Task(
+        gains, arrivals, _ = frames
+        return QueueingTask(
             config,
             decider,
             env,
-            len(frames[0]),
-            test_frames=max(1, len(frames[0]) // 5),
+            len(gains),
+            test_frames=max(1, len(gains) // 5),
             options=options,
             climb=env.climb,
             constants={"weights": env.weights, "parameters": env.parameters},
             facts={"scheme": config.scheme},
+            gains=gains,
+            arrivals=arrivals,
         )
 
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002

@@ -22,8 +22,7 @@ from experiments.problems.experiment import (
     build_agent,
     build_droo,
 )
-from experiments.problems.wpmec import compiled
-from experiments.problems.wpmec.compiled_fleet import can_be_compiled_together, play_compiled_fleet
+from experiments.problems.wpmec.compiled import CompiledWPMEC
 from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_env
 from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
@@ -52,6 +51,10 @@ class WPMECTask(Task[DROOConfig]):
     def simulate(self) -> Iterator[Step]:
         """Yield the frames of the run, whose weights change between frames."""
         return with_weights(super().simulate(), [self])
+
+    def compiled(self) -> CompiledWPMEC:
+        """Return the frames for the compiled loop."""
+        return CompiledWPMEC(self.gains[: self.num_frames], self.weights_from)
 
 
 class WPMECExperiment(Experiment[DROOConfig]):
@@ -87,40 +90,11 @@ class WPMECExperiment(Experiment[DROOConfig]):
         task.known = {"optimal_rate": optimal_rate}
         return task
 
-    def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
-        """Play the frames of a run, in compiled code if it supports the agent.
-
-        Raises:
-            ValueError: if the agent does not fit the frames.
-            ArithmeticError: if training made the network's parameters non-finite, or an allocation
-                could not be solved.
-        """
-        assert isinstance(task, WPMECTask)
-        droo, gains = task.decider, task.gains[: task.num_frames]
-        if isinstance(droo, DROO):
-            compiled.check_fits(droo, gains, task.weights_from)
-            if compiled.can_be_compiled(droo, gains) and compiled.writes_all(table):
-                return compiled.play_compiled(droo, gains, task.weights_from, table)
-        return super().play(task, table)
-
     def play_with(
         self, fleet: Fleet, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table]
     ) -> Iterator[list[Block]]:
-        """Play runs with the fleet of their agents, in compiled code if it supports the agents.
-
-        Raises:
-            ValueError: if the agents do not fit the frames.
-            ArithmeticError: as for `play`.
-        """
+        """Play runs with the fleet of their agents, whose weights change between frames."""
         of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
-        gains = np.stack([task.gains[: task.num_frames] for task in of_tasks])
-        for droo, task in zip(fleet.agents, of_tasks, strict=True):
-            compiled.check_fits(droo, task.gains, task.weights_from)
-        weights_from = of_tasks[0].weights_from  # compiled code knows the weights of one run
-        alike = all(same_weights(task.weights_from, weights_from) for task in of_tasks)
-        on_cpu = fleet.device.type == "cpu" and compiled.writes_all(tables[0])
-        if alike and on_cpu and can_be_compiled_together(fleet.agents, gains):
-            return play_compiled_fleet(fleet, gains, weights_from, tables)
         return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
 
     def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
@@ -145,13 +119,6 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """Set the channel gains and the weights of every frame of a saved run."""
         table.columns["gain"], table.columns["weight"] = restored_frames(came_from, table)
         table.constants["weights"] = table["weight"][0]
-
-
-def same_weights(some: Mapping[int, Floats], others: Mapping[int, Floats]) -> bool:
-    """Return whether the weights are the same in all frames."""
-    return some.keys() == others.keys() and all(
-        np.array_equal(weights, others[frame]) for frame, weights in some.items()
-    )
 
 
 def task_of(

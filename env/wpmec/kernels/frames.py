@@ -1,0 +1,50 @@
+"""Kernels of wireless powered MEC for a compiled loop over frames: see `env.common.frames`."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from droo_core.arrays import Floats, Ints, Singles
+from env.wpmec.kernels import allocation, kernel
+from env.wpmec.kernels.allocation import ACCEPTED, Decision, Decisions
+
+
+class Frames(NamedTuple):
+    """Successive frames with the same weights.
+
+    Attributes:
+        states: `[T, inputs]`.
+        gain: channel gains `[T, N]`.
+        class_of: weight class of each device `[N]`.
+        class_weights: weight of each class `[C]`.
+        constants: as for `allocation.score`.
+    """
+
+    states: NDArray[np.float32]
+    gain: Floats
+    class_of: Ints
+    class_weights: Floats
+    constants: tuple[float, float, float]
+
+
+@kernel
+def observe(frames: Frames, t: int, state: Singles) -> None:
+    """Write the state `[inputs]` of frame t."""
+    for i in range(len(state)):
+        state[i] = frames.states[t, i]
+
+
+@kernel
+def score(frames: Frames, t: int, decisions: Decisions, rewards: Floats) -> bool:
+    """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
+    error = allocation.score(
+        frames.gain[t], frames.class_of, frames.class_weights, frames.constants, decisions, rewards
+    )
+    return 0.0 <= error <= ACCEPTED
+
+
+@kernel
+def carry_out(frames: Frames, t: int, decision: Decision) -> bool:  # noqa: ARG001 (of the protocol)
+    """Do nothing: the next frame does not depend on the decision."""
+    return True

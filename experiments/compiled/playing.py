@@ -1,0 +1,203 @@
+"""Plays frames in compiled code."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agent import DROO
+from agent.backends import Compiled
+from agent.droo import Progress
+from agent.refinement import Climb
+from droo_core.arrays import Floats
+from droo_core.pointers import CLOCK, clock, pointer_to
+from env.problem import Frame
+from experiments.compiled import kernels
+from experiments.compiled.kernels import Columns, Parts, Policy, Record, Rules
+from experiments.consumers.recorder import Block
+from experiments.runs.table import Table
+
+FRAMES = 500  # number of frames of a call: few, for the progress bar, and worth its 0.2 ms
+
+
+class CompiledProblem(ABC):
+    """The frames of a run of one problem, in the form that the compiled loop takes.
+
+    Attributes:
+        kernels: the module of the kernels `observe`, `score` and `carry_out`, see
+            `env.wpmec.kernels.frames`. They take the problem's own bundle of arrays and the index
+            of a frame in it.
+        climb: whether the problem's own refinement is to be counted as such.
+        written: names of the columns that `carry_out` writes, or that are set before.
+    """
+
+    kernels: ClassVar[ModuleType]
+    climb: Climb | None = None
+    written: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def supports(self, droo: DROO) -> bool:
+        """Whether the kernels support the features of an agent's state."""
+
+    @abstractmethod
+    def stretches(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Any]]:
+        """Yield begin and end of successive ranges of frames, and the argument of the kernels.
+
+        Raises:
+            ValueError: if a state is not finite in single precision.
+        """
+
+    @abstractmethod
+    def frame(self, frames: Any, t: int) -> Frame:
+        """Return a frame as the schemes take it, from the argument of the kernels."""
+
+
+def can_be_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> bool:
+    """Whether the compiled loop supports an agent, a problem, and the columns of a table."""
+    learner = droo.agent.learner
+    return (
+        droo.mode == "OP"
+        and not droo.learn_later
+        and droo.due == 0
+        and not droo.explore
+        and isinstance(learner.backend, Compiled)
+        and learner.backend.trains
+        and learner.adam.is_plain
+        and problem.supports(droo)
+        and writes_all(problem, table)
+    )
+
+
+def writes_all(problem: CompiledProblem, table: Table) -> bool:
+    """Whether loop and problem write every column of a table that a recorder reads."""
+    read = {column.name for column in table.schema.of(agent=True) if column.read is not None}
+    quantity = table.schema.quantity
+    own = {"k", "best_candidate", "scored", "decision", quantity, f"own_{quantity}"}
+    return read <= own | problem.written
+
+
+def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterator[Block]:
+    """Play frames in compiled code; `can_be_compiled` must hold.
+
+    Args:
+        droo: the agent.
+        problem: the frames.
+        table: output, with space for T frames.
+
+    Yields:
+        Blocks of frames.
+
+    Raises:
+        ValueError: if a state is not finite in single precision.
+        ArithmeticError: if training made the network's parameters non-finite, or an allocation
+            could not be solved.
+    """
+    agent, replay, rules = droo.agent, droo.agent.replay, rules_of(droo, problem)
+    agent.learner.renew_optimizer()
+    policy, columns = policy_of(droo), columns_of(table)
+    record = Record(np.empty(FRAMES), np.empty(FRAMES, np.int64), np.empty(FRAMES))
+    parts: Parts | None = None
+    for begin, end, frames in problem.stretches(droo, table):
+        parts = parts or parts_of(droo, problem, frames)
+        t = begin
+        while t < end:
+            first, stop = t, min(t + FRAMES, end)
+            t, trained, progress = kernels.play(
+                first,
+                stop,
+                begin,
+                parts,
+                policy,
+                frames,
+                replay.rng,
+                replay.rows,
+                replay.counter,
+                rules,
+                droo.progress,
+                columns,
+                record,
+                CLOCK,
+            )
+            droo.progress = Progress(*progress)
+            replay.counter += t - first
+            losses = record.losses[:trained].tolist()
+            for loss in losses:
+                agent.learner.record_loss(loss)
+            if t > first:
+                costs = list(zip(record.trained[:trained].tolist(), losses, strict=True))
+                yield Block(first, t, costs, record.decision_us[: t - first].copy())
+            if t < stop:
+                raise_error(droo, problem, frames, t - begin)
+
+
+def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> None:
+    """Repeat a frame that failed in compiled code, to raise its exact error."""
+    frame, inputs = problem.frame(frames, t), droo.agent.net[0]
+    state = np.empty(inputs, np.float32)
+    problem.kernels.observe(frames, t, state)
+    frame.allocate(droo.decide(state, frame.score, problem.climb).decision)
+    raise AssertionError("a frame failed in compiled code but not in Python")
+
+
+def rules_of(droo: DROO, problem: CompiledProblem) -> Rules:
+    """Return an agent's settings as a kernel argument."""
+    return Rules(
+        droo.agent.training_interval,
+        droo.agent.batch_size,
+        droo.adapt_every or 0,
+        droo.refine_every or 0,
+        droo.refine_from_local,
+        droo.learn_when_wrong,
+        droo.agent.rebuild_optimizer,
+        problem.climb is not None,
+    )
+
+
+def policy_of(droo: DROO) -> Policy:
+    """Return an agent's policy and its Adam as a kernel argument, which trains them in place."""
+    learner = droo.agent.learner
+    adam, backend = learner.adam, learner.backend
+    assert isinstance(backend, Compiled)
+    return Policy(
+        backend.parameters(),
+        backend.shape,
+        adam.first,
+        adam.second,
+        adam.steps,
+        np.array(learner.hyperparameters),
+    )
+
+
+def parts_of(droo: DROO, problem: CompiledProblem, frames: Any) -> Parts:
+    """Compile the kernels of a policy and a problem, and return them as a kernel argument."""
+    agent, backend = droo.agent, droo.agent.learner.backend
+    assert isinstance(backend, Compiled)
+    policy, n = policy_of(droo), agent.net[-1]
+    state, logits = np.empty(agent.net[0], np.float32), np.empty(n, np.float32)
+    rows, decisions, rewards = agent.memory, np.empty((1, n), np.int64), np.empty(1)
+    of_policy = policy.parameters, policy.shape
+    adam = policy.first, policy.second, 1.0, policy.hyperparameters
+    return Parts(
+        pointer_to(backend.kernels.forward, *of_policy, state, logits),
+        pointer_to(backend.kernels.train, *of_policy, *adam, rows),
+        pointer_to(problem.kernels.observe, frames, 0, state),
+        pointer_to(problem.kernels.score, frames, 0, decisions, rewards),
+        pointer_to(problem.kernels.carry_out, frames, 0, decisions[0]),
+        clock(),
+    )
+
+
+def columns_of(table: Table) -> Columns:
+    """Return the columns of a table that the loop writes."""
+    quantity, columns = table.schema.quantity, table.columns
+    reward: Floats = columns[quantity] if quantity in columns else np.empty(len(table))
+    return Columns(
+        reward,
+        columns[f"own_{quantity}"],
+        columns["k"],
+        columns["best_candidate"],
+        columns["scored"],
+        columns["decision"],
+    )
