@@ -43,6 +43,7 @@ class CompiledWPMEC(CompiledProblem):
 
     def stretches(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:  # noqa: ARG002
         """Yield ranges of frames with the same weights, `BLOCK` frames at most."""
+        self._check_fits(droo.agent.net[-1])
         num_frames = len(self.gains)
         begins = {at for at in self.weights_from if at < num_frames} | {*range(0, num_frames, BLOCK)}
         for begin, end in itertools.pairwise([*sorted(begins), num_frames]):
@@ -73,6 +74,19 @@ class CompiledWPMEC(CompiledProblem):
         view = WPMECView(self.gains[earliest:end], weights)
         found = states(features, WPMEC_FEATURES, view)[begin - earliest :]
         return vector("states", found.ravel(), found.size).reshape(found.shape)
+
+    def _check_fits(self, num_devices: int) -> None:
+        """Check that gains and weights are for an agent's number of devices.
+
+        Raises:
+            ValueError: if their number of devices differs.
+        """
+        given = [("gains", self.gains), *(("weights", each) for each in self.weights_from.values())]
+        for name, array in given:
+            if array.shape[-1] != num_devices:
+                raise ValueError(
+                    f"{name} must be for the agent's {num_devices} devices, got {array.shape[-1]}"
+                )
 
     def _weights_in(self, frames: ArrayLike) -> Floats:
         """Return the weights of one frame `[N]`, or of T frames `[T, N]`."""
