@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 import numba
+from numba.core import types
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,13 @@ def kernel_of(
         compiler = numba.njit(
             cache=True, error_model="numpy", parallel=parallel, fastmath=fastmath or False
         )
-        return cast(Callable[P, R], compiler(function))
+        dispatcher = compiler(function)
+        resolve = dispatcher.get_call_template
+        # A call with a literal would be compiled for that literal alone.
+        dispatcher.get_call_template = lambda args, kws: resolve(
+            tuple(types.unliteral(each) for each in args),
+            {name: types.unliteral(each) for name, each in kws.items()},
+        )
+        return cast(Callable[P, R], dispatcher)
 
     return compiled

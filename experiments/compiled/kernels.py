@@ -4,13 +4,13 @@ It computes the same as `DROO.decide` and a problem's `step`. Policy and problem
 kernels that are called through their addresses. The rules of progress are those of `agent.droo`.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 import agent
 from agent import droo
@@ -83,6 +83,36 @@ class Columns(NamedTuple):
     decision: Ints
 
 
+class Buffers(NamedTuple):
+    """Memory of a call, made outside it: numba takes long to compile allocations.
+
+    Attributes:
+        state: `[inputs]`.
+        logits: `[N]`.
+        precise: logits in double precision `[N]`.
+        decisions: candidates `[N + 1, N]`.
+        ranks: of the candidates `[N + 1]`.
+        rewards: of the candidates, or of neighbours `[N + 1]`.
+        neighbours: decisions that differ in one device `[N, N]`.
+        decision: `[N]`.
+        start: a decision that is refined `[1, N]`.
+        batch: rows of the replay memory `[batch size, inputs + N]`.
+        time: seconds and nanoseconds `[2]`.
+    """
+
+    state: Singles
+    logits: Singles
+    precise: Floats
+    decisions: Ints
+    ranks: Ints
+    rewards: Floats
+    neighbours: Ints
+    decision: Ints
+    start: Ints
+    batch: Singles
+    time: Ints
+
+
 class Record(NamedTuple):
     """Output of a call, for its frames.
 
@@ -97,8 +127,8 @@ class Record(NamedTuple):
     losses: Floats
 
 
-class Start(NamedTuple):
-    """A decision from which refinement starts, with the candidates scored before it."""
+class Found(NamedTuple):
+    """A decision: its reward, its index among the decisions scored so far, and their number."""
 
     reward: float
     candidate: int
@@ -106,54 +136,180 @@ class Start(NamedTuple):
 
 
 @kernel
-def microseconds(clock: Any, clock_id: int, time: NDArray[np.int64]) -> float:
+def microseconds(clock: Any, clock_id: int, time: Ints) -> float:
     """Return the time of a monotonic clock; `time` is a buffer `[2]`."""
     clock(np.int32(clock_id), np.uintp(time.ctypes.data))
     return time[0] * 1e6 + time[1] * 1e-3
 
 
 @kernel
+def best_of(rewards: Floats, count: int) -> int:
+    """Return the index of the first of the largest of `count` rewards."""
+    best = 0
+    for i in range(1, count):
+        if rewards[i] > rewards[best]:
+            best = i
+    return best
+
+
+@kernel
 def climb(
-    score: Any,
-    frames: Any,
-    t: int,
-    decision: Any,
-    reward: float,
-    neighbours: Any,
-    rewards: Floats,
+    score: Any, frames: Any, t: int, reward: float, buffers: Buffers
 ) -> tuple[float, int, int, bool]:
     """Repeat the best change of one device until none improves the reward: `agent.refinement`.
 
     Args:
         score: the problem's critic.
-        frames: its frames.
-        t: the frame.
-        decision: in and out `[N]`.
-        reward: of the decision.
-        neighbours: buffer `[N, N]`.
-        rewards: buffer `[N]`.
+        frames: of the problem.
+        t: index of the frame in `frames`.
+        reward: of the decision in `buffers.start`, which is in and out.
+        buffers: memory to work in.
 
     Returns:
         The reward reached; the index among the scored decisions of the one reached, -1 if it is
         the initial one; the number of decisions scored; and whether all rewards were found.
     """
-    scored, found, n = 0, -1, len(decision)
+    start, neighbours, rewards = buffers.start, buffers.neighbours, buffers.rewards
+    scored, found, n = 0, -1, start.shape[1]
     while True:
         for i in range(n):
             for j in range(n):
-                neighbours[i, j] = decision[j]
-            neighbours[i, i] = 1 - decision[i]
+                neighbours[i, j] = start[0, j]
+            neighbours[i, i] = 1 - start[0, i]
         if not score(frames, t, neighbours, rewards):
             return reward, found, scored, False
-        best = 0
-        for i in range(1, n):
-            if rewards[i] > rewards[best]:
-                best = i
+        best = best_of(rewards, n)
         scored += n
         if not improves(rewards[best], reward):
             return reward, found, scored, True
         reward, found = rewards[best], scored - n + best
-        decision[best] = 1 - decision[best]
+        start[0, best] = 1 - start[0, best]
+
+
+class Decided(NamedTuple):
+    """The outcome of a decision, which is in a buffer.
+
+    Attributes:
+        solved: whether all rewards were found; if not, nothing else is known.
+        own_reward: of the policy's own decision.
+        found: the decision.
+        rank: of the best candidate.
+        refined: whether refinement improved it.
+    """
+
+    solved: bool
+    own_reward: float
+    found: Found
+    rank: int
+    refined: bool
+
+
+@kernel
+def refine(
+    score: Any, frames: Any, t: int, rules: Rules, found: Found, buffers: Buffers
+) -> tuple[Found, bool]:
+    """Refine the decision in `buffers.decision`, and return it and whether all rewards were found.
+
+    The second start, if any, is the decision that every device computes locally.
+    """
+    start, (reward, candidate, scored) = buffers.start, found
+    for local in range(1 + rules.refine_from_local):
+        begun, before = reward, 0
+        for i in range(len(buffers.decision)):
+            start[0, i] = 0 if local else buffers.decision[i]
+        if local:
+            if not score(frames, t, start, buffers.rewards):
+                return found, False
+            begun, before = buffers.rewards[0], 1
+        reached, index, more, solved = climb(score, frames, t, begun, buffers)
+        if not solved:
+            return found, False
+        if rules.own_climb:  # it scores its start, and counts the decision reached last
+            index = more if index >= 0 else index
+            more += 1
+        if improves(reached, reward):
+            reward, candidate = reached, scored + (before + index if index >= 0 else 0)
+            for i in range(len(buffers.decision)):
+                buffers.decision[i] = start[0, i]
+        scored += before + more
+    return Found(reward, candidate, scored), True
+
+
+@kernel
+def decide(
+    parts: Parts,
+    policy: Policy,
+    frames: Any,
+    t: int,
+    rules: Rules,
+    progress: Progress,
+    buffers: Buffers,
+) -> Decided:
+    """Choose the decision of a frame, as `DROO.choose`; it is in `buffers.decision`.
+
+    `t` is the index of the frame in `frames`; the other arguments are those of `play`.
+    """
+    decisions, rewards, decision = buffers.decisions, buffers.rewards, buffers.decision
+    num_devices, total = len(buffers.decision), 0.0
+    parts.observe(frames, t, buffers.state)
+    parts.forward(policy.parameters, policy.shape, buffers.state, buffers.logits)
+    for i in range(num_devices):
+        buffers.precise[i] = buffers.logits[i]
+        total += buffers.precise[i]
+    if not math.isfinite(total):
+        return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
+    count = quantization.order_preserving(
+        buffers.precise, 0.0, progress.k, decisions, buffers.ranks
+    )
+    if not parts.score(frames, t, decisions[:count], rewards):
+        return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
+    best = best_of(rewards, count)
+    for i in range(num_devices):
+        decision[i] = decisions[best, i]
+    found = Found(rewards[best], best, count)
+    own_reward, solved = rewards[0], True
+    if refinement_is_due(progress, rules.refine_every):
+        found, solved = refine(parts.score, frames, t, rules, found, buffers)
+    rank, refined = buffers.ranks[best], found.candidate != best
+    return Decided(solved, own_reward, found, rank, refined)
+
+
+@kernel
+def learn(
+    parts: Parts,
+    policy: Policy,
+    rng: np.random.Generator,
+    memory: Singles,
+    counter: int,
+    rules: Rules,
+    batch: Singles,
+) -> float:
+    """Take a training step, as `MemoryDNN.learn`; return the loss before it.
+
+    The arguments are those of `play`; `batch` is a buffer.
+    """
+    written = counter if counter < len(memory) else len(memory)
+    drawn = rng.integers(0, written, rules.batch_size)
+    for i in range(len(drawn)):
+        for j in range(memory.shape[1]):
+            batch[i, j] = memory[drawn[i], j]
+    step = policy.steps[0] + np.float32(1)
+    if rules.rebuild_optimizer:
+        step = np.float32(1)
+        for i in range(len(policy.first)):
+            policy.first[i] = policy.second[i] = np.float32(0)
+    for i in range(len(policy.steps)):
+        policy.steps[i] = step
+    loss: float = parts.train(
+        policy.parameters,
+        policy.shape,
+        policy.first,
+        policy.second,
+        float(step),
+        policy.hyperparameters,
+        batch,
+    )
+    return loss
 
 
 @kernel
@@ -171,6 +327,7 @@ def play(
     progress: Progress,
     columns: Columns,
     record: Record,
+    buffers: Buffers,
     clock_id: int,
 ) -> tuple[int, int, Progress]:
     """Play frames `first` to `end` - 1, or until one fails.
@@ -189,104 +346,38 @@ def play(
         progress: progress of the agent before the first frame.
         columns: output, for all frames.
         record: output.
+        buffers: memory to work in.
         clock_id: of the clock.
 
     Returns:
         The index of the next frame, which failed if it is not `end` (nothing of it is written
         then); the number of training steps; and the progress.
     """
-    num_devices = columns.decision.shape[1]
-    inputs = memory.shape[1] - num_devices
-    state, single = np.empty(inputs, np.float32), np.empty(num_devices, np.float32)
-    logits, time = np.empty(num_devices), np.empty(2, np.int64)
-    # In one array, so that candidates and neighbours have one type.
-    decisions = np.empty((num_devices + 1, num_devices), np.int64)
-    neighbours = np.empty((num_devices, num_devices), np.int64)
-    decision, other = np.empty(num_devices, np.int64), np.empty(num_devices, np.int64)
-    ranks = np.empty(num_devices + 1, np.int64)
-    rewards = np.empty(num_devices + 1)
-    batch = np.empty((rules.batch_size, memory.shape[1]), np.float32)
-    trained = 0
+    inputs, num_devices, trained = len(buffers.state), len(buffers.decision), 0
     for t in range(first, end):
-        started = microseconds(parts.clock, clock_id, time)
-        parts.observe(frames, t - offset, state)
-        parts.forward(policy.parameters, policy.shape, state, single)
-        finite = 0.0
-        for i in range(num_devices):
-            logits[i] = single[i]
-            finite += logits[i]
-        if not np.isfinite(finite):
-            return t, trained, progress
-        count = quantization.order_preserving(logits, 0.0, progress.k, decisions, ranks)
-        solved = parts.score(frames, t - offset, decisions[:count], rewards)
-        best = 0
-        for i in range(1, count):
-            if rewards[i] > rewards[best]:
-                best = i
-        for i in range(num_devices):
-            decision[i] = decisions[best, i]
-        own_reward, reward, candidate, scored = rewards[0], rewards[best], best, count
-        if solved and refinement_is_due(progress, rules.refine_every):
-            # The second start, if any, is the decision that every device computes locally.
-            for start in range(2 if rules.refine_from_local else 1):
-                begun, before = reward, 0
-                for i in range(num_devices):
-                    other[i] = decision[i] if start == 0 else 0
-                if start == 1 and solved:
-                    solved = parts.score(frames, t - offset, other.reshape(1, -1), rewards)
-                    begun, before = rewards[0], 1
-                if not solved:
-                    break
-                reached, found, more, solved = climb(
-                    parts.score, frames, t - offset, other, begun, neighbours, rewards
-                )
-                index = 0 if found < 0 else before + found
-                if rules.own_climb:  # it scores its start, and counts the decision reached last
-                    index = 0 if found < 0 else before + more
-                    more += 1
-                if improves(reached, reward):
-                    reward, candidate = reached, scored + index
-                    for i in range(num_devices):
-                        decision[i] = other[i]
-                scored += before + more
-        spent = microseconds(parts.clock, clock_id, time) - started
-        if not solved or not parts.carry_out(frames, t - offset, decision):
+        started = microseconds(parts.clock, clock_id, buffers.time)
+        done = decide(parts, policy, frames, t - offset, rules, progress, buffers)
+        spent = microseconds(parts.clock, clock_id, buffers.time) - started
+        if not (done.solved and parts.carry_out(frames, t - offset, buffers.decision)):
             return t, trained, progress
 
-        started = microseconds(parts.clock, clock_id, time)
-        columns.reward[t], columns.own_reward[t] = reward, own_reward
-        columns.k[t], columns.best_candidate[t], columns.scored[t] = progress.k, candidate, scored
+        columns.reward[t], columns.own_reward[t] = done.found.reward, done.own_reward
+        columns.k[t], columns.scored[t] = progress.k, done.found.scored
+        columns.best_candidate[t] = done.found.candidate
         row = counter % len(memory)
         for i in range(inputs):
-            memory[row, i] = state[i]
+            memory[row, i] = buffers.state[i]
         for i in range(num_devices):
-            columns.decision[t, i] = decision[i]
-            memory[row, inputs + i] = decision[i]
+            columns.decision[t, i] = buffers.decision[i]
+            memory[row, inputs + i] = buffers.decision[i]
         counter += 1
-        refined = candidate != best
-        progress = advance(progress, ranks[best], refined, rules.adapt_every, num_devices)
-        due = counter % rules.training_interval == 0
-        if due or (rules.learn_when_wrong and candidate > 0):
-            drawn = rng.integers(0, min(counter, len(memory)), rules.batch_size)
-            for i in range(rules.batch_size):
-                for j in range(memory.shape[1]):
-                    batch[i, j] = memory[drawn[i], j]
-            if rules.rebuild_optimizer:
-                for i in range(len(policy.first)):
-                    policy.first[i] = policy.second[i] = np.float32(0)
-                policy.steps[:] = np.float32(0)
-            policy.steps[:] += np.float32(1)
-            record.losses[trained] = parts.train(
-                policy.parameters,
-                policy.shape,
-                policy.first,
-                policy.second,
-                float(policy.steps[0]),
-                policy.hyperparameters,
-                batch,
-            )
-            record.trained[trained] = t + 1
+        progress = advance(progress, done.rank, done.refined, rules.adapt_every, num_devices)
+        wrong = rules.learn_when_wrong and done.found.candidate > 0
+        if wrong or counter % rules.training_interval == 0:
+            started = microseconds(parts.clock, clock_id, buffers.time)
+            loss = learn(parts, policy, rng, memory, counter, rules, buffers.batch)
+            spent += microseconds(parts.clock, clock_id, buffers.time) - started
+            record.losses[trained], record.trained[trained] = loss, t + 1
             trained += 1
-        spent += microseconds(parts.clock, clock_id, time) - started
         record.decision_us[t - first] = spent
     return end, trained, progress

@@ -15,7 +15,7 @@ from droo_core.arrays import Floats
 from droo_core.pointers import CLOCK, clock, pointer_to
 from env.problem import Frame
 from experiments.compiled import kernels
-from experiments.compiled.kernels import Columns, Parts, Policy, Record, Rules
+from experiments.compiled.kernels import Buffers, Columns, Parts, Policy, Record, Rules
 from experiments.consumers.recorder import Block
 from experiments.runs.table import Table
 
@@ -98,6 +98,7 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
     agent.learner.renew_optimizer()
     policy, columns = policy_of(droo), columns_of(table)
     record = Record(np.empty(FRAMES), np.empty(FRAMES, np.int64), np.empty(FRAMES))
+    buffers = buffers_of(droo)
     parts: Parts | None = None
     for begin, end, frames in problem.stretches(droo, table):
         parts = parts or parts_of(droo, problem, frames)
@@ -118,6 +119,7 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
                 droo.progress,
                 columns,
                 record,
+                buffers,
                 CLOCK,
             )
             droo.progress = Progress(*progress)
@@ -170,20 +172,37 @@ def policy_of(droo: DROO) -> Policy:
     )
 
 
+def buffers_of(droo: DROO) -> Buffers:
+    """Return memory for the loop to work in."""
+    inputs, n, batch_size = droo.agent.net[0], droo.agent.net[-1], droo.agent.batch_size
+    return Buffers(
+        state=np.empty(inputs, np.float32),
+        logits=np.empty(n, np.float32),
+        precise=np.empty(n),
+        decisions=np.empty((n + 1, n), np.int64),
+        ranks=np.empty(n + 1, np.int64),
+        rewards=np.empty(n + 1),
+        neighbours=np.empty((n, n), np.int64),
+        decision=np.empty(n, np.int64),
+        start=np.empty((1, n), np.int64),
+        batch=np.empty((batch_size, inputs + n), np.float32),
+        time=np.empty(2, np.int64),
+    )
+
+
 def parts_of(droo: DROO, problem: CompiledProblem, frames: Any) -> Parts:
     """Compile the kernels of a policy and a problem, and return them as a kernel argument."""
-    agent, backend = droo.agent, droo.agent.learner.backend
+    backend = droo.agent.learner.backend
     assert isinstance(backend, Compiled)
-    policy, n = policy_of(droo), agent.net[-1]
-    state, logits = np.empty(agent.net[0], np.float32), np.empty(n, np.float32)
-    rows, decisions, rewards = agent.memory, np.empty((1, n), np.int64), np.empty(1)
+    policy, buffers = policy_of(droo), buffers_of(droo)
+    state, decisions = buffers.state, buffers.decisions
     of_policy = policy.parameters, policy.shape
     adam = policy.first, policy.second, 1.0, policy.hyperparameters
     return Parts(
-        pointer_to(backend.kernels.forward, *of_policy, state, logits),
-        pointer_to(backend.kernels.train, *of_policy, *adam, rows),
+        pointer_to(backend.kernels.forward, *of_policy, state, buffers.logits),
+        pointer_to(backend.kernels.train, *of_policy, *adam, buffers.batch),
         pointer_to(problem.kernels.observe, frames, 0, state),
-        pointer_to(problem.kernels.score, frames, 0, decisions, rewards),
+        pointer_to(problem.kernels.score, frames, 0, decisions, buffers.rewards),
         pointer_to(problem.kernels.carry_out, frames, 0, decisions[0]),
         clock(),
     )

@@ -105,9 +105,7 @@ def observe(frames: Frames, t: int, state: Singles) -> None:
 @kernel
 def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:  # noqa: ARG001
     """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
-    outcome = allocation.score(
-        frames.coming, frames.weights, frames.constants, decisions, rewards
-    )
+    outcome = allocation.score(frames.coming, frames.weights, frames.constants, decisions, rewards)
     return outcome == SOLVED
 
 
@@ -119,9 +117,7 @@ def carry_out(frames: Frames, t: int, decision: Decision) -> bool:
     """
     coming = frames.coming
     done = np.empty((5, len(decision)))
-    _, _, outcome = allocation.allocate(
-        coming, frames.weights, frames.constants, decision, done
-    )
+    _, _, outcome = allocation.allocate(coming, frames.weights, frames.constants, decision, done)
     if outcome != SOLVED:
         return False
     for i in range(len(decision)):

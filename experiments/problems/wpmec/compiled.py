@@ -45,7 +45,9 @@ class CompiledWPMEC(CompiledProblem):
         """Yield ranges of frames with the same weights, `BLOCK` frames at most."""
         self._check_fits(droo.agent.net[-1])
         num_frames = len(self.gains)
-        begins = {at for at in self.weights_from if at < num_frames} | {*range(0, num_frames, BLOCK)}
+        begins = {at for at in self.weights_from if at < num_frames} | {
+            *range(0, num_frames, BLOCK)
+        }
         for begin, end in itertools.pairwise([*sorted(begins), num_frames]):
             critic = WPMECCritic(self._weights_in(begin))
             yield (
