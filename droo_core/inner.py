@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import types
+from numba.core import config, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
@@ -59,6 +59,8 @@ def without_entry(dispatcher: Any) -> Any:
 
     numba compiles a function anew for each literal, such as the 0 in `f(0)`.
     """
+    if getattr(config, "DISABLE_JIT", False):  # by NUMBA_DISABLE_JIT: it is the function itself
+        return dispatcher
     get_call_template = dispatcher.get_call_template
 
     def of_types(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
