@@ -1,5 +1,6 @@
 """The main experiment: DROO online on wireless powered MEC."""
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,28 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
+class Certificates:
+    """Certified optima of the frames of a run: computed at their first use, once for all copies.
+
+    Attributes:
+        gains: as of `WPMECTask`.
+        weights_from: as of `WPMECTask`.
+        time_limit: as for `certify`.
+        progress: as for `certify`.
+    """
+
+    gains: Floats
+    weights_from: Mapping[int, Floats]
+    time_limit: float
+    progress: bool = False
+
+    @functools.cached_property
+    def found(self) -> tuple[Floats, dict[str, float]]:
+        """The results of `certify`."""
+        return certify(self.gains, self.weights_from, self.time_limit, progress=self.progress)
+
+
+@dataclass(eq=False)
 class WPMECTask(Task[DROOConfig]):
     """A run whose channel gains are known in advance.
 
@@ -42,12 +65,14 @@ class WPMECTask(Task[DROOConfig]):
         gains: channel gains `[T, N]`, the recording that `problem` plays.
         weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
             keys.
+        certificates: the optimum of each frame.
     """
 
     problem: WirelessPoweredMEC
     _: KW_ONLY
     gains: Floats
     weights_from: Mapping[int, Floats]
+    certificates: Certificates
 
     def simulate(self) -> Iterator[Step]:
         """Yield the frames of the run, whose weights change between frames."""
@@ -78,13 +103,10 @@ class WPMECExperiment(Experiment[DROOConfig]):
     )
 
     def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
-        """Return a run's agent and frames, with the certified optimum of each frame."""
+        """Return a run's agent and frames."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
         task = task_of(config, *frames_of_run(config))
-        optimal_rate, task.facts = certify(
-            task.gains, task.weights_from, config.optimum_time_limit, progress=progress
-        )
-        task.known = {"optimal_rate": optimal_rate}
+        task.certificates.progress = progress
         return task
 
     def play(self, task: Task[DROOConfig], table: Table) -> Iterator[Block]:
@@ -122,6 +144,12 @@ class WPMECExperiment(Experiment[DROOConfig]):
         if alike and on_cpu and can_be_compiled_together(fleet.agents, gains):
             return play_compiled_fleet(fleet, gains, weights_from, tables)
         return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
+
+    def complete(self, task: Task[DROOConfig], table: Table) -> None:
+        """Set the certified optimum of each frame: after the frames, which do not need it."""
+        assert isinstance(task, WPMECTask)
+        bounds, task.facts = task.certificates.found
+        table.columns["optimal_rate"] = bounds[: len(table)]
 
     def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
         """Return the numbers of frames after which weights or devices change."""
@@ -179,6 +207,7 @@ def task_of(
         constants={"weights": weights_from[0]},
         gains=gains,
         weights_from=weights_from,
+        certificates=Certificates(gains, weights_from, config.optimum_time_limit),
     )
 
 
