@@ -1,15 +1,28 @@
-"""Compilation by numba, with a disk cache that is invalidated when any source file changes."""
+"""Compilation by numba, with a disk cache that is invalidated when any source file changes.
+
+A kernel is compiled into each kernel that calls it, so compilation is slow where much is called.
+Keep it fast:
+
+- A kernel that only kernels call is an `inner_kernel`: it is optimized in its callers alone.
+- A matrix is cheaper than a tuple of vectors, and an index into it cheaper than a view of its rows.
+- Each pair of argument types is compiled anew: agree on one type of decisions.
+- Functions of `numpy` that allocate, sort or take roots are slow to compile, and compiled anew for
+  each call: `droo_core.numeric` has them once.
+"""
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
-from numba.core import types
+
+from droo_core import inner
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_CORE = Path(__file__).parent
 
 
 def kernel_of(
@@ -21,11 +34,12 @@ def kernel_of(
     changes that holds a kernel called from it. So the cached name contains a hash of all sources.
 
     Args:
-        sources: files, or folders of files, of all kernels that the function may call.
+        sources: files, or folders of files, of all kernels that the function may call; those of
+            this package count without being named.
         parallel: run `numba.prange` loops in as many threads as numba is set to.
         fastmath: LLVM's fast-math flags; None keeps IEEE arithmetic.
     """
-    paths = [Path(source) for source in sources]
+    paths = [Path(source) for source in sources] + [_CORE]
     files = [file for path in paths for file in (sorted(path.glob("*.py")) or [path])]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
@@ -34,13 +48,36 @@ def kernel_of(
         compiler = numba.njit(
             cache=True, error_model="numpy", parallel=parallel, fastmath=fastmath or False
         )
-        dispatcher = compiler(function)
-        resolve = dispatcher.get_call_template
-        # A call with a literal would be compiled for that literal alone.
-        dispatcher.get_call_template = lambda args, kws: resolve(
-            tuple(types.unliteral(each) for each in args),
-            {name: types.unliteral(each) for name, each in kws.items()},
-        )
-        return cast(Callable[P, R], dispatcher)
+        return cast(Callable[P, R], inner.of_types_alone(compiler(function)))
 
     return compiled
+
+
+def inner_kernel_of(
+    *, fastmath: set[str] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that compiles a function that kernels call; Python cannot call it.
+
+    It becomes part of the machine code of its callers, which is cached. So it needs neither a cache
+    nor machine code of its own, see `droo_core.inner`, nor the code that converts Python's objects.
+
+    Args:
+        fastmath: as for `kernel_of`.
+    """
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+    def compiled(function: Callable[P, R]) -> Callable[P, R]:
+        compiler = numba.njit(
+            error_model="numpy",
+            fastmath=fastmath or False,
+            pipeline_class=inner.InnerCompiler,
+            **options,
+        )
+        dispatcher = inner.of_types_alone(compiler(function))
+        return cast(Callable[P, R], inner.without_entry(dispatcher))
+
+    return compiled
+
+
+inner_kernel = inner_kernel_of()
+"""Compiles a function that kernels call, with IEEE arithmetic."""

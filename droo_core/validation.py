@@ -83,7 +83,9 @@ def in_range(
 def real(
     name: str, value: ArrayLike, shape: tuple[int | str, ...] | None = None
 ) -> NDArray[np.float64]:
-    """Return `value` as a contiguous float64 array.
+    """Return `value` as a contiguous float64 array, a copy of a read-only one.
+
+    Kernels are compiled anew for read-only arrays, which would take longer than any copy.
 
     Raises:
         TypeError: if it holds anything but real numbers.
@@ -94,7 +96,8 @@ def real(
         raise TypeError(f"{name} must hold real numbers, got {value!r}")
     if shape is not None:
         check_shape(name, array, shape)
-    return np.asarray(array, dtype=np.float64, order="C")
+    checked = np.asarray(array, dtype=np.float64, order="C")
+    return checked if checked.flags.writeable else checked.copy()
 
 
 def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int | str, ...]) -> None:

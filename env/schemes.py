@@ -15,10 +15,17 @@ from env.problem import Frame, Scheme
 from env.queueing.optimum import (
     CertifiedLyapunovDecision,
     certified_lyapunov_optimum,
+    certify_lyapunov_frames,
     lyapunov_optimum,
 )
 from env.wpmec.frame_like import WPMECFrameLike
-from env.wpmec.optimum import CertifiedDecision, certified_optima, certified_optimum, optimum
+from env.wpmec.optimum import (
+    CertifiedDecision,
+    certified_optima,
+    certified_optimum,
+    certify_frames,
+    optimum,
+)
 from env.wpmec.relaxation import linear_relaxation
 
 __all__ = [
@@ -32,6 +39,8 @@ __all__ = [
     "certified_lyapunov_optimum",
     "certified_optima",
     "certified_optimum",
+    "certify_frames",
+    "certify_lyapunov_frames",
     "coordinate_descent",
     "full_enumeration",
     "greedy",

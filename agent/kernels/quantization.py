@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.kernels import exact_kernel as kernel
+from droo_core.numeric import sort_largest_first
 
 
 @kernel
@@ -27,8 +28,10 @@ def order_preserving(
         decisions: out, `[min(k, N + 1), N]` at least.
         ranks: out, index of the threshold of each candidate, `[min(k, N + 1)]` at least.
     """
-    distances = np.abs(values - center)
-    nearest = np.argsort(distances, kind="mergesort")  # stable
+    closeness, nearest = np.empty(len(values)), np.empty(len(values), np.int64)
+    for i in range(len(values)):
+        closeness[i] = -abs(values[i] - center)
+    sort_largest_first(closeness, nearest)
     count = 1
     ranks[0] = 0
     # Equation 8: the first candidate rounds at the center.
@@ -38,10 +41,13 @@ def order_preserving(
         device = nearest[rank - 1]
         threshold = values[device]
         known = False
-        for earlier in nearest[: rank - 1][::-1]:  # equal values are at equal distances
-            if known or distances[earlier] != distances[device]:
+        earlier = rank - 2
+        while earlier >= 0 and not known:  # equal values are at equal distances
+            other = nearest[earlier]
+            if closeness[other] != closeness[device]:
                 break
-            known = values[earlier] == threshold
+            known = values[other] == threshold
+            earlier -= 1
         if known:
             continue
         # Equation 9: the device at the threshold changes sides, with all beyond it.

@@ -9,14 +9,30 @@ F = TypeVar("F")
 R = TypeVar("R")
 
 
+def block_size(num_frames: int, jobs: int) -> int:
+    """Return the number of frames to hand to a process at a time, given the number of processes."""
+    if jobs == 1:
+        return MAX_BATCH
+    from joblib import effective_n_jobs  # noqa: PLC0415 (slow to import)
+
+    processes: int = effective_n_jobs(jobs)
+    return max(1, min(MAX_BATCH, num_frames // (4 * processes)))
+
+
 def solve_frames(
-    solve: Callable[[F], R], frames: Sequence[F], *, jobs: int = 1, description: str | None = None
+    solve: Callable[[F], R],
+    frames: Sequence[F],
+    *,
+    sizes: Sequence[int] | None = None,
+    jobs: int = 1,
+    description: str | None = None,
 ) -> list[R]:
-    """Return the results of a function for each of many frames.
+    """Return the results of a function for each of many frames, or of many blocks of frames.
 
     Args:
-        solve: called with one frame; must be picklable if there are several jobs.
+        solve: called with one frame or block; must be picklable if there are several jobs.
         frames: its arguments.
+        sizes: number of frames in each block; None for single frames.
         jobs: number of joblib processes; -1 takes all cores.
         description: of a progress bar, shown on terminals only; None shows none.
     """
@@ -25,8 +41,16 @@ def solve_frames(
 
     results: Iterable[R] = map(solve, frames)
     if effective_n_jobs(jobs) > 1:
-        size = max(1, min(MAX_BATCH, len(frames) // (4 * effective_n_jobs(jobs))))
+        size = 1 if sizes else block_size(len(frames), jobs)
         parallel = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")
         results = parallel(delayed(solve)(frame) for frame in frames)
+    sizes = sizes or [1] * len(frames)
     disable = True if description is None else None  # None: shown on terminals only
-    return list(tqdm(results, description, len(frames), unit="frame", leave=False, disable=disable))
+    found = []
+    with tqdm(
+        total=sum(sizes), desc=description, unit="frame", leave=False, disable=disable
+    ) as bar:
+        for size, result in zip(sizes, results, strict=True):
+            found.append(result)
+            bar.update(size)
+    return found

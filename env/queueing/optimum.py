@@ -1,13 +1,15 @@
 """The optimal decision of multi-slot MEC with queues, with a certificate, for any N."""
 
+import math
 from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from droo_core.arrays import Ints
-from droo_core.validation import positive_int
+from droo_core.arrays import Floats, Ints
+from droo_core.validation import in_range, positive_int
 from env.problem import Frame
-from env.queueing.bases import check_solved
+from env.queueing.bases import Critic, check_solved
 from env.queueing.critic import QueueingCritic, QueueingFrame
 from env.queueing.environment import QueueingMEC
 from env.queueing.kernels import search
@@ -36,6 +38,24 @@ class CertifiedLyapunovDecision(NamedTuple):
         return self.objective
 
 
+class CertifiedLyapunovFrames(NamedTuple):
+    """Decisions of many frames with certificates: those of `CertifiedLyapunovDecision`, `[T]` each.
+
+    Attributes:
+        decisions: `[T, N]`.
+        objectives: their drift plus penalty, Mbit^2.
+        upper_bounds: on the objective of every decision.
+        gaps: `upper_bounds / objectives - 1`.
+        nodes: numbers of nodes searched.
+    """
+
+    decisions: Ints
+    objectives: Floats
+    upper_bounds: Floats
+    gaps: Floats
+    nodes: Ints
+
+
 def certified_lyapunov_optimum(
     frame: QueueingMEC | QueueingFrame, *, max_nodes: int = 1_000_000
 ) -> CertifiedLyapunovDecision:
@@ -55,15 +75,43 @@ def certified_lyapunov_optimum(
         ValueError: if `max_nodes` is below 1, or a gain or queue is negative, NaN or infinite.
         ArithmeticError: if numbers are so far out of range that there is no solution.
     """
-    max_nodes = positive_int("max_nodes", max_nodes)
     checked = _queueing_frame(frame)
-    decision = np.zeros(checked.num_devices, dtype=np.int64)
-    objective, bound, nodes, outcome = search.branch_and_bound(
-        checked.array, *checked.critic.kernel_arguments, max_nodes, decision
-    )
-    check_solved(outcome, "decision", decision)
-    gap = bound / objective - 1 if objective > 0 else 0.0
-    return CertifiedLyapunovDecision(decision, objective, bound, gap, nodes)
+    found = _certified(checked.critic, checked.array[None], positive_int("max_nodes", max_nodes))
+    decision, *others = (values[0] for values in found)
+    return CertifiedLyapunovDecision(decision, *(value.item() for value in others))
+
+
+def certify_lyapunov_frames(
+    critic: QueueingCritic,
+    gains: ArrayLike,
+    data_queues: ArrayLike,
+    energy_queues: ArrayLike,
+    *,
+    max_nodes: int = 1_000_000,
+) -> CertifiedLyapunovFrames:
+    """Return the certified optimum of each of many frames with the same weights.
+
+    The results are those of `certified_lyapunov_optimum`; the frames are searched in one call of
+    compiled code.
+
+    Args:
+        critic: of the frames.
+        gains: channel gains h `[T, N]`.
+        data_queues: Q `[T, N]`, Mbit.
+        energy_queues: Y `[T, N]`.
+        max_nodes: as for `certified_lyapunov_optimum`, for each frame.
+
+    Raises:
+        TypeError: if an array holds anything but real numbers, or `max_nodes` is not an integer.
+        ValueError: if `max_nodes` is below 1, a shape differs, or a gain or queue is negative, NaN
+            or infinite.
+        ArithmeticError: if numbers are so far out of range that there is no solution.
+    """
+    max_nodes = positive_int("max_nodes", max_nodes)
+    first = in_range("gains", gains, 0, math.inf, ("T", critic.num_devices))
+    others = {"data_queues": data_queues, "energy_queues": energy_queues}
+    rows = [in_range(name, value, 0, math.inf, first.shape) for name, value in others.items()]
+    return _certified(critic, np.stack([first, *rows], axis=1), max_nodes)
 
 
 def lyapunov_optimum(frame: Frame) -> Ints:
@@ -92,3 +140,21 @@ def _queueing_frame(frame: Frame) -> QueueingFrame:
         )
     waiting = cast(QueueingMEC, frame)
     return critic.frame(waiting.gain, waiting.data_queue, waiting.energy_queue)
+
+
+def _certified(critic: Critic, frames: Floats, max_nodes: int) -> CertifiedLyapunovFrames:
+    """Return the certified optimum of each of the frames `[T, 3, N]`, which are valid.
+
+    Raises:
+        ArithmeticError: if numbers are so far out of range that there is no solution.
+    """
+    decisions = np.zeros((len(frames), critic.num_devices), np.int64)
+    objectives, bounds = np.empty(len(frames)), np.empty(len(frames))
+    nodes = np.empty(len(frames), np.int64)
+    outcome = search.branch_and_bound(
+        frames, *critic.kernel_arguments, max_nodes, decisions, objectives, bounds, nodes
+    )
+    check_solved(outcome, "decision", decisions)
+    positive = objectives > 0
+    gaps = np.where(positive, bounds / np.where(positive, objectives, 1.0) - 1, 0.0)
+    return CertifiedLyapunovFrames(decisions, objectives, bounds, gaps, nodes)

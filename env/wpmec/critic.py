@@ -151,12 +151,12 @@ class WPMECCritic(WeightedCritic):
         rewards = np.empty(n)
         error = allocation_kernels.score(gain, *self.kernel_arguments, start[None], rewards[:1])
         self._check_solved(error, gain, "decision", start)
-        climbed, neighbours = start.astype(np.int8), np.empty((n, n), np.int8)
+        climbed, neighbours = start.copy(), np.empty((n, n), np.int64)
         reward, scored, _, error = climb_kernels.climb(
             gain, *self.kernel_arguments, climbed, rewards[0], neighbours, rewards
         )
         self._check_solved(error, gain, "decision", start)
-        return LocalOptimum(climbed.astype(np.int64), float(reward), 1 + scored)
+        return LocalOptimum(climbed, float(reward), 1 + scored)
 
     def check_gain(self, gain: ArrayLike) -> Floats:
         """Return channel gains as an array `[N]`.

@@ -1,6 +1,5 @@
 """The optimal decision of wireless powered MEC, with a certificate, for any N."""
 
-import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -8,17 +7,19 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from droo_core.arrays import Ints
+from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
 from env.common.local_search import coordinate_descent
-from env.common.parallel import solve_frames
+from env.common.parallel import block_size, solve_frames
 from env.problem import Frame
+from env.wpmec.critic import WPMECCritic, WPMECFrame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
 from env.wpmec.kernels import search as kernels
-from env.wpmec.kernels.bound import UNDECIDED
 
 SLICE = 6000  # nodes times devices searched between two looks at the clock: some milliseconds
+ROOM = 16  # number of nodes for which there is room at first
 
 
 class CertifiedDecision(NamedTuple):
@@ -42,6 +43,46 @@ class CertifiedDecision(NamedTuple):
     def reward(self) -> float:
         """Score of the decision: `computation_rate`."""
         return self.computation_rate
+
+
+class CertifiedFrames(NamedTuple):
+    """Decisions of many frames with certificates, those of `CertifiedDecision`; `[T]` each.
+
+    Attributes:
+        decisions: `[T, N]`.
+        computation_rates: their weighted sum computation rates, bit/s.
+        upper_bounds: on the rate of every decision, bit/s.
+        gaps: `upper_bounds / computation_rates - 1`.
+        timed_out: whether the time limit was reached, not the requested gap.
+    """
+
+    decisions: Ints
+    computation_rates: Floats
+    upper_bounds: Floats
+    gaps: Floats
+    timed_out: NDArray[np.bool_]
+
+    def each(self) -> list[CertifiedDecision]:
+        """Return the decisions one by one."""
+        columns = (values.tolist() for values in self[1:])
+        return [
+            CertifiedDecision(decision, rate, bound, gap, "time" if late else "gap")
+            for decision, rate, bound, gap, late in zip(self.decisions, *columns, strict=True)
+        ]
+
+
+class OpenNodes(NamedTuple):
+    """Nodes of a search that is not finished.
+
+    Attributes:
+        number: how many there are.
+        fixed: their partial decisions, the first rows of `[M, N]`.
+        nodes: the first rows of `[M, 5]`, as in the kernel.
+    """
+
+    number: int
+    fixed: NDArray[np.int8]
+    nodes: Floats
 
 
 def certified_optimum(
@@ -73,38 +114,47 @@ def certified_optimum(
         ArithmeticError: if the gains, weights or constants are far outside the physical range.
     """
     checked = wpmec_frame(frame)
-    critic = checked.critic
-    gain = critic.check_gain(checked.gain)
-    in_range("gap", gap, 1e-12, 1, ())
-    if time_limit is not None:
-        in_range("time_limit", time_limit, 0, math.inf, ())
-    if not gain.any():
-        return CertifiedDecision(np.zeros(len(gain), dtype=np.int64), 0.0, 0.0, 0.0, "gap")
-    start = time.perf_counter()
-    decision = np.zeros(len(gain), dtype=np.int8)
-    fixed = np.full((1, len(gain)), UNDECIDED, dtype=np.int8)
-    nodes = np.array([[0.0, 1.0, 0.0, math.inf]])
-    max_nodes = max(1, SLICE // len(gain))
-    stopped_by: Literal["gap", "time"] = "gap"
-    for part in itertools.count():
-        rate, fixed, nodes = kernels.branch_and_bound(
-            gain, *critic.kernel_arguments, gap, max_nodes, decision, fixed, nodes
-        )
-        if math.isnan(rate):
-            raise ArithmeticError("the gains, weights or constants are beyond the range of numbers")
-        if len(nodes) == 0:
-            break
-        if part == 0:  # a hard frame: closing the gap may take long, local search may do better
-            found = [coordinate_descent(frame), coordinate_descent(frame, decision)]
-            decision = found[frame.score(np.array(found)).argmax()].astype(np.int8)
-        elif time_limit is not None and time.perf_counter() - start >= time_limit:
-            stopped_by = "time"
-            break
-    # Discarded nodes are bounded by the requested gap, open nodes by their own bounds.
-    reached = gap if len(nodes) == 0 else float(nodes[:, kernels.BOUND].max()) / rate - 1
-    return CertifiedDecision(
-        decision.astype(np.int64), rate, rate * (1 + reached), reached, stopped_by
-    )
+    _check(gap, time_limit)
+    gains = checked.critic.check_gain(checked.gain)[None]
+    return _certified(checked.critic, gains, gap, time_limit).each()[0]
+
+
+def certify_frames(
+    critic: WPMECCritic,
+    gains: ArrayLike,
+    *,
+    gap: float = 1e-10,
+    time_limit: float | None = None,
+    jobs: int = 1,
+    description: str | None = None,
+) -> CertifiedFrames:
+    """Return the certified optimum of each of many frames with the same weights.
+
+    The results are those of `certified_optimum`; frames are searched one after another in compiled
+    code.
+
+    Args:
+        critic: of the frames.
+        gains: channel gains `[T, N]`.
+        gap: as for `certified_optimum`.
+        time_limit: as for `certified_optimum`, seconds per frame.
+        jobs: number of joblib processes; -1 takes all cores.
+        description: of a progress bar, shown on terminals only; None shows none.
+
+    Raises:
+        TypeError: if `gains` holds anything but real numbers.
+        ValueError: if the gains are not non-negative and finite of that shape, or `gap` or
+            `time_limit` is out of range.
+        ArithmeticError: if gains, weights or constants are far outside the physical range.
+    """
+    gains = in_range("gains", gains, 0, np.inf, ("T", critic.num_devices))
+    _check(gap, time_limit)
+    size = block_size(len(gains), jobs)
+    blocks = [gains[first : first + size] for first in range(0, len(gains), size)]
+    solve = partial(_certified, critic, gap=gap, time_limit=time_limit)
+    sizes = [len(block) for block in blocks]
+    found = solve_frames(solve, blocks, sizes=sizes, jobs=jobs, description=description)
+    return CertifiedFrames(*(np.concatenate(values) for values in zip(*found, strict=True)))
 
 
 def certified_optima(
@@ -116,6 +166,8 @@ def certified_optima(
     description: str | None = None,
 ) -> list[CertifiedDecision]:
     """Return the certified optimum of each of many frames.
+
+    Frames of one problem are certified faster by `certify_frames`, from an array of their gains.
 
     Args:
         frames: of wireless powered MEC.
@@ -129,6 +181,18 @@ def certified_optima(
         ValueError: if `gap` or `time_limit` is out of range.
         ArithmeticError: if gains, weights or constants are far outside the physical range.
     """
+    critics = {id(wpmec_frame(frame).critic) for frame in frames}
+    if len(critics) == 1:
+        gains = np.array([frame.gain for frame in frames])
+        found = certify_frames(
+            frames[0].critic,
+            gains,
+            gap=gap,
+            time_limit=time_limit,
+            jobs=jobs,
+            description=description,
+        )
+        return found.each()
     solve = partial(certified_optimum, gap=gap, time_limit=time_limit)
     return solve_frames(solve, frames, jobs=jobs, description=description)
 
@@ -141,3 +205,112 @@ def optimum(frame: Frame) -> Ints:
         ArithmeticError: if the gains, weights or constants are far outside the physical range.
     """
     return certified_optimum(wpmec_frame(frame)).decision
+
+
+def _check(gap: float, time_limit: float | None) -> None:
+    """Check arguments.
+
+    Raises:
+        ValueError: if one is out of range.
+    """
+    in_range("gap", gap, 1e-12, 1, ())
+    if time_limit is not None:
+        in_range("time_limit", time_limit, 0, math.inf, ())
+
+
+def _certified(
+    critic: WPMECCritic, gains: Floats, gap: float, time_limit: float | None
+) -> CertifiedFrames:
+    """Return the certified optimum of each frame; the arguments, `gains` `[T, N]`, are valid.
+
+    Raises:
+        ArithmeticError: if gains, weights or constants are far outside the physical range.
+    """
+    num_frames, n = gains.shape
+    decisions, rates = np.zeros((num_frames, n), np.int64), np.empty(num_frames)
+    gaps, timed_out = np.full(num_frames, gap), np.zeros(num_frames, np.bool_)
+    t = 0
+    while t < num_frames:
+        finished, open_nodes = _search(critic, gains[t:], gap, decisions[t:], rates[t:])
+        t += finished
+        if open_nodes.number > 0:
+            gaps[t], timed_out[t] = _search_on(
+                critic, gains[t], gap, time_limit, decisions[t], rates[t : t + 1], open_nodes
+            )
+            t += 1
+    gaps[rates == 0.0] = 0.0
+    return CertifiedFrames(decisions, rates, rates * (1 + gaps), gaps, timed_out)
+
+
+def _search_on(
+    critic: WPMECCritic,
+    gain: Floats,
+    gap: float,
+    time_limit: float | None,
+    decision: Ints,
+    rate: Floats,
+    open_nodes: OpenNodes,
+) -> tuple[float, bool]:
+    """Continue the search of a hard frame, whose gap may take long to close.
+
+    Args:
+        critic: of the frame.
+        gain: channel gains `[N]`.
+        gap: relative gap at which to stop.
+        time_limit: in seconds; None sets no limit.
+        decision: best decision `[N]`, in and out.
+        rate: its rate `[1]`, in and out.
+        open_nodes: nodes not yet searched.
+
+    Returns:
+        The gap reached, and whether the time limit was.
+    """
+    start, frame = time.perf_counter(), WPMECFrame(critic, gain)
+    found = np.array([coordinate_descent(frame), coordinate_descent(frame, decision)])
+    decision[:] = found[frame.score(found).argmax()]
+    while True:
+        _, open_nodes = _search(critic, gain[None], gap, decision[None], rate, open_nodes)
+        if open_nodes.number == 0:
+            return gap, False
+        if time_limit is not None and time.perf_counter() - start >= time_limit:
+            break
+    # Discarded nodes are bounded by the requested gap, open nodes by their own bounds.
+    bounds = open_nodes.nodes[: open_nodes.number, kernels.BOUND]
+    return float(bounds.max()) / float(rate[0]) - 1, True
+
+
+def _search(
+    critic: WPMECCritic,
+    gains: Floats,
+    gap: float,
+    decisions: Ints,
+    rates: Floats,
+    open_nodes: OpenNodes | None = None,
+) -> tuple[int, OpenNodes]:
+    """Search frames, each for some milliseconds at most, until one is not finished.
+
+    Args:
+        critic: of the frames.
+        gains: channel gains `[T, N]`.
+        gap: relative gap at which to stop.
+        decisions: best decisions `[T, N]`, in and out.
+        rates: their rates `[T]`, out.
+        open_nodes: of the first frame; None begins its search.
+
+    Returns:
+        The number of frames finished, and the open nodes of the frame after these.
+
+    Raises:
+        ArithmeticError: if gains, weights or constants are far outside the physical range.
+    """
+    n = gains.shape[1]
+    number, fixed, nodes = open_nodes or OpenNodes(
+        0, np.empty((ROOM, n), np.int8), np.empty((ROOM, kernels.HEAP + 1))
+    )
+    max_nodes = max(1, SLICE // n)
+    finished, number, fixed, nodes = kernels.branch_and_bound(
+        gains, *critic.kernel_arguments, gap, max_nodes, rates, decisions, fixed, nodes, number
+    )
+    if finished < len(gains) and math.isnan(rates[finished]):
+        raise ArithmeticError("the gains, weights or constants are beyond the range of numbers")
+    return finished, OpenNodes(number, fixed, nodes)

@@ -34,11 +34,16 @@ def with_progress(blocks: Iterable[Block], table: Table, *, show: bool) -> Itera
             yield block
 
 
+def _text(value: float) -> str:
+    """Return a value with four decimals, or with a metric prefix if it is large."""
+    return f"{value:.4f}" if abs(value) < 1000 else str(tqdm.format_sizeof(value))
+
+
 def _watched(table: Table, frames: slice, loss: float) -> dict[str, str]:
     """Return the labels and values that the bar shows."""
     recent = table.frames(frames)
     words = {
-        word: f"{recent[column].mean():.4f}"
+        word: _text(recent[column].mean())
         for word, column in table.schema.watched.items()
         if column in recent
     }

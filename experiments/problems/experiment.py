@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent import DROO, Fleet, MemoryDNN
 from agent.refinement import Climb
@@ -35,8 +34,7 @@ class Task(Generic[Config]):
         options: options for the problem's `reset`.
         climb: the problem's own refinement, for `DROO.decide`; None refines by its score.
         constants: constants of the table.
-        known: columns that are known before the first frame, such as the optimum.
-        facts: entries of summary.json that are known before the first frame.
+        facts: entries of summary.json that are computed neither from the frames nor from times.
     """
 
     config: Config
@@ -47,7 +45,6 @@ class Task(Generic[Config]):
     options: dict[str, Any] | None = None
     climb: Climb | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
-    known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -66,12 +63,10 @@ class Task(Generic[Config]):
         return None
 
     def new_table(self, schema: Schema) -> Table:
-        """Return a table for the frames; it holds only the columns that are known."""
+        """Return a table for the frames."""
         agent = isinstance(self.decider, DROO)
         shape = self.num_frames, self.num_devices
-        table = Table.empty(schema, *shape, agent=agent, constants=self.constants)
-        table.columns |= self.known
-        return table
+        return Table.empty(schema, *shape, agent=agent, constants=self.constants)
 
 
 class Experiment(ABC, Generic[Config]):
@@ -157,7 +152,10 @@ class Experiment(ABC, Generic[Config]):
         return []
 
     def complete(self, task: Task[Config], table: Table) -> None:
-        """Set the columns that are known only after the last frame, such as the optimum."""
+        """Set the columns that are known only after the last frame, such as the optimum.
+
+        May set `task.facts` too.
+        """
 
     def summarize(self, task: Task[Config], table: Table) -> dict[str, Any]:
         """Return the entries of summary.json that are computed from the frames."""

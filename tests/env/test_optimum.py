@@ -5,13 +5,14 @@ import math
 import re
 import time
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from droo_core.arrays import Floats
+from droo_core.arrays import Floats, Ints
 from env import (
     WirelessPoweredMEC,
     WPMECCritic,
@@ -30,8 +31,47 @@ from env.schemes import (
     linear_relaxation,
 )
 from env.wpmec.kernels.bound import UNDECIDED, describe, dual
-from env.wpmec.kernels.search import exchange_rule
+from env.wpmec.kernels.search import LINKS, exchange_rule
+from env.wpmec.kernels.solver import COLUMNS
 from tests.conftest import published
+
+Constants = tuple[float, float, float]
+
+
+@numba.njit(error_model="numpy")
+def described(
+    gain: Floats, class_of: Ints, class_weights: Floats, constants: Constants
+) -> tuple[Floats, Ints, Floats]:
+    devices, classes = np.zeros((4, len(gain))), np.zeros((len(class_weights), COLUMNS))
+    numbers = np.zeros((LINKS + 2, len(gain)), np.int64)
+    describe(gain, class_of, class_weights, constants, devices, numbers, classes)
+    return devices, numbers, classes
+
+
+@numba.njit(error_model="numpy")
+def dual_of(
+    gain: Floats,
+    class_of: Ints,
+    class_weights: Floats,
+    constants: Constants,
+    price: float,
+    fixed: NDArray[np.int8],
+) -> float:
+    """Return the bound at a price; inner kernels cannot be called from Python."""
+    devices, numbers, classes = described(gain, class_of, class_weights, constants)
+    bound, _, _, _ = dual(price, 0.0, 1.0, fixed, devices, numbers, classes)
+    return bound
+
+
+@numba.njit(error_model="numpy")
+def links_of(
+    gain: Floats, class_of: Ints, class_weights: Floats, constants: Constants, value_bound: float
+) -> Ints:
+    """Return the links of the exchange rule `[2, N]`: follower and leader of each device."""
+    _, numbers, classes = described(gain, class_of, class_weights, constants)
+    previous = np.empty(len(class_weights), np.int64)
+    exchange_rule(gain, value_bound, numbers, classes, previous)
+    return numbers[LINKS:]
 
 
 def everything(frame: WPMECFrame) -> Floats:
@@ -116,10 +156,9 @@ def test_the_optimum_if_threshold_decisions_are_not_optimal() -> None:
 def test_any_price_bounds_every_decision(seed: int, num_devices: int, log_price: float) -> None:
     frame = any_frame(np.random.default_rng(seed), num_devices)
     best = everything(frame).max()
-    devices = describe(frame.gain, *frame.critic.kernel_arguments)
     fixed = np.where(frame.gain > 0, UNDECIDED, 0).astype(np.int8)
     price = best * 10**log_price
-    bound, *_ = dual(price, 0.0, 1.0, fixed, devices)
+    bound = dual_of(frame.gain.copy(), *frame.critic.kernel_arguments, price, fixed)
     assert bound >= best * (1 - 1e-13)
 
 
@@ -128,9 +167,7 @@ def test_any_price_bounds_every_decision(seed: int, num_devices: int, log_price:
 def test_the_exchange_rule_keeps_an_optimal_decision(seed: int, num_devices: int) -> None:
     frame = any_frame(np.random.default_rng(seed), num_devices)
     values = everything(frame)
-    devices = describe(frame.gain, *frame.critic.kernel_arguments)
-    links = np.empty((2, num_devices), np.int64)
-    exchange_rule(frame.gain, devices, values.max(), links)
+    links = links_of(frame.gain.copy(), *frame.critic.kernel_arguments, values.max())
     decisions = every_decision(num_devices)
     obey = np.ones(len(decisions), dtype=bool)
     for follower, leader in enumerate(links[1]):
@@ -147,8 +184,7 @@ def test_the_exchange_rule_holds_in_the_papers_regime() -> None:
     critic, proven = WPMECCritic(default_weights(n)), 0
     for gain in default_channel(n).sample(rng, 100):
         rate = certified_optimum(WPMECFrame(critic, gain)).computation_rate
-        links = np.empty((2, n), np.int64)
-        exchange_rule(gain, describe(gain, *critic.kernel_arguments), rate, links)
+        links = links_of(gain, *critic.kernel_arguments, rate)
         proven += int((links[1] >= 0).sum())
     assert proven > 0.99 * 100 * (n - 2)
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from droo_core import ascent
 from droo_core.jit import kernel_of
 from env.common import lambert
 
-SOURCES = (Path(__file__).parent, lambert.__file__, ascent.__file__)
+SOURCES = (Path(__file__).parent, lambert.__file__)
 """Arguments of `kernel_of` for kernels elsewhere that call these."""
 
 kernel = kernel_of(*SOURCES)

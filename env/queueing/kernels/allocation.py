@@ -9,8 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
+from droo_core.numeric import integers, sort_largest_first, zeros
 from env.queueing.kernels import kernel
-from env.queueing.kernels.devices import Constants, Devices, Offers, describe, nats_at, offers_of
+from env.queueing.kernels.devices import (
+    FREQUENCY,
+    LIMIT,
+    LOCAL,
+    ROWS,
+    SNR,
+    Constants,
+    describe,
+    nats_at,
+    write_offers,
+)
 from env.queueing.kernels.knapsack import fill
 
 Decision = NDArray[np.int8] | Ints  # [N]
@@ -18,25 +30,21 @@ Decision = NDArray[np.int8] | Ints  # [N]
 SOLVED, NOT_BINARY, UNSOLVED = range(3)
 
 
-@kernel
-def in_order(decision: Decision, order: Ints, limits: Floats, offloading: Ints) -> int:
+@inner_kernel
+def in_order(decision: Decision, order: Ints, devices: Floats, offloading: Ints) -> int:
     """Write the offloading devices in the order of their limits; return their number."""
     count = 0
-    for i in order:
-        if decision[i] == 1 and limits[i] > 0.0:
+    for k in range(len(order)):
+        i = order[k]
+        if decision[i] == 1 and devices[LIMIT, i] > 0.0:
             offloading[count] = i
             count += 1
     return count
 
 
-@kernel
+@inner_kernel
 def value_of(
-    decision: Decision,
-    devices: Devices,
-    offers: Offers,
-    order: Ints,
-    offloading: Ints,
-    constants: Constants,
+    decision: Decision, devices: Floats, order: Ints, offloading: Ints, rate_per_nat: float
 ) -> tuple[float, bool]:
     """Return the value of a decision `[N]`, and whether its price of time was found.
 
@@ -45,17 +53,17 @@ def value_of(
     value = 0.0
     for i in range(len(decision)):
         if decision[i] == 0:
-            value += devices.local[i]
-    count = in_order(decision, order, offers.limits, offloading)
-    done = fill(devices, offers, offloading[:count], constants.rate_per_nat)
+            value += devices[LOCAL, i]
+    count = in_order(decision, order, devices, offloading)
+    done = fill(devices, offloading, count, rate_per_nat)
     return value + done.value, done.found
 
 
-@kernel
+@inner_kernel
 def is_binary(decision: Decision) -> bool:
     """Return whether a decision `[N]` holds zeros and ones only."""
     for choice in decision:  # noqa: SIM110 (numba has no generators)
-        if choice not in (0, 1):
+        if choice != 0 and choice != 1:  # noqa: PLR1714 (`in` takes longer to compile)
             return False
     return True
 
@@ -89,15 +97,17 @@ def score(
     Returns:
         SOLVED, NOT_BINARY or UNSOLVED.
     """
-    devices = describe(frame, weights, constants)
-    offers = offers_of(devices, devices.worth, constants.rate_per_nat)
-    order = np.argsort(-offers.limits)
-    offloading = np.empty(len(order), np.int64)
+    devices, numbers = zeros(ROWS, len(weights)), integers(2, len(weights))
+    order, offloading = numbers[0], numbers[1]
+    describe(frame, weights, constants, devices)
+    write_offers(devices, constants.rate_per_nat)
+    sort_largest_first(devices[LIMIT], order)
     outcome = SOLVED
     for k in range(len(decisions)):
-        if not is_binary(decisions[k]):
+        decision = decisions[k]
+        if not is_binary(decision):
             return NOT_BINARY
-        values[k], found = value_of(decisions[k], devices, offers, order, offloading, constants)
+        values[k], found = value_of(decision, devices, order, offloading, constants.rate_per_nat)
         if not found:
             outcome = UNSOLVED
     return outcome
@@ -126,36 +136,39 @@ def allocate(
     """
     if not is_binary(decision):
         return 0.0, 0.0, NOT_BINARY
-    data = frame[1]
-    rate, energy, frequency, time, power = allocation
-    allocation[:] = 0.0
-    devices = describe(frame, weights, constants)
+    devices, numbers = zeros(ROWS, len(weights)), integers(2, len(weights))
+    order, offloading = numbers[0], numbers[1]
+    describe(frame, weights, constants, devices)
     objective = 0.0
-    for i in range(len(data)):
+    for i in range(len(weights)):
+        for row in range(5):
+            allocation[row, i] = 0.0
         if decision[i] == 0:
-            f = devices.frequency[i]
-            frequency[i] = f
-            rate[i] = min(f * constants.bits_per_cycle, data[i])
-            energy[i] = constants.energy_coefficient * f * f * f
-            objective += devices.local[i]
+            f = devices[FREQUENCY, i]
+            allocation[2, i] = f
+            allocation[0, i] = min(f * constants.bits_per_cycle, frame[1, i])
+            allocation[1, i] = constants.energy_coefficient * f * f * f
+            objective += devices[LOCAL, i]
 
     eps = constants.rate_per_nat
-    offers = offers_of(devices, devices.worth, eps)
-    offloading = np.empty(len(data), np.int64)
-    count = in_order(decision, np.argsort(-offers.limits), offers.limits, offloading)
-    done = fill(devices, offers, offloading[:count], eps)
-    for i in offloading[: done.num_full]:
-        # The load may exceed the frame by rounding and the tolerance.
-        time[i] = data[i] / (eps * nats_at(devices, i, done.price)) / max(1.0, done.load)
-        rate[i] = data[i]
-        nats_sent = data[i] / (eps * time[i])
-        power[i] = min(math.expm1(nats_sent) / devices.snr[i], constants.max_power)
-        energy[i] = power[i] * time[i]
-    part = done.part
-    if part >= 0:
-        t = nats_at(devices, part, done.price)
-        time[part] = max(0.0, 1.0 - done.load)
-        rate[part] = min(eps * t * time[part], data[part])
-        power[part] = min(math.expm1(t) / devices.snr[part], constants.max_power)
-        energy[part] = power[part] * time[part]
+    write_offers(devices, eps)
+    sort_largest_first(devices[LIMIT], order)
+    count = in_order(decision, order, devices, offloading)
+    done = fill(devices, offloading, count, eps)
+    for k in range(done.num_full + 1):
+        i = offloading[k] if k < done.num_full else done.part
+        if i < 0:
+            break
+        data, t = frame[1, i], nats_at(devices, i, done.price)
+        if k < done.num_full:
+            # The load may exceed the frame by rounding and the tolerance.
+            time = data / (eps * t) / max(1.0, done.load)
+            rate = data
+            t = data / (eps * time)
+        else:
+            time = max(0.0, 1.0 - done.load)
+            rate = min(eps * t * time, data)
+        power = min(math.expm1(t) / devices[SNR, i], constants.max_power)
+        allocation[0, i], allocation[1, i] = rate, power * time
+        allocation[3, i], allocation[4, i] = time, power
     return objective + done.value, done.price, SOLVED if done.found else UNSOLVED

@@ -19,10 +19,8 @@ queue while c(mu) < a, in the time Q / (eps t); that is up to the price
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from droo_core.arrays import Floats
-from env.queueing.kernels import kernel
+from droo_core.jit import inner_kernel
 
 
 class Constants(NamedTuple):
@@ -49,31 +47,35 @@ class Constants(NamedTuple):
     max_power: float
 
 
-class Devices(NamedTuple):
-    """Per-device quantities of a frame that do not depend on the decision, `[N]` each.
+(
+    WORTH,
+    ENERGY_PRICE,
+    DATA,
+    SNR,
+    MAX_NATS,
+    CAP_PRICE,
+    FREQUENCY,
+    LOCAL,
+    LIMIT,
+    TIME,
+) = range(10)
+"""Rows of the argument `devices` of the kernels, `[10 or more, N]`, the quantities of each device:
 
-    Attributes:
-        worth: a, value of a Mbit.
-        energy_price: y, price of a joule.
-        data: Q, Mbit.
-        snr: g, signal-to-noise ratio per watt.
-        max_nats: t_max.
-        cap_price: price of time from which on t is t_max.
-        frequency: optimal frequency for computing locally, cycles/s.
-        local: value of computing locally.
-    """
-
-    worth: Floats
-    energy_price: Floats
-    data: Floats
-    snr: Floats
-    max_nats: Floats
-    cap_price: Floats
-    frequency: Floats
-    local: Floats
+- WORTH: a, value of a Mbit.
+- ENERGY_PRICE: y, price of a joule.
+- DATA: Q, Mbit.
+- SNR: g, signal-to-noise ratio per watt.
+- MAX_NATS: t_max.
+- CAP_PRICE: price of time from which on t is t_max.
+- FREQUENCY: optimal frequency for computing locally, cycles/s.
+- LOCAL: value of computing locally.
+- LIMIT: largest price of time at which the device offloads, 0 if it never does.
+- TIME: offloading time at that price, s, its shortest.
+"""
+ROWS = 10
 
 
-@kernel
+@inner_kernel
 def marginal(t: float) -> float:
     """Return e^t (t - 1) + 1, to the last digits."""
     if t < 0.05:  # the power series, where the terms cancel
@@ -82,7 +84,7 @@ def marginal(t: float) -> float:
     return math.exp(t) * (t - 1.0) + 1.0
 
 
-@kernel
+@inner_kernel
 def nats(u: float) -> float:
     """Solve e^t (t - 1) + 1 = u for t >= 0, to the last digits."""
     p = math.sqrt(2.0 * u)
@@ -100,64 +102,52 @@ def nats(u: float) -> float:
     return t
 
 
-@kernel
+@inner_kernel
 def snr_per_watt(gain: float, constants: Constants) -> float:
     """Return the signal-to-noise ratio per watt, capped to avoid overflow."""
     return min(gain / constants.noise_power, 1e280)
 
 
-@kernel
-def describe(frame: Floats, weights: Floats, constants: Constants) -> Devices:
-    """Return the per-device quantities of a frame; arguments as in `allocation.score`."""
-    gain, data, energy_queue = frame
-    worth, energy_price, snr, max_nats, cap_price, frequency, local = np.empty((7, len(gain)))
+@inner_kernel
+def describe(frame: Floats, weights: Floats, constants: Constants, devices: Floats) -> None:
+    """Write the rows of `devices` up to LOCAL; the other arguments are those of `score`."""
     bits, kappa = constants.bits_per_cycle, constants.energy_coefficient
-    for i in range(len(gain)):
-        worth[i] = data[i] + constants.tradeoff * weights[i]
-        energy_price[i] = constants.energy_price * energy_queue[i]
-        snr[i] = snr_per_watt(gain[i], constants)
-        max_nats[i] = math.log1p(snr[i] * constants.max_power)
-        cap_price[i] = marginal(max_nats[i]) * energy_price[i] / snr[i] if snr[i] > 0.0 else 0.0
-        f = min(data[i] / bits, constants.max_frequency)
-        earned, spent = worth[i] * bits, 3.0 * kappa * energy_price[i]
+    for i in range(len(weights)):
+        data = frame[1, i]
+        worth = data + constants.tradeoff * weights[i]
+        energy_price = constants.energy_price * frame[2, i]
+        snr = snr_per_watt(frame[0, i], constants)
+        max_nats = math.log1p(snr * constants.max_power)
+        f = min(data / bits, constants.max_frequency)
+        earned, spent = worth * bits, 3.0 * kappa * energy_price
         if earned < spent * f * f:
             f = math.sqrt(earned / spent)
-        frequency[i], local[i] = f, f * (earned - energy_price[i] * kappa * f * f)
-    return Devices(worth, energy_price, data, snr, max_nats, cap_price, frequency, local)
+        devices[WORTH, i], devices[ENERGY_PRICE, i], devices[DATA, i] = worth, energy_price, data
+        devices[SNR, i], devices[MAX_NATS, i] = snr, max_nats
+        devices[CAP_PRICE, i] = marginal(max_nats) * energy_price / snr if snr > 0.0 else 0.0
+        devices[FREQUENCY, i] = f
+        devices[LOCAL, i] = f * (earned - energy_price * kappa * f * f)
 
 
-class Offers(NamedTuple):
-    """The prices of time up to which devices offload, `[N]` each.
-
-    Attributes:
-        limits: largest price at which each device offloads, 0 if it never does.
-        times: offloading time of each device at that price, s, its shortest.
-    """
-
-    limits: Floats
-    times: Floats
-
-
-@kernel
-def offers_of(devices: Devices, worth: Floats, rate_per_nat: float) -> Offers:
-    """Return the offers of the devices if their Mbits have this worth `[N]`."""
-    limits, times = np.zeros(len(worth)), np.zeros(len(worth))
-    for i in range(len(worth)):
-        earned, y, g = worth[i] * rate_per_nat, devices.energy_price[i], devices.snr[i]
-        t = devices.max_nats[i]
-        if devices.data[i] > 0.0 and t > 0.0 and earned * g > y:
+@inner_kernel
+def write_offers(devices: Floats, rate_per_nat: float) -> None:
+    """Write the rows LIMIT and TIME of `devices`, the offers of devices with this WORTH."""
+    for i in range(devices.shape[1]):
+        y, g, data = devices[ENERGY_PRICE, i], devices[SNR, i], devices[DATA, i]
+        earned, t = devices[WORTH, i] * rate_per_nat, devices[MAX_NATS, i]
+        devices[LIMIT, i] = devices[TIME, i] = 0.0
+        if data > 0.0 and t > 0.0 and earned * g > y:
             if y > 0.0:
                 t = min(t, math.log(earned * g / y))
             limit = earned * t - y * math.expm1(t) / g
             if limit > 0.0:
-                limits[i], times[i] = limit, devices.data[i] / (rate_per_nat * t)
-    return Offers(limits, times)
+                devices[LIMIT, i], devices[TIME, i] = limit, data / (rate_per_nat * t)
 
 
-@kernel
-def nats_at(devices: Devices, i: int, price: float) -> float:
+@inner_kernel
+def nats_at(devices: Floats, i: int, price: float) -> float:
     """Return the nats a second at which a device offloads at a price of time."""
-    most: float = devices.max_nats[i]
-    if price >= devices.cap_price[i]:
+    most: float = devices[MAX_NATS, i]
+    if price >= devices[CAP_PRICE, i]:
         return most
-    return min(most, nats(price * devices.snr[i] / devices.energy_price[i]))
+    return min(most, nats(price * devices[SNR, i] / devices[ENERGY_PRICE, i]))

@@ -8,9 +8,19 @@ limit, whose device is then served in part. If the devices cannot fill the frame
 import math
 from typing import NamedTuple
 
-from droo_core.arrays import Ints
-from env.queueing.kernels import kernel
-from env.queueing.kernels.devices import Devices, Offers, marginal, nats_at
+from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
+from env.queueing.kernels.devices import (
+    CAP_PRICE,
+    DATA,
+    ENERGY_PRICE,
+    LIMIT,
+    SNR,
+    TIME,
+    WORTH,
+    marginal,
+    nats_at,
+)
 
 TOLERANCE = 1e-12  # of the load; the error of the value is of the order of its square
 LEAST_PRICE = 1e-290  # of time, other than 0
@@ -31,23 +41,24 @@ class Served(NamedTuple):
     value: float
 
 
-@kernel
-def serve(devices: Devices, served: Ints, price: float, rate_per_nat: float) -> Served:
-    """Return load, slope and value of devices `served` that offload all of their queues."""
+@inner_kernel
+def serve(devices: Floats, served: Ints, count: int, price: float, rate_per_nat: float) -> Served:
+    """Return load, slope and value of the first devices of `served`, offloading all they have."""
     load, slope, value = 0.0, 0.0, 0.0
-    for i in served:
-        t, data = nats_at(devices, i, price), devices.data[i]
-        y, g = devices.energy_price[i], devices.snr[i]
+    for k in range(count):
+        i = served[k]
+        t, data = nats_at(devices, i, price), devices[DATA, i]
+        y, g = devices[ENERGY_PRICE, i], devices[SNR, i]
         growth = math.expm1(t)  # SNR
         time = data / (rate_per_nat * t)
         load += time
-        value += devices.worth[i] * data - y * growth / g * time
-        if price < devices.cap_price[i]:
+        value += devices[WORTH, i] * data - y * growth / g * time
+        if price < devices[CAP_PRICE, i]:
             slope += time * g / (y * t * t * (growth + 1.0))
     return Served(load, slope, value)
 
 
-@kernel
+@inner_kernel
 def newton(price: float, served: Served) -> float:
     """Return the price at which the load is 1, its logarithm extrapolated in that of the price."""
     if served.slope == 0.0:
@@ -55,16 +66,17 @@ def newton(price: float, served: Served) -> float:
     return price * math.exp(math.log(served.load) * served.load / (served.slope * price))
 
 
-@kernel
+@inner_kernel
 def balance(
-    devices: Devices,
+    devices: Floats,
     offloading: Ints,
+    count: int,
     low: float,
     high: float,
     at_high: Served,
     rate_per_nat: float,
 ) -> tuple[float, Served, bool]:
-    """Find the price of time, from low to high, at which some devices fill the frame.
+    """Find the price of time, from low to high, at which the first `count` devices fill the frame.
 
     The load is at most 1 at the high price, and at least 1 at the low one unless that is 0; then
     the price is 0 if the devices cannot fill the frame. The logarithm of the load is convex in that
@@ -74,14 +86,15 @@ def balance(
     Returns the price, the devices served at it, and whether it was found.
     """
     price = max(low, newton(high, at_high))
-    for i in offloading:  # at this price the device alone would fill the frame
-        t = devices.data[i] / rate_per_nat
-        alone = marginal(t) * devices.energy_price[i] / devices.snr[i]
-        if devices.energy_price[i] > 0.0:
+    for k in range(count):  # at this price the device alone would fill the frame
+        i = offloading[k]
+        t = devices[DATA, i] / rate_per_nat
+        alone = marginal(t) * devices[ENERGY_PRICE, i] / devices[SNR, i]
+        if devices[ENERGY_PRICE, i] > 0.0:
             alone = max(alone, LEAST_PRICE)  # underflows for tiny queues
         price = max(price, alone)
     for _ in range(MAX_ITERATIONS):
-        served = serve(devices, offloading, price, rate_per_nat)
+        served = serve(devices, offloading, count, price, rate_per_nat)
         if served.load <= 1.0 + TOLERANCE or price >= high:
             return price, served, True
         price = min(newton(price, served), high)
@@ -108,36 +121,34 @@ class Filled(NamedTuple):
     found: bool
 
 
-@kernel
+@inner_kernel
 def filled(price: float, num_full: int, part: int, served: Served, found: bool) -> Filled:
     """Return the filled frame; the remaining time is worth its price to the device in part."""
     value = served.value + price * (1.0 - served.load)
     return Filled(price, num_full, part, served.load, value, found)
 
 
-@kernel
-def fill(devices: Devices, offers: Offers, offloading: Ints, rate_per_nat: float) -> Filled:
+@inner_kernel
+def fill(devices: Floats, offloading: Ints, count: int, rate_per_nat: float) -> Filled:
     """Fill the frame with devices that offload.
 
     Args:
-        devices: of the frame.
-        offers: of the devices.
+        devices: of the frame `[ROWS or more, N]`.
         offloading: devices that are to offload, in the order of their limits, largest first; all
             limits are positive.
+        count: number of these devices, the first of `offloading`.
         rate_per_nat: eps.
     """
-    limits, times = offers.limits, offers.times
     # Bisection for the last device at whose limit its predecessors leave some time: number `low`,
     # from 1. Start at the first whose shortest times add up to the frame: it is usually close.
     low, high, least_load = 0, 0, 0.0
-    while high < len(offloading) and least_load < 1.0:
-        least_load += times[offloading[high]]
+    while high < count and least_load < 1.0:
+        least_load += devices[TIME, offloading[high]]
         high += 1
     before, tried = Served(0.0, 0.0, 0.0), high
     while low < high:
-        served = serve(
-            devices, offloading[: tried - 1], limits[offloading[tried - 1]], rate_per_nat
-        )
+        limit = devices[LIMIT, offloading[tried - 1]]
+        served = serve(devices, offloading, tried - 1, limit, rate_per_nat)
         if served.load < 1.0:
             low, before = tried, served
         else:
@@ -146,10 +157,10 @@ def fill(devices: Devices, offers: Offers, offloading: Ints, rate_per_nat: float
     if low == 0:
         return filled(0.0, 0, -1, before, True)
     last = offloading[low - 1]
-    most = limits[last]
-    if before.load + times[last] >= 1.0:
+    most = devices[LIMIT, last]
+    if before.load + devices[TIME, last] >= 1.0:
         return filled(most, low - 1, last, before, True)
-    least = limits[offloading[low]] if low < len(offloading) else 0.0
-    at_most = serve(devices, offloading[:low], most, rate_per_nat)
-    price, served, found = balance(devices, offloading[:low], least, most, at_most, rate_per_nat)
+    least = devices[LIMIT, offloading[low]] if low < count else 0.0
+    at_most = serve(devices, offloading, low, most, rate_per_nat)
+    price, served, found = balance(devices, offloading, low, least, most, at_most, rate_per_nat)
     return filled(price, low, -1, served, found)

@@ -11,12 +11,13 @@ but no more than its queue needs. The load falls with mu, and jumps where w eps 
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
+from droo_core.numeric import cube_root, zeros
 from env.common.lambert import log_snr
 from env.queueing.kernels import kernel
 from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, is_binary
@@ -26,29 +27,20 @@ PRECISION = 1e-15  # of the price, relative
 LEAST_PRICE = 1e-290  # relative to the largest
 
 
-class MyopicDevices(NamedTuple):
-    """Per-device quantities of a frame that do not depend on the decision, `[N]` each.
+FREQUENCY, SNR, LIMIT, LEAST_NATS, MAX_NATS, SCALE, WORTH = range(7)
+"""Rows of the argument `devices` of the kernels, `[7, N]`, the quantities of each device:
 
-    Attributes:
-        frequency: largest frequency for computing locally, cycles/s.
-        snr: g, signal-to-noise ratio per watt.
-        limit: price of time up to which the device offloads.
-        least_nats: t at which the whole queue is served.
-        max_nats: t_max.
-        scale: offloading time times (e^t - 1), s.
-        worth: w eps.
-    """
-
-    frequency: Floats
-    snr: Floats
-    limit: Floats
-    least_nats: Floats
-    max_nats: Floats
-    scale: Floats
-    worth: Floats
+- FREQUENCY: largest frequency for computing locally, cycles/s.
+- SNR: g, signal-to-noise ratio per watt.
+- LIMIT: price of time up to which the device offloads.
+- LEAST_NATS: t at which the whole queue is served.
+- MAX_NATS: t_max.
+- SCALE: offloading time times (e^t - 1), s.
+- WORTH: w eps.
+"""
 
 
-@kernel
+@inner_kernel
 def nats_of_share(share: float) -> float:
     """Solve t / (e^t - 1) = share for t > 0, where 0 < share < 1."""
     low, high = 0.0, 2.0 * (1.0 - math.log(share))
@@ -63,58 +55,58 @@ def nats_of_share(share: float) -> float:
     return high
 
 
-@kernel
-def describe(frame: Floats, weights: Floats, constants: Constants) -> MyopicDevices:
-    """Return the per-device quantities of a frame; the arguments are those of `score`."""
-    gain, data, budget = frame
-    frequency, snr, limit, least_nats, max_nats, scale, worth = np.zeros((7, len(gain)))
-    eps = constants.rate_per_nat
-    for i in range(len(gain)):
-        affordable = np.cbrt(budget[i] / constants.energy_coefficient)
-        needed = data[i] / constants.bits_per_cycle
-        frequency[i] = min(needed, constants.max_frequency, affordable)
-        snr[i] = snr_per_watt(gain[i], constants)
-        max_nats[i] = math.log1p(snr[i] * constants.max_power)
-        worth[i] = weights[i] * eps
-        if max_nats[i] > 0.0 and data[i] > 0.0 and budget[i] > 0.0:
-            limit[i] = worth[i] * max_nats[i]
-            if data[i] <= eps * max_nats[i] * budget[i] / constants.max_power:
-                least_nats[i] = max_nats[i]
-                scale[i] = data[i] / (eps * max_nats[i]) * math.expm1(max_nats[i])
+@inner_kernel
+def describe(frame: Floats, weights: Floats, constants: Constants) -> Floats:
+    """Return the devices of a frame; the arguments are those of `score`."""
+    devices, eps = zeros(7, len(weights)), constants.rate_per_nat
+    for i in range(len(weights)):
+        data, budget = frame[1, i], frame[2, i]
+        affordable = cube_root(budget / constants.energy_coefficient)
+        needed = data / constants.bits_per_cycle
+        snr = snr_per_watt(frame[0, i], constants)
+        max_nats = math.log1p(snr * constants.max_power)
+        devices[FREQUENCY, i] = min(needed, constants.max_frequency, affordable)
+        devices[SNR, i], devices[MAX_NATS, i] = snr, max_nats
+        devices[WORTH, i] = weights[i] * eps
+        if max_nats > 0.0 and data > 0.0 and budget > 0.0:
+            devices[LIMIT, i] = devices[WORTH, i] * max_nats
+            if data <= eps * max_nats * budget / constants.max_power:
+                devices[LEAST_NATS, i] = max_nats
+                devices[SCALE, i] = data / (eps * max_nats) * math.expm1(max_nats)
             else:
-                share = data[i] / (eps * snr[i] * budget[i])
-                least_nats[i] = nats_of_share(share) if share < 1.0 else 0.0
-                scale[i] = snr[i] * budget[i]
-    return MyopicDevices(frequency, snr, limit, least_nats, max_nats, scale, worth)
+                share = data / (eps * snr * budget)
+                devices[LEAST_NATS, i] = nats_of_share(share) if share < 1.0 else 0.0
+                devices[SCALE, i] = snr * budget
+    return devices
 
 
-@kernel
-def nats_at(devices: MyopicDevices, i: int, price: float) -> float:
+@inner_kernel
+def nats_at(devices: Floats, i: int, price: float) -> float:
     """Return the nats a second at which a device offloads at a price of time."""
-    most: float = devices.max_nats[i]
-    best: float = max(log_snr(price / devices.worth[i]), devices.least_nats[i])
+    most: float = devices[MAX_NATS, i]
+    best: float = max(log_snr(price / devices[WORTH, i]), devices[LEAST_NATS, i])
     return min(best, most)
 
 
-@kernel
-def load_at(devices: MyopicDevices, decision: Ints | NDArray[np.int8], price: float) -> float:
+@inner_kernel
+def load_at(devices: Floats, decision: Ints | NDArray[np.int8], price: float) -> float:
     """Return the sum of the offloading times, s, at a price of time."""
     load = 0.0
     for i in range(len(decision)):
-        if decision[i] == 1 and price < devices.limit[i]:
-            load += devices.scale[i] / math.expm1(nats_at(devices, i, price))
+        if decision[i] == 1 and price < devices[LIMIT, i]:
+            load += devices[SCALE, i] / math.expm1(nats_at(devices, i, price))
     return load
 
 
-@kernel
-def time_price(devices: MyopicDevices, decision: Ints | NDArray[np.int8]) -> float:
+@inner_kernel
+def time_price(devices: Floats, decision: Ints | NDArray[np.int8]) -> float:
     """Return the price of time, the load being at most 1 at it and more below it, or 0."""
     if load_at(devices, decision, 0.0) <= 1.0:
         return 0.0
     high = 0.0
     for i in range(len(decision)):
         if decision[i] == 1:
-            high = max(high, devices.limit[i])
+            high = max(high, devices[LIMIT, i])
     low = LEAST_PRICE * high
     while high > low * (1.0 + PRECISION):
         price = math.sqrt(low * high)
@@ -127,9 +119,9 @@ def time_price(devices: MyopicDevices, decision: Ints | NDArray[np.int8]) -> flo
     return high
 
 
-@kernel
+@inner_kernel
 def value_at(
-    devices: MyopicDevices,
+    devices: Floats,
     decision: Ints | NDArray[np.int8],
     price: float,
     weights: Floats,
@@ -139,10 +131,10 @@ def value_at(
     value = price
     for i in range(len(weights)):
         if decision[i] == 0:
-            value += weights[i] * devices.frequency[i] * constants.bits_per_cycle
-        elif price < devices.limit[i]:
+            value += weights[i] * devices[FREQUENCY, i] * constants.bits_per_cycle
+        elif price < devices[LIMIT, i]:
             t = nats_at(devices, i, price)
-            value += devices.scale[i] / math.expm1(t) * (devices.worth[i] * t - price)
+            value += devices[SCALE, i] / math.expm1(t) * (devices[WORTH, i] * t - price)
     return value
 
 
@@ -168,10 +160,11 @@ def score(
     """
     devices = describe(frame, weights, constants)
     for k in range(len(decisions)):
-        if not is_binary(decisions[k]):
+        decision = decisions[k]
+        if not is_binary(decision):
             return NOT_BINARY
-        price = time_price(devices, decisions[k])
-        values[k] = value_at(devices, decisions[k], price, weights, constants)
+        price = time_price(devices, decision)
+        values[k] = value_at(devices, decision, price, weights, constants)
     return SOLVED
 
 
@@ -189,28 +182,27 @@ def allocate(
     """
     if not is_binary(decision):
         return 0.0, 0.0, NOT_BINARY
-    rate, energy, frequency, time, power = allocation
-    allocation[:] = 0.0
-    _, data, budget = frame
     devices = describe(frame, weights, constants)
     price = time_price(devices, decision)
     value = value_at(devices, decision, price, weights, constants)
     left = 1.0 - load_at(devices, decision, price)
-    for i in range(len(data)):
+    for i in range(len(decision)):
+        rate, energy, frequency, time, power = 0.0, 0.0, 0.0, 0.0, 0.0
         if decision[i] == 0:
-            f = frequency[i] = devices.frequency[i]
-            rate[i] = f * constants.bits_per_cycle
-            energy[i] = constants.energy_coefficient * f * f * f
-        elif price * (1.0 - 1e-12) < devices.limit[i]:  # bisection ends a little above a limit
-            t = devices.max_nats[i]  # of a device at its limit, which gets the remaining time
-            time[i] = min(left, devices.scale[i] / math.expm1(t))
-            if price < devices.limit[i]:
+            frequency = devices[FREQUENCY, i]
+            rate = frequency * constants.bits_per_cycle
+            energy = constants.energy_coefficient * frequency * frequency * frequency
+        elif price * (1.0 - 1e-12) < devices[LIMIT, i]:  # bisection ends a little above a limit
+            t = devices[MAX_NATS, i]  # of a device at its limit, which gets the remaining time
+            time = min(left, devices[SCALE, i] / math.expm1(t))
+            if price < devices[LIMIT, i]:
                 t = nats_at(devices, i, price)
-                time[i] = devices.scale[i] / math.expm1(t)
+                time = devices[SCALE, i] / math.expm1(t)
             else:
-                left -= time[i]
-            rate[i] = constants.rate_per_nat * t * time[i]
-            power[i] = min(math.expm1(t) / devices.snr[i], constants.max_power)
-            energy[i] = power[i] * time[i]
-        rate[i], energy[i] = min(rate[i], data[i]), min(energy[i], budget[i])
+                left -= time
+            rate = constants.rate_per_nat * t * time
+            power = min(math.expm1(t) / devices[SNR, i], constants.max_power)
+            energy = power * time
+        allocation[0, i], allocation[1, i] = min(rate, frame[1, i]), min(energy, frame[2, i])
+        allocation[2, i], allocation[3, i], allocation[4, i] = frequency, time, power
     return value, price, SOLVED

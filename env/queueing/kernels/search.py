@@ -10,182 +10,228 @@ bound is the allocation of one decision. The devices that it serves in full deci
 the search branches on the device that it serves in part.
 """
 
-from typing import NamedTuple
+import math
 
-import numpy as np
-from numpy.typing import NDArray
-
-from droo_core.arrays import Floats
+from droo_core.arrays import Floats, Ints
 from droo_core.ascent import improves
+from droo_core.jit import inner_kernel
+from droo_core.numeric import integers, sort_largest_first, zeros
 from env.queueing.kernels import kernel
 from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, UNSOLVED, is_binary, value_of
-from env.queueing.kernels.devices import Constants, Devices, Offers, describe, offers_of
+from env.queueing.kernels.devices import (
+    DATA,
+    LIMIT,
+    LOCAL,
+    ROWS,
+    TIME,
+    WORTH,
+    Constants,
+    describe,
+    write_offers,
+)
 from env.queueing.kernels.knapsack import fill
 
-LOCAL, OFFLOAD, FREE = 0, 1, 2
+AT_HOME, OFFLOAD, FREE = 0, 1, 2  # choices of devices
 
 GAP = 1e-11  # relative distance to the best value within which a bound is discarded
 
+FORCED, AS_FREE = ROWS, ROWS + 3
+"""First of the three rows of `devices` `[ROWS + 6, N]` from which `bound` takes WORTH, LIMIT and
+TIME: of devices that are forced to offload, and of devices that are free to choose.
 
-@kernel
-def with_worth(devices: Devices, worth: Floats) -> Devices:
-    """Return the same devices with another worth `[N]` of their Mbits."""
-    return Devices(
-        worth,
-        devices.energy_price,
-        devices.data,
-        devices.snr,
-        devices.max_nats,
-        devices.cap_price,
-        devices.frequency,
-        devices.local,
-    )
+Example: the queue of a device with Q = 2 and a = 10 is worth 20 if it is forced to offload. If it
+may compute locally instead, for L = 14, the gain is only 6, as if a were 3."""
+
+ORDER, CHOICES, SUGGESTED, IGNORED = range(4)  # rows of the buffer `numbers`
 
 
-@kernel
-def gain_of(devices: Devices) -> Floats:
-    """Return the value of a free offloaded Mbit over one computed locally `[N]`."""
-    gain = devices.worth.copy()
-    for i in range(len(gain)):
-        if devices.data[i] > 0.0:
-            gain[i] -= devices.local[i] / devices.data[i]
-    return gain
+@inner_kernel
+def write_gain(devices: Floats) -> None:
+    """Set WORTH to the value of a free offloaded Mbit over one computed locally."""
+    for i in range(devices.shape[1]):
+        if devices[DATA, i] > 0.0:
+            devices[WORTH, i] -= devices[LOCAL, i] / devices[DATA, i]
 
 
-class Sides(NamedTuple):
-    """The devices of a frame, each both as forced to offload and as free to choose.
-
-    Example: the queue of a device with Q = 2 and a = 10 is worth 20 if it is forced to offload. If
-    it may compute locally instead, for L = 14, the gain is only 6, as if a were 3.
-
-    Attributes:
-        devices: of the frame.
-        forced: offers of the devices if forced to offload.
-        gain: value of an offloaded Mbit over one computed locally `[N]`.
-        free: offers of the devices if free to choose.
-    """
-
-    devices: Devices
-    forced: Offers
-    gain: Floats
-    free: Offers
+@inner_kernel
+def keep_side(devices: Floats, side: int, rate_per_nat: float) -> None:
+    """Write the offers for the WORTH of the devices, and keep the three rows at `side`."""
+    write_offers(devices, rate_per_nat)
+    for i in range(devices.shape[1]):
+        devices[side, i] = devices[WORTH, i]
+        devices[side + 1, i], devices[side + 2, i] = devices[LIMIT, i], devices[TIME, i]
 
 
-@kernel
+@inner_kernel
 def bound(
-    choices: NDArray[np.int8], sides: Sides, rate_per_nat: float
-) -> tuple[float, NDArray[np.int8], int, bool]:
+    choices: Ints, devices: Floats, order: Ints, rate_per_nat: float, decision: Ints
+) -> tuple[float, int, bool]:
     """Bound all decisions that agree with some choices.
 
     Args:
-        choices: LOCAL, OFFLOAD or FREE for each device `[N]`.
-        sides: of the frame.
+        choices: AT_HOME, OFFLOAD or FREE for each device `[N]`.
+        devices: of the frame, with both sides.
+        order: buffer `[N]`.
         rate_per_nat: eps.
+        decision: out, the decision `[N]` that the bound suggests, in which a free device served in
+            part computes locally.
 
     Returns:
-        The bound; the decision `[N]` that it suggests, in which a free device served in part
-        computes locally; that device, or -1 if there is none, in which case the decision attains
-        the bound; and whether the price was found.
+        The bound; that device, or -1 if there is none, in which case the decision attains the
+        bound; and whether the price was found.
     """
-    n = len(choices)
-    worth, limits, times = sides.gain.copy(), sides.free.limits.copy(), sides.free.times.copy()
-    decision, total = np.zeros(n, np.int8), 0.0
-    for i in range(n):
+    total = 0.0
+    for i in range(len(choices)):
+        side = FORCED if choices[i] == OFFLOAD else AS_FREE
+        devices[WORTH, i] = devices[side, i]
+        devices[LIMIT, i], devices[TIME, i] = devices[side + 1, i], devices[side + 2, i]
+        decision[i] = 0
         if choices[i] == OFFLOAD:
-            worth[i], limits[i] = sides.devices.worth[i], sides.forced.limits[i]
-            times[i], decision[i] = sides.forced.times[i], 1
+            decision[i] = 1
         else:
-            total += sides.devices.local[i]
-            if choices[i] == LOCAL:
-                limits[i] = 0.0
-    order = np.argsort(-limits)
+            total += devices[LOCAL, i]
+            if choices[i] == AT_HOME:
+                devices[LIMIT, i] = 0.0
+    sort_largest_first(devices[LIMIT], order)
     count = 0
-    while count < n and limits[order[count]] > 0.0:
+    while count < len(choices) and devices[LIMIT, order[count]] > 0.0:
         count += 1
-    devices = with_worth(sides.devices, worth)
-    done = fill(devices, Offers(limits, times), order[:count], rate_per_nat)
-    for i in order[: done.num_full]:
-        decision[i] = 1
+    done = fill(devices, order, count, rate_per_nat)
+    for k in range(done.num_full):
+        decision[order[k]] = 1
     part = done.part
     if part >= 0 and choices[part] == OFFLOAD:
         part = -1  # a forced device may be served in part
-    return total + done.value, decision, part, done.found
+    return total + done.value, part, done.found
 
 
-@kernel
-def fix_twins(choices: NDArray[np.int8], device: int, frame: Floats, weights: Floats) -> None:
+@inner_kernel
+def fix_twins(choices: Ints, device: int, frame: Floats, weights: Floats) -> None:
     """Fix free devices identical to a local one to compute locally.
 
     A decision in which one of them offloads instead is the same up to a permutation.
     """
-    for i in range(len(choices)):
+    for i in range(len(weights)):
         alike = weights[i] == weights[device]
-        for row in frame:
-            alike = alike and row[i] == row[device]
+        for row in range(len(frame)):
+            alike = alike and frame[row, i] == frame[row, device]
         if alike and choices[i] == FREE:
-            choices[i] = LOCAL
+            choices[i] = AT_HOME
 
 
-@kernel
-def branch_and_bound(
+@inner_kernel
+def copy(source: Ints, target: Ints) -> None:
+    """Copy a vector; numba would take a second to compile `target[:] = source`."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@inner_kernel
+def search(
     frame: Floats,
     weights: Floats,
-    constants: Constants,
+    rate_per_nat: float,
     max_nodes: int,
-    decision: NDArray[np.int64],
-) -> tuple[float, float, int, int]:
-    """Write the optimal decision `[N]`.
+    devices: Floats,
+    numbers: Ints,
+    stack: Ints,
+    above: Floats,
+    decision: Ints,
+) -> tuple[float, float, int, bool]:
+    """Write the optimal decision of a frame `[N]`.
 
-    The other arguments are those of `allocation.score`. Returns the objective of the decision, an
-    upper bound on all objectives, the number of nodes searched, at most `max_nodes`, and SOLVED or
-    UNSOLVED.
+    Depth first: the stack `[N + 1, N]` holds the choices of each node, and `above` `[N + 1]` the
+    bound of its parent.
+
+    Returns:
+        The objective of the decision, an upper bound on all objectives, the number of nodes
+        searched, and whether all prices were found.
     """
-    n, eps = len(weights), constants.rate_per_nat
-    devices = describe(frame, weights, constants)
-    gain = gain_of(devices)
-    sides = Sides(
-        devices, offers_of(devices, devices.worth, eps), gain, offers_of(devices, gain, eps)
-    )
-    # Depth first: the stack holds the choices of each node and the bound of its parent.
-    stack, bounds = np.full((n + 1, n), FREE, np.int8), np.full(n + 1, np.inf)
-    depth, nodes, best, left = 1, 0, -1.0, 0.0
-    outcome = SOLVED
+    order, choices, suggested = numbers[ORDER], numbers[CHOICES], numbers[SUGGESTED]
+    for i in range(len(weights)):
+        stack[0, i] = FREE
+    above[0] = math.inf
+    depth, nodes, best, left, all_found = 1, 0, -1.0, 0.0, True
     while depth > 0:
         depth -= 1
-        if bounds[depth] <= best * (1.0 + GAP):
+        if above[depth] <= best * (1.0 + GAP):
             continue
         if nodes == max_nodes:
-            left = max(left, bounds[depth])
+            left = max(left, above[depth])
             continue
         nodes += 1
-        choices = stack[depth].copy()
-        value, suggested, part, found = bound(choices, sides, eps)
-        if not found:
-            outcome = UNSOLVED
+        copy(stack[depth], choices)
+        value, part, found = bound(choices, devices, order, rate_per_nat, suggested)
+        all_found = all_found and found
         if value <= best * (1.0 + GAP):
             continue
         if part < 0:
             best = value
-            decision[:] = suggested
+            copy(suggested, decision)
             continue
-        for choice in (LOCAL, OFFLOAD):  # the last is popped first
+        for choice in range(2):  # AT_HOME, then OFFLOAD, which is popped first
             suggested[part] = choice
-            reached, _, _, _ = bound(suggested, sides, eps)  # the value of one decision
+            # Of choices that leave none open, the bound is the value of the decision.
+            reached, _, _ = bound(suggested, devices, order, rate_per_nat, numbers[IGNORED])
             if reached > best:
                 best = reached
-                decision[:] = suggested
-            stack[depth] = choices
+                copy(suggested, decision)
+            copy(choices, stack[depth])
             stack[depth, part] = choice
-            if choice == LOCAL:
+            if choice == AT_HOME:
                 fix_twins(stack[depth], part, frame, weights)
-            bounds[depth] = value
+            above[depth] = value
             depth += 1
-    return best, max(left, best), nodes, outcome
+    return best, max(left, best), nodes, all_found
+
+
+@kernel
+def branch_and_bound(
+    frames: Floats,
+    weights: Floats,
+    constants: Constants,
+    max_nodes: int,
+    decisions: Ints,
+    objectives: Floats,
+    bounds: Floats,
+    searched: Ints,
+) -> int:
+    """Find the optimal decision of each frame.
+
+    Args:
+        frames: arguments `frame` of `allocation.score` `[T, 3, N]`.
+        weights: w `[N]`.
+        constants: of the problem.
+        max_nodes: largest number of nodes of a frame to search.
+        decisions: out, `[T, N]`; in, zeros.
+        objectives: out, objectives of the decisions `[T]`.
+        bounds: out, upper bounds on all objectives `[T]`.
+        searched: out, numbers of nodes searched `[T]`.
+
+    Returns:
+        SOLVED or UNSOLVED.
+    """
+    n, eps = len(weights), constants.rate_per_nat
+    devices, numbers = zeros(ROWS + 6, n), integers(4, n)
+    stack, above = integers(n + 1, n), zeros(1, n + 1)[0]
+    outcome = SOLVED
+    for t in range(len(frames)):
+        frame = frames[t]
+        describe(frame, weights, constants, devices)
+        keep_side(devices, FORCED, eps)
+        write_gain(devices)
+        keep_side(devices, AS_FREE, eps)
+        objectives[t], bounds[t], searched[t], found = search(
+            frame, weights, eps, max_nodes, devices, numbers, stack, above, decisions[t]
+        )
+        if not found:
+            outcome = UNSOLVED
+    return outcome
 
 
 @kernel
 def climb(
-    frame: Floats, weights: Floats, constants: Constants, decision: NDArray[np.int64]
+    frame: Floats, weights: Floats, constants: Constants, decision: Ints
 ) -> tuple[float, int, int]:
     """Change the one device whose change gains most, again and again, until none gains.
 
@@ -194,17 +240,19 @@ def climb(
     """
     if not is_binary(decision):
         return 0.0, 0, NOT_BINARY
-    devices = describe(frame, weights, constants)
-    offers = offers_of(devices, devices.worth, constants.rate_per_nat)
-    order = np.argsort(-offers.limits)
-    offloading = np.empty(len(order), np.int64)
-    value, found = value_of(decision, devices, offers, order, offloading, constants)
+    n, eps = len(weights), constants.rate_per_nat
+    devices, numbers = zeros(ROWS, n), integers(2, n)
+    order, offloading = numbers[0], numbers[1]
+    describe(frame, weights, constants, devices)
+    write_offers(devices, eps)
+    sort_largest_first(devices[LIMIT], order)
+    value, found = value_of(decision, devices, order, offloading, eps)
     scored, all_found = 1, found
     while True:
-        best, changed = -np.inf, -1
+        best, changed = -math.inf, -1
         for i in range(len(decision)):
             decision[i] = 1 - decision[i]
-            tried, found = value_of(decision, devices, offers, order, offloading, constants)
+            tried, found = value_of(decision, devices, order, offloading, eps)
             decision[i] = 1 - decision[i]
             all_found = all_found and found
             if tried > best:
@@ -225,10 +273,16 @@ def outlook(frame: Floats, weights: Floats, constants: Constants) -> Floats:
     roughly the devices with a third row below 1 offload. The arguments are those of
     `allocation.score`, and not checked.
     """
-    devices = describe(frame, weights, constants)
-    limits, times = offers_of(devices, gain_of(devices), constants.rate_per_nat)
-    seen, ahead = np.empty((3, len(limits))), 0.0
-    for i in np.argsort(-limits):
-        seen[0, i], seen[1, i], seen[2, i] = limits[i], times[i], ahead
-        ahead += times[i]
+    n = len(weights)
+    devices, numbers, seen = zeros(ROWS, n), integers(1, n), zeros(3, n)
+    describe(frame, weights, constants, devices)
+    write_gain(devices)
+    write_offers(devices, constants.rate_per_nat)
+    order = numbers[0]
+    sort_largest_first(devices[LIMIT], order)
+    ahead = 0.0
+    for k in range(n):
+        i = order[k]
+        seen[0, i], seen[1, i], seen[2, i] = devices[LIMIT, i], devices[TIME, i], ahead
+        ahead += devices[TIME, i]
     return seen

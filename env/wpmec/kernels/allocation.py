@@ -5,14 +5,24 @@ the devices; symbols are those of `solver`.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
+from droo_core.numeric import cube_root, integers, zeros
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.solver import solve
+from env.wpmec.kernels.solver import (
+    COLUMNS,
+    COUNT,
+    LOG_SNR,
+    LOST,
+    ROUNDED,
+    SCALE,
+    TOTAL,
+    solve,
+)
 
 Decision = NDArray[np.int8]  # [N]
 Decisions = NDArray[np.int8]  # [K, N]
@@ -20,51 +30,25 @@ Decisions = NDArray[np.int8]  # [K, N]
 ACCEPTED = 1e-9  # largest error of a solution
 NOT_BINARY, BAD_GAIN = -1.0, -2.0  # returned instead of an error, which is never negative
 
+SNR, LOCAL = range(2)  # the first rows of the argument `devices` of the kernels: s_i and c_i
 
-@kernel
-def add(total: Floats, term: float) -> None:
-    """Add a term to a compensated sum `[2]`: the sum and its rounding error (Neumaier, 1974).
+
+@inner_kernel
+def add(sums: Floats, row: int, term: float) -> None:
+    """Add a term to the compensated sum of a row (Neumaier, 1974).
 
     Subtracting a term restores the sum, even if the term is by far the largest.
     """
-    rounded = total[0] + term
-    if abs(total[0]) >= abs(term):
-        total[1] += total[0] - rounded + term
+    total = sums[row, ROUNDED]
+    rounded = total + term
+    if abs(total) >= abs(term):
+        sums[row, LOST] += total - rounded + term
     else:
-        total[1] += term - rounded + total[0]
-    total[0] = rounded
+        sums[row, LOST] += term - rounded + total
+    sums[row, ROUNDED] = rounded
 
 
-@kernel
-def terms(
-    gain: Floats, class_of: Ints, class_weights: Floats, constants: tuple[float, float, float]
-) -> tuple[Floats, Floats]:
-    """Return s_i and c_i of each device, `[N]` each."""
-    snr_factor, local_factor, _ = constants
-    return snr_factor * gain * gain, local_factor * class_weights[class_of] * np.cbrt(gain)
-
-
-class Sums(NamedTuple):
-    """A decision, the sums over its devices that determine its value, and its solution.
-
-    Attributes:
-        decision: zeros and ones `[N]`.
-        offloading: number of offloading devices of each class `[C]`.
-        snr: compensated sum of s_j over the offloading devices of each weight class `[C, 2]`.
-        local: compensated sum of c_i over the local devices `[2]`.
-        price: v `[1]`, 0 if not known.
-        classes: `[4, C]`: the three rows of the argument `classes` of `solve`, and the sum of s_j.
-    """
-
-    decision: Decision
-    offloading: Ints
-    snr: Floats
-    local: Floats
-    price: Floats
-    classes: Floats
-
-
-@kernel
+@inner_kernel
 def gains_are_valid(gain: Floats) -> bool:
     """Return whether all gains `[N]` are finite and none is negative."""
     for g in gain:  # noqa: SIM110 (numba has no generators)
@@ -73,64 +57,74 @@ def gains_are_valid(gain: Floats) -> bool:
     return True
 
 
-@kernel
-def all_local(local: Floats, num_classes: int) -> Sums:
-    """Return the all-local decision; `local` holds c_i of each device `[N]`."""
-    sums = Sums(
-        np.zeros(len(local), np.int8),
-        np.zeros(num_classes, np.int64),
-        np.zeros((num_classes, 2)),
-        np.zeros(2),
-        np.zeros(1),
-        np.zeros((4, num_classes)),
-    )
-    for term in local:
-        add(sums.local, term)
+@inner_kernel
+def write_terms(
+    gain: Floats,
+    class_of: Ints,
+    class_weights: Floats,
+    constants: tuple[float, float, float],
+    devices: Floats,
+) -> None:
+    """Write s_i and c_i of each device into the first rows of `devices` `[2 or more, N]`."""
+    snr_factor, local_factor, _ = constants
+    for i in range(len(gain)):
+        devices[SNR, i] = snr_factor * gain[i] * gain[i]
+        devices[LOCAL, i] = local_factor * class_weights[class_of[i]] * cube_root(gain[i])
+
+
+@inner_kernel
+def all_local(devices: Floats, class_weights: Floats, eps: float) -> Floats:
+    """Return the sums of the all-local decision, as described in `solver`."""
+    num_devices, last = devices.shape[1], len(class_weights)
+    sums = zeros(last + 1, COLUMNS)
+    for c in range(last):
+        sums[c, SCALE] = class_weights[c] * eps
+    sums[last, COUNT] = num_devices
+    for i in range(num_devices):
+        add(sums, last, devices[LOCAL, i])
     return sums
 
 
-@kernel
-def distance(sums: Sums, decision: Ints | Decision) -> int:
-    """Return the number of devices in which a decision `[N]` differs."""
+@inner_kernel
+def distance(some: Ints | Decision, other: Ints | Decision) -> int:
+    """Return the number of devices in which two decisions `[N]` differ."""
     devices = 0
-    for i in range(len(decision)):
-        devices += decision[i] != sums.decision[i]
+    for i in range(len(some)):
+        devices += some[i] != other[i]
     return devices
 
 
-@kernel
+@inner_kernel
 def change(
-    sums: Sums, decision: Ints | Decision, snr: Floats, local: Floats, class_of: Ints
+    current: Ints, decision: Ints | Decision, devices: Floats, class_of: Ints, sums: Floats
 ) -> bool:
-    """Update `sums` to another decision `[N]`, device by device, where the two differ.
+    """Update a current decision and its sums to another decision `[N]` where the two differ.
 
-    `snr` and `local` are the results of `terms`. Returns False if the decision is not binary.
+    Returns False if the other decision is not binary.
     """
+    last = len(sums) - 1
     for i in range(len(decision)):
-        if decision[i] != sums.decision[i]:
-            if decision[i] != 0 and decision[i] != 1:
+        choice = decision[i]
+        if choice != current[i]:
+            if choice not in (0, 1):
                 return False
-            sums.decision[i] = decision[i]
-            sign = 1 if decision[i] == 1 else -1
-            add(sums.snr[class_of[i]], sign * snr[i])
-            add(sums.local, -sign * local[i])
-            sums.offloading[class_of[i]] += sign
+            current[i] = choice
+            sign = 1 if choice == 1 else -1
+            add(sums, class_of[i], sign * devices[SNR, i])
+            add(sums, last, -sign * devices[LOCAL, i])
+            sums[class_of[i], COUNT] += sign
+            sums[last, COUNT] -= sign
     return True
 
 
-@kernel
-def solve_sums(sums: Sums, weights: Floats, eps: float) -> tuple[float, float, float]:
+@inner_kernel
+def solve_sums(sums: Floats) -> tuple[float, float, float]:
     """Solve the equations for a decision; return value, a and error as `solve` does."""
-    snr, devices = sums.classes[3], len(sums.decision)
-    for c in range(len(snr)):
-        devices -= sums.offloading[c]
-        # Exactly 0 without offloading devices: a rounding residue must not count as a device.
-        snr[c] = sums.snr[c, 0] + sums.snr[c, 1] if sums.offloading[c] > 0 else 0.0
-    local = sums.local[0] + sums.local[1] if devices > 0 else 0.0
-    value, a, error, sums.price[0] = solve(
-        local, snr, weights, eps, sums.price[0], sums.classes[:3]
-    )
-    return value, a, error
+    for row in range(len(sums)):
+        # Exactly 0 without devices: a rounding residue must not count as a device.
+        some = sums[row, COUNT] > 0.0
+        sums[row, TOTAL] = sums[row, ROUNDED] + sums[row, LOST] if some else 0.0
+    return solve(sums)
 
 
 @kernel
@@ -161,16 +155,19 @@ def score(
     """
     if not gains_are_valid(gain):
         return BAD_GAIN
-    snr, local = terms(gain, class_of, class_weights, constants)
-    one, other = all_local(local, len(class_weights)), all_local(local, len(class_weights))
+    devices, current = zeros(2, len(gain)), integers(2, len(gain))
+    write_terms(gain, class_of, class_weights, constants, devices)
+    one, other = current[0], current[1]
+    of_one = all_local(devices, class_weights, constants[2])
+    of_other = of_one.copy()
     worst = 0.0
     for k in range(len(decisions)):
-        nearer = one
-        if distance(other, decisions[k]) < distance(one, decisions[k]):
-            nearer = other
-        if not change(nearer, decisions[k], snr, local, class_of):
+        decision, nearer, sums = decisions[k], one, of_one
+        if distance(other, decision) < distance(one, decision):
+            nearer, sums = other, of_other
+        if not change(nearer, decision, devices, class_of, sums):
             return NOT_BINARY
-        values[k], _, error = solve_sums(nearer, class_weights, constants[2])
+        values[k], _, error = solve_sums(sums)
         worst = max(worst, error)
     return worst
 
@@ -192,19 +189,20 @@ def allocate(
     """
     if not gains_are_valid(gain):
         return 0.0, 0.0, BAD_GAIN
-    snr, local = terms(gain, class_of, class_weights, constants)
-    sums = all_local(local, len(class_weights))
-    if not change(sums, decision, snr, local, class_of):
-        return 0.0, 0.0, NOT_BINARY
+    devices, current = zeros(2, len(gain)), integers(1, len(gain))
+    write_terms(gain, class_of, class_weights, constants, devices)
     _, local_factor, eps = constants
-    value, a, error = solve_sums(sums, class_weights, eps)
+    sums = all_local(devices, class_weights, eps)
+    if not change(current[0], decision, devices, class_of, sums):
+        return 0.0, 0.0, NOT_BINARY
+    value, a, error = solve_sums(sums)
     for i in range(len(gain)):
-        t = sums.classes[0, class_of[i]]
+        t = sums[class_of[i], LOG_SNR]
         if decision[i] == 0:
             offload_time[i] = 0.0
-            rate[i] = local_factor * np.cbrt(gain[i] * a)
+            rate[i] = local_factor * cube_root(gain[i] * a)
         elif t > 0.0:
-            offload_time[i] = a * snr[i] / math.expm1(t)
+            offload_time[i] = a * devices[SNR, i] / math.expm1(t)
             rate[i] = eps * offload_time[i] * t
         else:
             offload_time[i] = rate[i] = 0.0

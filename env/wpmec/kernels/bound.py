@@ -4,68 +4,62 @@ Symbols are those of `solver`.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
+from droo_core.numeric import cube_root, integers, zeros
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.allocation import terms
+from env.wpmec.kernels.allocation import LOCAL, SNR, write_terms
+from env.wpmec.kernels.solver import COLUMNS, COMPLEMENT, LOG_SNR, SCALE
 
 Decision = NDArray[np.int8]  # [N]: 0, 1 or UNDECIDED
 
 UNDECIDED = -1
 RELAXATION_STEPS = 60  # largest number of prices tried
 
+OFFLOAD, BREAKPOINT = 2, 3
+"""Further rows of `devices` `[4, N]`, which `dual` writes: g, the value of offloading per energy
+time, less the price of its time; and the energy time from which the device offloads."""
 
-class Devices(NamedTuple):
-    """The devices of a frame; `dual` writes the last two arrays.
+CLASS, INSIDE = 0, 1
+"""Rows of `numbers`, integers `[2 or more, N]`: the weight class of each device, and a buffer."""
 
-    Attributes:
-        snr: s `[N]`.
-        local: c `[N]`.
-        class_of: weight class of each device `[N]`.
-        class_weights: weight of each class `[C]`.
-        eps: B / (v_u ln 2).
-        offload: out, g `[N]`: value of offloading per energy time, less the price of its time.
-        breakpoints: out, energy time `[N]` from which each device offloads.
-    """
-
-    snr: Floats
-    local: Floats
-    class_of: Ints
-    class_weights: Floats
-    eps: float
-    offload: Floats
-    breakpoints: Floats
+PER_SNR, TIME_PER_SNR = LOG_SNR, COMPLEMENT
+"""Columns of `classes` `[C, COLUMNS]` beside SCALE, which `dual` writes: g_i / s_i and
+tau_i / (a s_i)."""
 
 
-@kernel
+@inner_kernel
 def describe(
-    gain: Floats, class_of: Ints, class_weights: Floats, constants: tuple[float, float, float]
-) -> Devices:
-    """Return the devices of a frame; the arguments are those of `allocation.score`."""
-    snr, local = terms(gain, class_of, class_weights, constants)
-    return Devices(
-        snr,
-        local,
-        class_of,
-        class_weights,
-        constants[2],
-        np.empty_like(gain),
-        np.empty_like(gain),
-    )
+    gain: Floats,
+    class_of: Ints,
+    class_weights: Floats,
+    constants: tuple[float, float, float],
+    devices: Floats,
+    numbers: Ints,
+    classes: Floats,
+) -> None:
+    """Write the devices of a frame; the other arguments are those of `allocation.score`."""
+    write_terms(gain, class_of, class_weights, constants, devices)
+    for i in range(len(gain)):
+        numbers[CLASS, i] = class_of[i]
+    for c in range(len(class_weights)):
+        classes[c, SCALE] = class_weights[c] * constants[2]
 
 
-@kernel
+@inner_kernel
 def dual(
     price: float,
     low: float,
     high: float,
     fixed: Decision,
-    devices: Devices,
+    devices: Floats,
+    numbers: Ints,
+    classes: Floats,
 ) -> tuple[float, float, float, int]:
     """Bound the rate of every decision and allocation whose energy time lies in [low, high].
 
@@ -81,68 +75,70 @@ def dual(
         low: smallest energy time.
         high: largest energy time.
         fixed: partial decision `[N]`, 0, 1 or `UNDECIDED`.
-        devices: of the frame.
+        devices: of the frame `[4, N]`.
+        numbers: of the devices `[2 or more, N]`.
+        classes: of the devices `[C, COLUMNS]`.
 
     Returns:
         D(v), its slope in v, the best energy time, and the number of undecided devices with their
         breakpoint inside the interval.
     """
-    snr, local, class_of, class_weights, eps, offload, breakpoints = devices
-    per_snr = np.empty((2, len(class_weights)))  # g_i / s_i, and tau_i / (a s_i)
-    for c in range(len(class_weights)):
-        t = log_snr(price / (class_weights[c] * eps))
-        per_snr[0, c] = class_weights[c] * eps * math.exp(-t)
-        per_snr[1, c] = 1.0 / math.expm1(t)
+    for c in range(len(classes)):
+        t = log_snr(price / classes[c, SCALE])
+        classes[c, PER_SNR] = classes[c, SCALE] * math.exp(-t)
+        classes[c, TIME_PER_SNR] = 1.0 / math.expm1(t)
 
     local_sum, offload_sum, time = 0.0, 0.0, 0.0
-    inside = np.empty(len(snr), np.int64)  # sorted by insertion: usually a handful
-    num_inside = 0
-    for i in range(len(snr)):
-        c = class_of[i]
-        offload[i] = snr[i] * per_snr[0, c]
-        ratio = local[i] / offload[i]
-        breakpoints[i] = ratio * math.sqrt(ratio)
-        if fixed[i] == 0 or (fixed[i] == UNDECIDED and breakpoints[i] >= high):
-            local_sum += local[i]
-        elif fixed[i] == 1 or breakpoints[i] <= low:
-            offload_sum += offload[i]
-            time += snr[i] * per_snr[1, c]
+    num_inside = 0  # listed in INSIDE, sorted by insertion: usually a handful
+    for i in range(len(fixed)):
+        c, snr, local = numbers[CLASS, i], devices[SNR, i], devices[LOCAL, i]
+        offload = snr * classes[c, PER_SNR]
+        ratio = local / offload
+        onset = ratio * math.sqrt(ratio)
+        devices[OFFLOAD, i], devices[BREAKPOINT, i] = offload, onset
+        if fixed[i] == 0 or (fixed[i] == UNDECIDED and onset >= high):
+            local_sum += local
+        elif fixed[i] == 1 or onset <= low:
+            offload_sum += offload
+            time += snr * classes[c, TIME_PER_SNR]
         else:
-            local_sum += local[i]
+            local_sum += local
             at = num_inside
-            while at > 0 and breakpoints[inside[at - 1]] > breakpoints[i]:
-                inside[at] = inside[at - 1]
+            while at > 0 and devices[BREAKPOINT, numbers[INSIDE, at - 1]] > onset:
+                numbers[INSIDE, at] = numbers[INSIDE, at - 1]
                 at -= 1
-            inside[at] = i
+            numbers[INSIDE, at] = i
             num_inside += 1
 
     best, best_a, slope = -math.inf, low, 0.0
     start = low
     for k in range(num_inside + 1):
-        end = breakpoints[inside[k]] if k < num_inside else high
+        i = numbers[INSIDE, k] if k < num_inside else -1
+        end = devices[BREAKPOINT, i] if i >= 0 else high
         a = end
         if offload_sum < price:
             ratio = local_sum / (3.0 * (price - offload_sum))
             a = min(max(ratio * math.sqrt(ratio), start), end)
-        value = price + (offload_sum - price) * a + local_sum * np.cbrt(a)
+        value = price + (offload_sum - price) * a + local_sum * cube_root(a)
         if value > best:
             best, best_a, slope = value, a, 1.0 - a - a * time
-        if k < num_inside:
-            i = inside[k]
-            local_sum = max(local_sum - local[i], 0.0)
-            offload_sum += offload[i]
-            time += snr[i] * per_snr[1, class_of[i]]
+        if i >= 0:
+            local_sum = max(local_sum - devices[LOCAL, i], 0.0)
+            offload_sum += devices[OFFLOAD, i]
+            time += devices[SNR, i] * classes[numbers[CLASS, i], TIME_PER_SNR]
         start = end
     return best, slope, best_a, num_inside
 
 
-@kernel
+@inner_kernel
 def lowest_dual(
     price: float,
     low: float,
     high: float,
     fixed: Decision,
-    devices: Devices,
+    devices: Floats,
+    numbers: Ints,
+    classes: Floats,
     enough: float,
     max_steps: int,
 ) -> tuple[float, float]:
@@ -153,26 +149,24 @@ def lowest_dual(
     """
     x, step = math.log(price), 0.1
     left, right = -math.inf, math.inf  # log prices of negative and positive slope
-    left_slope = right_slope = 0.0
-    best, slope, _, _ = dual(price, low, high, fixed, devices)
-    if not best > 0.0:
-        best = math.inf
-    best_price = price
-    for _ in range(max_steps):
-        if best <= enough or slope == 0.0 or right - left < 1e-12:
-            break
-        if slope < 0.0:
-            left, left_slope = x, slope * price
-        else:
-            right, right_slope = x, slope * price
-        if left == -math.inf or right == math.inf:
-            x += math.copysign(step, -slope)
-            step *= 3.0
-        else:  # regula falsi, kept away from the ends, as the slope may jump
-            part = left_slope / (left_slope - right_slope)
-            x = left + min(max(part, 0.15), 0.85) * (right - left)
-        price = math.exp(x)
-        value, slope, _, _ = dual(price, low, high, fixed, devices)
+    left_slope = right_slope = slope = 0.0
+    best, best_price = math.inf, price
+    for number in range(max_steps + 1):
+        if number > 0:
+            if best <= enough or slope == 0.0 or right - left < 1e-12:
+                break
+            if slope < 0.0:
+                left, left_slope = x, slope * price
+            else:
+                right, right_slope = x, slope * price
+            if left == -math.inf or right == math.inf:
+                x += math.copysign(step, -slope)
+                step *= 3.0
+            else:  # regula falsi, kept away from the ends, as the slope may jump
+                part = left_slope / (left_slope - right_slope)
+                x = left + min(max(part, 0.15), 0.85) * (right - left)
+            price = math.exp(x)
+        value, slope, _, _ = dual(price, low, high, fixed, devices, numbers, classes)
         if 0.0 < value < best:  # an overflow is not a bound
             best, best_price = value, price
     return best, best_price
@@ -200,7 +194,20 @@ def relaxation(
     Returns:
         The weighted sum computation rate and the price of time.
     """
-    devices = describe(gain, class_of, class_weights, constants)
-    fixed = np.where(gain > 0.0, UNDECIDED, 0).astype(np.int8)
-    a = energy_time
-    return lowest_dual(price, a, a, fixed, devices, -math.inf, RELAXATION_STEPS)
+    devices, numbers = zeros(4, len(gain)), integers(2, len(gain))
+    classes = zeros(len(class_weights), COLUMNS)
+    describe(gain, class_of, class_weights, constants, devices, numbers, classes)
+    fixed = np.empty(len(gain), np.int8)
+    for i in range(len(gain)):
+        fixed[i] = UNDECIDED if gain[i] > 0.0 else 0
+    return lowest_dual(
+        price,
+        energy_time,
+        energy_time,
+        fixed,
+        devices,
+        numbers,
+        classes,
+        -math.inf,
+        RELAXATION_STEPS,
+    )

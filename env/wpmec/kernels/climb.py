@@ -15,9 +15,9 @@ def climb(
     class_of: Ints,
     class_weights: Floats,
     constants: tuple[float, float, float],
-    decision: Decision,
+    decision: Ints | Decision,
     reward: float,
-    neighbours: Decisions,
+    neighbours: Ints | Decisions,
     rewards: Floats,
 ) -> tuple[float, int, int, float]:
     """Change the one device whose change gains most, again and again, until none gains.
@@ -44,7 +44,10 @@ def climb(
             neighbours[i, i] = 1 - decision[i]
         error = score(gain, class_of, class_weights, constants, neighbours, rewards)
         worst = max(worst, error)
-        best = int(rewards.argmax())
+        best = 0
+        for i in range(1, len(decision)):
+            if rewards[i] > rewards[best]:
+                best = i
         scored += len(decision)
         if not improves(rewards[best], reward):
             return reward, scored, found, worst

@@ -17,19 +17,32 @@ a bracket, which every step narrows, and in the end the bound on the error of v.
 """
 
 import math
-from typing import NamedTuple
-
-import numpy as np
 
 from droo_core.arrays import Floats
+from droo_core.jit import inner_kernel
+from droo_core.numeric import cube_root
 from env.common.lambert import log_snr
-from env.wpmec.kernels import kernel
 
 TOLERANCE = 1e-9  # of v, relative; the error of the value is of the order of its square
 MAX_ITERATIONS = 200  # 3 to 6 are needed; bisection alone would take about 60
 
+SCALE, COUNT, TOTAL, ROUNDED, LOST, LOG_SNR, COMPLEMENT, PRICE = range(8)
+"""Columns of the argument `sums` of the kernels, `[C + 1, 8]`.
 
-@kernel
+A row per weight class sums over its offloading devices, the last row over the local devices:
+
+- SCALE: w eps of the class.
+- COUNT: number of devices.
+- TOTAL: sum of their s_j, or of their c_i in the last row; 0 without devices.
+- ROUNDED, LOST: the same as a compensated sum, and its rounding error.
+- LOG_SNR: t of the class, 0 if not known.
+- COMPLEMENT: 1 - e^-t.
+- PRICE: v_c; in the last row v, 0 if not known.
+"""
+COLUMNS = 8
+
+
+@inner_kernel
 def decay(t: float) -> tuple[float, float, float]:
     """Return e^-t, 1 - e^-t and t + e^-t - 1, all to the last digits."""
     if t < 1.0:
@@ -43,73 +56,53 @@ def decay(t: float) -> tuple[float, float, float]:
     return e, q, t - q
 
 
-class ClassSums(NamedTuple):
-    """Sums over the weight classes, from the t of each.
-
-    Attributes:
-        p: sum of s / SNR.
-        dp: -dp/dv.
-        p_behind: sum of the terms of p, each times v_c - v.
-        dp_behind: sum of the terms of dp, each times v_c - v.
-        offload: eps sum of w s e^-t, the last sum of V.
-        earned: value of offloading, over a.
-        least: the least v_c.
-        largest: the largest v_c.
-    """
-
-    p: float
-    dp: float
-    p_behind: float
-    dp_behind: float
-    offload: float
-    earned: float
-    least: float
-    largest: float
-
-
-@kernel
+@inner_kernel
 def sum_over_classes(
-    v: float, snr: Floats, weights: Floats, eps: float, classes: Floats
-) -> ClassSums:
-    """Return the sums; fills in the last two rows of `classes`, the argument of `solve`."""
-    log_snrs, complements, prices = classes
+    v: float, sums: Floats
+) -> tuple[float, float, float, float, float, float, float, float]:
+    """Return sums over the weight classes, from the t of each; fills in COMPLEMENT and PRICE.
+
+    Returns:
+        p, the sum of s / SNR; -dp/dv; the sums of the terms of both, each times v_c - v; eps times
+        the sum of w s e^-t, the last sum of V; the value of offloading, over a; and the least and
+        the largest v_c.
+    """
     p, dp, p_behind, dp_behind, offload, earned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     least, largest = math.inf, 0.0
-    for c in range(len(snr)):
-        if snr[c] != 0.0:
-            scale = weights[c] * eps
-            e, q, u = decay(log_snrs[c])
-            complements[c], prices[c] = q, u * scale
+    for c in range(len(sums) - 1):
+        snr, scale = sums[c, TOTAL], sums[c, SCALE]
+        if snr != 0.0:
+            e, q, u = decay(sums[c, LOG_SNR])
+            price = u * scale
+            sums[c, COMPLEMENT], sums[c, PRICE] = q, price
             inverse = 1.0 / q
-            share = snr[c] * e * inverse
+            share = snr * e * inverse
             slope = share * inverse * inverse / scale
             p += share
             dp += slope
-            p_behind += share * (prices[c] - v)
-            dp_behind += slope * (prices[c] - v)
-            offload += scale * snr[c] * e
-            earned += scale * share * log_snrs[c]
-            least, largest = min(least, prices[c]), max(largest, prices[c])
-    return ClassSums(p, dp, p_behind, dp_behind, offload, earned, least, largest)
+            p_behind += share * (price - v)
+            dp_behind += slope * (price - v)
+            offload += scale * snr * e
+            earned += scale * share * sums[c, LOG_SNR]
+            least, largest = min(least, price), max(largest, price)
+    return p, dp, p_behind, dp_behind, offload, earned, least, largest
 
 
-@kernel
-def move_classes(v: float, snr: Floats, weights: Floats, eps: float, classes: Floats) -> None:
+@inner_kernel
+def move_classes(v: float, sums: Floats) -> None:
     """Move the t of all classes to a new v."""
-    log_snrs, complements, prices = classes
-    for c in range(len(snr)):
-        if snr[c] != 0.0:
-            if abs(prices[c] - v) < 0.5 * v:  # Halley's step
-                q, f = complements[c], (prices[c] - v) / (weights[c] * eps)
-                log_snrs[c] -= f * q / (q * q - 0.5 * f * (1.0 - q))
+    for c in range(len(sums) - 1):
+        if sums[c, TOTAL] != 0.0:
+            price, scale = sums[c, PRICE], sums[c, SCALE]
+            if abs(price - v) < 0.5 * v:  # Halley's step
+                q, f = sums[c, COMPLEMENT], (price - v) / scale
+                sums[c, LOG_SNR] -= f * q / (q * q - 0.5 * f * (1.0 - q))
             else:
-                log_snrs[c] = log_snr(v / (weights[c] * eps))
+                sums[c, LOG_SNR] = log_snr(v / scale)
 
 
-@kernel
-def starting_point(
-    local: float, snr: Floats, weights: Floats, eps: float, start: float, log_snrs: Floats
-) -> float:
+@inner_kernel
+def starting_point(local: float, start: float, sums: Floats) -> float:
     """Return the initial v, and write t where it is not known.
 
     v is 0 if no device offloads, and NaN if it underflows.
@@ -117,62 +110,57 @@ def starting_point(
     v, offloading = start, False
     if start == 0.0:  # v of a frame offloaded for half its time, or all-local, if larger
         v = local / 3.0
-        for c in range(len(snr)):
-            t = math.log1p(snr[c])
-            v = max(v, weights[c] * eps * t * t / (2.0 + t))  # about t + e^-t - 1
-    for c in range(len(snr)):
-        if snr[c] == 0.0:
-            log_snrs[c] = 0.0
+        for c in range(len(sums) - 1):
+            t = math.log1p(sums[c, TOTAL])
+            v = max(v, sums[c, SCALE] * t * t / (2.0 + t))  # about t + e^-t - 1
+    for c in range(len(sums) - 1):
+        if sums[c, TOTAL] == 0.0:
+            sums[c, LOG_SNR] = 0.0
         else:
             offloading = True
-            if start == 0.0 or log_snrs[c] == 0.0:
-                log_snrs[c] = log_snr(v / (weights[c] * eps))
+            if start == 0.0 or sums[c, LOG_SNR] == 0.0:
+                sums[c, LOG_SNR] = log_snr(v / sums[c, SCALE])
     if not offloading:
         return 0.0
     return v if v > 0.0 else math.nan
 
 
-@kernel
-def solve(
-    local: float, snr: Floats, weights: Floats, eps: float, start: float, classes: Floats
-) -> tuple[float, float, float, float]:
+@inner_kernel
+def solve(sums: Floats) -> tuple[float, float, float]:
     """Solve the equations for one decision, given as sums over its devices.
 
-    Args:
-        local: sum of c_i over the local devices.
-        snr: sum of s_j over the offloading devices of each weight class `[C]`.
-        weights: weight of each class `[C]`.
-        eps: B / (v_u ln 2).
-        start: v of a similar decision, or 0 if none is known.
-        classes: t, 1 - e^-t and v_c of each class `[3, C]`. In: t of the similar decision, or 0;
-            out: t of this decision, or 0 if no device of the class offloads.
+    TOTAL and SCALE are input. PRICE of the last row and LOG_SNR are in and out: those of a similar
+    decision, or 0 if none is known. Afterwards PRICE is 0 if no device offloads, and LOG_SNR if no
+    device of the class does.
 
     Returns:
-        The value, the energy time a, the bound on the relative error of the multiplier, and the
-        multiplier v, 0 if no device offloads. The value is that of a feasible allocation, whatever
-        the error.
+        The value, the energy time a, and the bound on the relative error of the multiplier v. The
+        value is that of a feasible allocation, whatever the error.
     """
-    v = starting_point(local, snr, weights, eps, start, classes[0])
+    last = len(sums) - 1
+    local = sums[last, TOTAL]
+    v = starting_point(local, sums[last, PRICE], sums)
+    sums[last, PRICE] = v
     if v == 0.0:
-        return local, 1.0, 0.0, 0.0
+        return local, 1.0, 0.0
     low, high = 0.0, math.inf
     value, a, error = 0.0, 1.0, math.inf
     for iteration in range(MAX_ITERATIONS):
-        sums = sum_over_classes(v, snr, weights, eps, classes)
-        a = 1.0 / (1.0 + sums.p)
-        root = np.cbrt(a)
-        value = local * root + a * sums.earned
-        energy = local / 3.0 * root * (1.0 + sums.p)  # local / 3 a^(-2/3)
-        total = energy + sums.offload  # V
-        least, largest = min(sums.least, total), max(sums.largest, total)
+        p, dp, p_behind, dp_behind, offload, earned, least, largest = sum_over_classes(v, sums)
+        a = 1.0 / (1.0 + p)
+        root = cube_root(a)
+        value = local * root + a * earned
+        energy = local / 3.0 * root * (1.0 + p)  # local / 3 a^(-2/3)
+        total = energy + offload  # V
+        least, largest = min(least, total), max(largest, total)
         error = max(largest - v, v - least) / v
         if error <= TOLERANCE:
             break
 
         low, high = max(low, least), min(high, largest)
         slope = 2.0 / 3.0 * energy * a  # d(energy)/dv = -slope dp, and d(offload)/dv = -p
-        total += slope * sums.dp_behind + sums.p_behind  # V at v
-        falls = slope * sums.dp + sums.p  # V, by v
+        total += slope * dp_behind + p_behind  # V at v
+        falls = slope * dp + p  # V, by v
         if abs(total - v) < 0.1 * v:
             moved = v + (total - v) / (1.0 + falls)
         else:  # far from the root, in logarithms, which are more nearly linear
@@ -182,8 +170,9 @@ def solve(
             # Newton left or does not narrow the bracket, whose low end is 0 where e^-t underflows.
             moved = math.sqrt(max(low, 1e-6 * high) * high)
         v = moved
-        move_classes(v, snr, weights, eps, classes)
+        move_classes(v, sums)
 
+    sums[last, PRICE] = v
     if math.isnan(error) or math.isnan(value):
         error = math.inf  # NaN would be lost in a maximum over errors
-    return value, a, error, v
+    return value, a, error

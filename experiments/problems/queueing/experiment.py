@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 
 from agent import DROO
 from droo_core.arrays import Floats
-from env import Climbable, QueueingCritic, QueueingFrame, QueueingMEC
+from env import Climbable, QueueingCritic, QueueingMEC
 from env.schemes import (
     Scheme,
     all_local,
     all_offloading,
-    certified_lyapunov_optimum,
+    certify_lyapunov_frames,
     coordinate_descent,
     lyapunov_optimum,
 )
@@ -133,10 +132,9 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
     def complete(self, task: Task[LyDROOConfig], table: Table) -> None:  # noqa: ARG002
         """Set the optimum of each frame, given the queues that the run itself led to."""
         critic = QueueingCritic(table.constants["weights"], table.constants["parameters"])
-        frames = zip(table["gain"], table["data_queue"], table["energy_queue"], strict=True)
-        table.columns["optimal_objective"] = np.array(
-            [upper_bound(critic, *each) for each in frames]
-        )
+        frames = (table[name] for name in ("gain", "data_queue", "energy_queue"))
+        optima = certify_lyapunov_frames(critic, *frames, max_nodes=MAX_NODES)
+        table.columns["optimal_objective"] = optima.upper_bounds
 
     def summarize(self, task: Task[LyDROOConfig], table: Table) -> dict[str, Any]:
         """Return the key figures of queues, energy and objective, and whether queues are stable.
@@ -201,11 +199,3 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
             f"{summary['unstable_energy_queues']} energy queues grew throughout the last half of "
             "the run: they are unstable, or the agent has not learned enough yet"
         )
-
-
-def upper_bound(
-    critic: QueueingCritic, gain: Floats, data_queue: Floats, energy_queue: Floats
-) -> float:
-    """Return an upper bound on a frame's objective, in Mbit^2; usually tight to 1e-11."""
-    frame = QueueingFrame(critic, gain, data_queue, energy_queue)
-    return certified_lyapunov_optimum(frame, max_nodes=MAX_NODES).upper_bound

@@ -1,5 +1,6 @@
 """The main experiment: DROO online on wireless powered MEC."""
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,8 +12,8 @@ import torch
 
 from agent import DROO, Fleet, MemoryDNN
 from droo_core.arrays import Floats
-from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
-from env.schemes import certified_optima
+from env import WirelessPoweredMEC, WPMECCritic
+from env.schemes import certify_frames
 from experiments.configs import DROOConfig
 from experiments.consumers.recorder import Block
 from experiments.problems.experiment import (
@@ -34,6 +35,28 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
+class Certificates:
+    """Certified optima of the frames of a run: computed at their first use, once for all copies.
+
+    Attributes:
+        gains: as of `WPMECTask`.
+        weights_from: as of `WPMECTask`.
+        time_limit: as for `certify`.
+        progress: as for `certify`.
+    """
+
+    gains: Floats
+    weights_from: Mapping[int, Floats]
+    time_limit: float
+    progress: bool = False
+
+    @functools.cached_property
+    def found(self) -> tuple[Floats, dict[str, float]]:
+        """The results of `certify`."""
+        return certify(self.gains, self.weights_from, self.time_limit, progress=self.progress)
+
+
+@dataclass(eq=False)
 class WPMECTask(Task[DROOConfig]):
     """A run whose channel gains are known in advance.
 
@@ -41,12 +64,14 @@ class WPMECTask(Task[DROOConfig]):
         gains: channel gains `[T, N]`, the recording that `problem` plays.
         weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
             keys.
+        certificates: the optimum of each frame.
     """
 
     problem: WirelessPoweredMEC
     _: KW_ONLY
     gains: Floats
     weights_from: Mapping[int, Floats]
+    certificates: Certificates
 
     def simulate(self) -> Iterator[Step]:
         """Yield the frames of the run, whose weights change between frames."""
@@ -81,13 +106,10 @@ class WPMECExperiment(Experiment[DROOConfig]):
     )
 
     def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
-        """Return a run's agent and frames, with the certified optimum of each frame."""
+        """Return a run's agent and frames."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
         task = task_of(config, *frames_of_run(config))
-        optimal_rate, task.facts = certify(
-            task.gains, task.weights_from, config.optimum_time_limit, progress=progress
-        )
-        task.known = {"optimal_rate": optimal_rate}
+        task.certificates.progress = progress
         return task
 
     def play_with(
@@ -96,6 +118,12 @@ class WPMECExperiment(Experiment[DROOConfig]):
         """Play runs with the fleet of their agents, whose weights change between frames."""
         of_tasks = [task for task in tasks if isinstance(task, WPMECTask)]
         return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
+
+    def complete(self, task: Task[DROOConfig], table: Table) -> None:
+        """Set the certified optimum of each frame: after the frames, which do not need it."""
+        assert isinstance(task, WPMECTask)
+        bounds, task.facts = task.certificates.found
+        table.columns["optimal_rate"] = bounds[: len(table)]
 
     def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
         """Return the numbers of frames after which weights or devices change."""
@@ -146,6 +174,7 @@ def task_of(
         constants={"weights": weights_from[0]},
         gains=gains,
         weights_from=weights_from,
+        certificates=Certificates(gains, weights_from, config.optimum_time_limit),
     )
 
 
@@ -178,17 +207,18 @@ def certify(
         The upper bounds `[T]` in bit/s; and entries of summary.json: the largest gap, and the
         seconds taken.
     """
-    start = time.perf_counter()
-    frames = []
-    for first, end in itertools.pairwise([*weights_from, len(gains)]):
-        critic = WPMECCritic(weights_from[first])
-        frames += [WPMECFrame(critic, gain) for gain in gains[first:end]]
-    optima = certified_optima(
-        frames, time_limit=time_limit, description="optimum of every frame" if progress else None
-    )
-    bounds = np.array([optimum.upper_bound for optimum in optima])
-    return bounds, {
-        "optimum_gap": max(optimum.gap for optimum in optima),
+    start, description = time.perf_counter(), "optimum of every frame" if progress else None
+    optima = [
+        certify_frames(
+            WPMECCritic(weights_from[first]),
+            gains[first:end],
+            time_limit=time_limit,
+            description=description,
+        )
+        for first, end in itertools.pairwise([*weights_from, len(gains)])
+    ]
+    return np.concatenate([each.upper_bounds for each in optima]), {
+        "optimum_gap": max(float(each.gaps.max()) for each in optima),
         "optimum_seconds": time.perf_counter() - start,
     }
 

@@ -51,7 +51,7 @@ SCHEMA = Schema(
             ),
         ),
     },
-    watched={"rate": "normalized_rate"},
+    watched={"rate": "rate", "own": "own_rate"},
     constants={"weights": "weights"},
     texts={
         "k": "K_his",
