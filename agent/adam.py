@@ -16,7 +16,7 @@ from agent.negligible import NEGLIGIBLE, without_negligible
 from droo_core.arrays import Singles
 
 if TYPE_CHECKING:
-    from torch.optim import Adam, Optimizer
+    from torch.optim import Optimizer
 
 BETAS = 0.9, 0.999
 PUBLISHED_BETAS = 0.09, 0.999

@@ -81,3 +81,8 @@ def inner_kernel_of(
 
 inner_kernel = inner_kernel_of()
 """Compiles a function that kernels call, with IEEE arithmetic."""
+
+
+def as_inner(kernel: Callable[P, R], *, fastmath: set[str] | None = None) -> Callable[P, R]:
+    """Return a kernel in the form for kernels that call it: `inner_kernel_of` of its function."""
+    return inner_kernel_of(fastmath=fastmath)(getattr(kernel, "py_func", kernel))

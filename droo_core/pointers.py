@@ -24,7 +24,7 @@ class Pointer(types.WrapperAddressProtocol):  # type: ignore[misc]
     def __init__(self, address: int, signature: Any) -> None:
         self._address, self._signature = address, signature
 
-    def __wrapper_address__(self) -> int:  # noqa: PLW3201 (numba's protocol)
+    def __wrapper_address__(self) -> int:
         return self._address
 
     def signature(self) -> Any:

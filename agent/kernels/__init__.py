@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import negligible
 from agent.networks import layout
-from droo_core.jit import kernel_of
+from droo_core.jit import inner_kernel_of, kernel_of
 
 FAST = {"reassoc", "contract", "nsz"}
 """Sums may be reordered and fused with products; NaN stays NaN."""
@@ -16,3 +16,4 @@ FAST = {"reassoc", "contract", "nsz"}
 SOURCES = Path(__file__).parent, Path(layout.__file__), Path(negligible.__file__)
 exact_kernel = kernel_of(*SOURCES)
 kernel = kernel_of(*SOURCES, fastmath=FAST)
+inner_kernel = inner_kernel_of(fastmath=FAST)

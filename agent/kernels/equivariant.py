@@ -14,10 +14,10 @@ devices, -1 for none; and the widths of the layers, from a device's inputs to it
 
 import numpy as np
 
-from agent.kernels import kernel
+from agent.kernels import inner_kernel, kernel
 from agent.kernels.layers import (
     ZERO,
-    adam,
+    adam_step,
     cross_entropy,
     dense,
     dense_back,
@@ -32,7 +32,7 @@ from agent.networks.layout import SILENT
 from droo_core.arrays import Floats, Ints, Singles
 
 
-@kernel
+@inner_kernel
 def write_shares(states: Singles, shape: Ints, num_devices: int, work: Singles, at: int) -> None:
     """Write each device's share in the mean `[N, B]`: one over the number of active ones.
 
@@ -50,7 +50,7 @@ def write_shares(states: Singles, shape: Ints, num_devices: int, work: Singles, 
             work[at + d * batch_size + k] *= share
 
 
-@kernel
+@inner_kernel
 def read(
     states: Singles, shape: Ints, num_devices: int, columns: int, work: Singles, shares_at: int
 ) -> None:
@@ -69,21 +69,21 @@ def read(
         row += 1
 
 
-@kernel
+@inner_kernel
 def add(values: Singles, sums: Singles) -> None:
     """Add values to sums."""
     for k in range(len(values)):
         sums[k] += values[k]
 
 
-@kernel
+@inner_kernel
 def add_times(values: Singles, factors: Singles, sums: Singles) -> None:
     """Add the products of values and factors to sums."""
     for k in range(len(values)):
         sums[k] += values[k] * factors[k]
 
 
-@kernel
+@inner_kernel
 def write_sums(
     work: Singles,
     values_at: int,
@@ -113,7 +113,7 @@ def write_sums(
                 add(values, sums)
 
 
-@kernel
+@inner_kernel
 def spread(
     work: Singles,
     common_at: int,
@@ -142,7 +142,7 @@ def spread(
                 add(common, sums)
 
 
-@kernel
+@inner_kernel
 def pass_forward(
     parameters: Singles,
     shape: Ints,
@@ -281,5 +281,5 @@ def train(
                 work[before_at : before_at + n * columns], work[given_at : given_at + n * columns]
             )
             delta_at, before_at = before_at, delta_at
-    adam(parameters, gradient, first, second, step, hyperparameters)
+    adam_step(parameters, gradient, first, second, step, hyperparameters)
     return loss

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from agent.kernels import kernel
+from agent.kernels import FAST, inner_kernel, kernel
 from agent.kernels.vectors import (
     COLUMNS,
     DOT_COLUMNS,
@@ -25,6 +25,7 @@ from agent.kernels.vectors import (
 )
 from agent.negligible import CONFIDENT, NEGLIGIBLE
 from droo_core.arrays import Floats, Singles
+from droo_core.jit import as_inner
 
 SMALL = np.float32(NEGLIGIBLE)
 SMALL_SQUARE = np.float32(NEGLIGIBLE**2)
@@ -37,13 +38,13 @@ _dots, _column_of_dots = dot_tile(ROWS, DOT_COLUMNS), dot_tile(ROWS, 1)
 _row_of_dots, _dot = dot_tile(1, DOT_COLUMNS), dot_tile(1, 1)
 
 
-@kernel
+@inner_kernel
 def whole(columns: int) -> int:
     """Return a number of columns rounded up to whole vectors."""
     return -(-columns // WIDTH) * WIDTH
 
 
-@kernel
+@inner_kernel
 def workspace(size: int) -> Singles:
     """Return memory aligned to a cache line; vectors across two lines take half as long again."""
     line = 16  # numbers of 4 bytes
@@ -52,14 +53,14 @@ def workspace(size: int) -> Singles:
     return memory[skip : skip + size]
 
 
-@kernel
+@inner_kernel
 def fill(values: Singles, value: float) -> None:
     """Set all numbers to a value; numba takes long to compile `values[:] = value`."""
     for i in range(len(values)):
         values[i] = value
 
 
-@kernel
+@inner_kernel
 def add_product(
     a: Singles,
     a_at: int,
@@ -99,7 +100,7 @@ def add_product(
         k += COLUMNS * WIDTH if many else WIDTH
 
 
-@kernel
+@inner_kernel
 def write_products(
     a: Singles,
     a_at: int,
@@ -131,7 +132,7 @@ def write_products(
         i += ROWS if four else 1
 
 
-@kernel
+@inner_kernel
 def dense(
     parameters: Singles,
     weight_at: int,
@@ -152,7 +153,7 @@ def dense(
     )
 
 
-@kernel
+@inner_kernel
 def rectify(values: Singles) -> None:
     """Apply the ReLU in place; NaN stays NaN."""
     for i in range(len(values)):
@@ -160,7 +161,7 @@ def rectify(values: Singles) -> None:
         values[i] = ZERO if value < 0 else value
 
 
-@kernel
+@inner_kernel
 def dense_back(
     parameters: Singles,
     weight_at: int,
@@ -178,7 +179,7 @@ def dense_back(
     )
 
 
-@kernel
+@inner_kernel
 def rectify_back(derivatives: Singles, given: Singles) -> None:
     """Take derivatives back through the ReLU in place; negligible ones become zero."""
     for i in range(len(derivatives)):
@@ -187,7 +188,7 @@ def rectify_back(derivatives: Singles, given: Singles) -> None:
         derivatives[i] = value if given[i] > 0 else ZERO
 
 
-@kernel
+@inner_kernel
 def sum_of(values: Singles) -> float:
     """Return the sum of numbers."""
     total = ZERO
@@ -196,7 +197,7 @@ def sum_of(values: Singles) -> float:
     return total
 
 
-@kernel
+@inner_kernel
 def write_gradient(
     gradient: Singles,
     weight_at: int,
@@ -216,7 +217,7 @@ def write_gradient(
             gradient[bias_at + o] = sum_of(work[begin : begin + columns])
 
 
-@kernel
+@inner_kernel
 def scalar_product(a: Singles, b: Singles) -> float:
     """Return the scalar product of two vectors."""
     total = ZERO
@@ -225,7 +226,7 @@ def scalar_product(a: Singles, b: Singles) -> float:
     return total
 
 
-@kernel
+@inner_kernel
 def exp_of_negative(x: float) -> float:
     """Return e^-x for x between 0 and 30, to 1e-9: vectorized, unlike the library's."""
     y = x * (-1.0 / 128.0)
@@ -241,7 +242,7 @@ def exp_of_negative(x: float) -> float:
     return e * e
 
 
-@kernel
+@inner_kernel
 def block_of_cross_entropy(
     logits: Singles, signs: Singles, derivatives: Singles, scale: float
 ) -> float:
@@ -261,7 +262,7 @@ def block_of_cross_entropy(
     return loss + math.log(product)
 
 
-@kernel
+@inner_kernel
 def cross_entropy(logits: Singles, signs: Singles, derivatives: Singles, count: int) -> float:
     """Return the mean binary cross-entropy, and write its derivatives with respect to the logits.
 
@@ -322,3 +323,6 @@ def adam(
         p = parameters[i] - rate_now * m / (math.sqrt(v) * root + eps)
         first[i], second[i] = m, v
         parameters[i] = ZERO if abs(p) < SMALL else p
+
+
+adam_step = as_inner(adam, fastmath=FAST)

@@ -10,7 +10,7 @@ import numpy as np
 from agent.kernels import kernel
 from agent.kernels.layers import (
     ZERO,
-    adam,
+    adam_step,
     cross_entropy,
     dense,
     dense_back,
@@ -128,5 +128,5 @@ def train(
                 work[before_at : before_at + n * columns], work[given_at : given_at + n * columns]
             )
             delta_at, before_at = before_at, delta_at
-    adam(parameters, gradient, first, second, step, hyperparameters)
+    adam_step(parameters, gradient, first, second, step, hyperparameters)
     return loss

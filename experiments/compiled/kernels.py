@@ -5,11 +5,9 @@ kernels that are called through their addresses. The rules of progress are those
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 import agent
@@ -19,13 +17,14 @@ from agent.kernels import quantization
 from droo_core import ascent
 from droo_core.arrays import Floats, Ints, Singles
 from droo_core.ascent import improves
-from droo_core.jit import kernel_of
+from droo_core.jit import as_inner, inner_kernel, kernel_of
 
 _AGENT = Path(agent.__file__).parent
 kernel = kernel_of(__file__, _AGENT / "droo.py", _AGENT / "kernels", ascent.__file__)
 
-advance = cast(Callable[..., Progress], numba.njit(droo.advance))
-refinement_is_due = cast(Callable[..., bool], numba.njit(droo.refinement_is_due))
+order_preserving = as_inner(quantization.order_preserving)
+advance = inner_kernel(droo.advance)
+refinement_is_due = inner_kernel(droo.refinement_is_due)
 
 
 class Rules(NamedTuple):
@@ -135,14 +134,14 @@ class Found(NamedTuple):
     scored: int
 
 
-@kernel
+@inner_kernel
 def microseconds(clock: Any, clock_id: int, time: Ints) -> float:
     """Return the time of a monotonic clock; `time` is a buffer `[2]`."""
     clock(np.int32(clock_id), np.uintp(time.ctypes.data))
     return time[0] * 1e6 + time[1] * 1e-3
 
 
-@kernel
+@inner_kernel
 def best_of(rewards: Floats, count: int) -> int:
     """Return the index of the first of the largest of `count` rewards."""
     best = 0
@@ -152,7 +151,7 @@ def best_of(rewards: Floats, count: int) -> int:
     return best
 
 
-@kernel
+@inner_kernel
 def climb(
     score: Any, frames: Any, t: int, reward: float, buffers: Buffers
 ) -> tuple[float, int, int, bool]:
@@ -204,7 +203,7 @@ class Decided(NamedTuple):
     refined: bool
 
 
-@kernel
+@inner_kernel
 def refine(
     score: Any, frames: Any, t: int, rules: Rules, found: Found, buffers: Buffers
 ) -> tuple[Found, bool]:
@@ -235,7 +234,7 @@ def refine(
     return Found(reward, candidate, scored), True
 
 
-@kernel
+@inner_kernel
 def decide(
     parts: Parts,
     policy: Policy,
@@ -258,9 +257,7 @@ def decide(
         total += buffers.precise[i]
     if not math.isfinite(total):
         return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
-    count = quantization.order_preserving(
-        buffers.precise, 0.0, progress.k, decisions, buffers.ranks
-    )
+    count = order_preserving(buffers.precise, 0.0, progress.k, decisions, buffers.ranks)
     if not parts.score(frames, t, decisions[:count], rewards):
         return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
     best = best_of(rewards, count)
@@ -274,7 +271,7 @@ def decide(
     return Decided(solved, own_reward, found, rank, refined)
 
 
-@kernel
+@inner_kernel
 def learn(
     parts: Parts,
     policy: Policy,

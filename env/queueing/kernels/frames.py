@@ -6,12 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from droo_core.arrays import Floats, Ints, Singles
+from droo_core.jit import as_inner
 from env.common.features import SMALLEST_LOG
 from env.queueing.features import GAIN_SCALE, MAX_AIRTIME, QUEUE_SCALE
-from env.queueing.kernels import allocation, kernel
-from env.queueing.kernels.allocation import SOLVED, Decision
+from env.queueing.kernels import allocation, kernel, search
+from env.queueing.kernels.allocation import SOLVED
 from env.queueing.kernels.devices import Constants
-from env.queueing.kernels.search import outlook
+
+score_decisions = as_inner(allocation.score)
+allocate = as_inner(allocation.allocate)
+outlook = as_inner(search.outlook)
 
 (
     GAIN,
@@ -105,12 +109,12 @@ def observe(frames: Frames, t: int, state: Singles) -> None:
 @kernel
 def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:  # noqa: ARG001
     """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
-    outcome = allocation.score(frames.coming, frames.weights, frames.constants, decisions, rewards)
+    outcome = score_decisions(frames.coming, frames.weights, frames.constants, decisions, rewards)
     return outcome == SOLVED
 
 
 @kernel
-def carry_out(frames: Frames, t: int, decision: Decision) -> bool:
+def carry_out(frames: Frames, t: int, decision: Ints) -> bool:
     """Carry out a decision `[N]` in frame t, and move on to the next; return whether it could.
 
     The queues become those of `env.queueing.queues.Queues.after`.

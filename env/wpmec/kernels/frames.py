@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints, Singles
+from droo_core.jit import as_inner
 from env.wpmec.kernels import allocation, kernel
-from env.wpmec.kernels.allocation import ACCEPTED, Decision, Decisions
+from env.wpmec.kernels.allocation import ACCEPTED
+
+score_decisions = as_inner(allocation.score)
 
 
 class Frames(NamedTuple):
@@ -36,15 +39,15 @@ def observe(frames: Frames, t: int, state: Singles) -> None:
 
 
 @kernel
-def score(frames: Frames, t: int, decisions: Decisions, rewards: Floats) -> bool:
+def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
     """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
-    error = allocation.score(
+    error = score_decisions(
         frames.gain[t], frames.class_of, frames.class_weights, frames.constants, decisions, rewards
     )
     return 0.0 <= error <= ACCEPTED
 
 
 @kernel
-def carry_out(frames: Frames, t: int, decision: Decision) -> bool:  # noqa: ARG001 (of the protocol)
+def carry_out(frames: Frames, t: int, decision: Ints) -> bool:  # noqa: ARG001 (of the protocol)
     """Do nothing: the next frame does not depend on the decision."""
     return True
