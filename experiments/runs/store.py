@@ -62,7 +62,9 @@ def as_saved(values: NDArray[Any]) -> NDArray[Any]:
 
 def as_text(decisions: NDArray[Any]) -> list[str]:
     """Return decisions `[T, N]` as text such as 0110, one for each frame."""
-    return ["".join(map(str, row)) for row in decisions.tolist()]
+    digits = np.ascontiguousarray(decisions, np.uint8) + ord("0")
+    text: list[str] = digits.view(f"S{digits.shape[1]}")[:, 0].astype(str).tolist()
+    return text
 
 
 def headers(schema: Schema) -> list[str]:
