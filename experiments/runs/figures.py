@@ -119,7 +119,7 @@ def draw_column(
             rolling(end(values, axis=1), window, np.nanmean, shown) for end in (np.min, np.max)
         )
         ax.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
-    if panel.raw:
+    if panel.raw:  # a step function, which is drawn at its steps alone
         steps = np.append(np.flatnonzero(np.diff(values, prepend=np.nan)), len(values) - 1)
         ax.step(frames[steps], values[steps], where="post", color=color, alpha=0.25, linewidth=0.6)
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
