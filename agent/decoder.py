@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
 
 from agent.networks import Layout
 from agent.quantization import Candidates, check_mode, likeliest, quantize, without
@@ -77,7 +77,10 @@ class Decoder:
 
     def _probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         relaxed: NDArray[np.float64]
-        relaxed = expit(logits) if self.layout.num_places == 2 else softmax(logits, axis=1)
+        if self.layout.num_places == 2:
+            relaxed = scipy.special.expit(logits)
+        else:
+            relaxed = scipy.special.softmax(logits, axis=1)
         return relaxed
 
 

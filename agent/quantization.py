@@ -7,8 +7,8 @@ import heapq
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
 
 from agent.kernels import quantization as quantization_kernels
 from droo_core.validation import positive_int
@@ -50,7 +50,7 @@ def quantize(logits: ArrayLike, k: int, mode: str, rng: np.random.Generator) -> 
     if mode == "OPN":
         noisy = logits + rng.standard_normal(logits.size)
         return _joined(_thresholds(logits, 0.0, k), _thresholds(noisy, 0.0, k))
-    nearest = nearest_neighbours(expit(logits), k)
+    nearest = nearest_neighbours(scipy.special.expit(logits), k)
     return Candidates(nearest, np.arange(len(nearest)))
 
 
@@ -108,7 +108,7 @@ def noisy_order_preserving(relaxed: ArrayLike, k: int, rng: np.random.Generator)
         ValueError: if `relaxed` is not a finite vector in [0, 1], or `k < 1`.
         TypeError: if `k` is not an integer.
     """
-    return quantize(logit(_relaxed_vector(relaxed)), k, "OPN", rng).decisions
+    return quantize(scipy.special.logit(_relaxed_vector(relaxed)), k, "OPN", rng).decisions
 
 
 def nearest_neighbours(relaxed: ArrayLike, k: int) -> Decisions:

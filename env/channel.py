@@ -7,9 +7,9 @@ import math
 from typing import Protocol
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
-from scipy.special import j0
 
 from droo_core.validation import in_range, positive_int
 from env.common.models import FrameModel, NoiseDriven, Recording
@@ -82,7 +82,7 @@ def jakes_correlation(doppler_frequency: float, frame_length: float) -> float:
     """
     in_range("doppler_frequency", doppler_frequency, 0, math.inf)
     in_range("frame_length", frame_length, 0, math.inf)
-    return float(j0(2 * math.pi * doppler_frequency * frame_length))
+    return float(scipy.special.j0(2 * math.pi * doppler_frequency * frame_length))
 
 
 class BlockFading(NoiseDriven):

@@ -1,6 +1,8 @@
 """The command line: `droo COMMAND`, and `python -m experiments.MODULE` for each command."""
 
 import functools
+import gc
+import importlib
 import operator
 import os
 import signal
@@ -46,7 +48,9 @@ def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
     module = _main_module()
     prog = f"python -m {module}"
     with _exit_codes(prog):
-        carry_out(_settings(config_type, prog, sys.argv[1:], docstring(module)))
+        config = _settings(config_type, prog, sys.argv[1:], docstring(module))
+        _load()
+        carry_out(config)
 
 
 def run_menu(menu: Command | Menu) -> None:
@@ -54,6 +58,22 @@ def run_menu(menu: Command | Menu) -> None:
     prog = f"python -m {_main_module()}"
     with _exit_codes(prog):
         _carry_out(prog, menu, sys.argv[1:])
+
+
+def _load(*modules: str) -> None:
+    """Import the modules of a command without garbage collection, and announce compilation.
+
+    Torch, numba and matplotlib define hundreds of thousands of objects that stay. The collector
+    would search them again and again, here and later, which takes a sixth of a short command.
+    """
+    gc.disable()
+    try:
+        for module in modules:
+            importlib.import_module(module)
+        importlib.import_module("droo_core.compiling").announce_compilation()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _main_module() -> str:
@@ -66,6 +86,7 @@ def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> No
     name = arguments[0].replace("-", "_") if arguments else ""
     if isinstance(entry, Command):
         config = _settings(entry.config, prog, arguments, entry.help)
+        _load(entry.module)
         entry.carry_out(config)
     elif name in entry.entries:
         _carry_out(f"{prog} {name}", entry.entries[name], arguments[1:])

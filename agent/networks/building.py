@@ -54,10 +54,11 @@ def build(name: str, net: Sequence[int], layout: Layout, generator: torch.Genera
         raise ValueError(f"features must name those of the state for the policy {name}, got None")
     if wanted.needs_hidden and len(net) < 3:
         raise ValueError(f"net must have a hidden width for the policy {name}, got {list(net)}")
-    with torch.device("meta"):  # so that nothing is drawn from torch's global generator
+    # The modules draw parameters of their own, which must not advance torch's global generator. On
+    # the device "meta" nothing would be drawn, but torch would import sympy for its tensors.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         policy = wanted(net, layout)
     policy.to(torch.float32)  # as the memory is, whatever torch's default is
-    policy.to_empty(device="cpu")
     initialize(policy, generator)
     return policy
 

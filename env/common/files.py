@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.io import loadmat, savemat
-from scipy.sparse import issparse
 
 from droo_core.files import replaced
 
@@ -29,7 +28,7 @@ def read_variables(
     if missing:
         raise ValueError(f"{path} must hold {', '.join(required)}; it lacks {', '.join(missing)}")
     for name in found:
-        if issparse(found[name]):
+        if scipy.sparse.issparse(found[name]):
             found[name] = found[name].toarray()
         if found[name].dtype.kind not in "fiub":
             raise ValueError(f"{name} of {path} must hold real numbers, got {found[name].dtype}")
@@ -43,7 +42,7 @@ def _load(path: Path, names: Sequence[str]) -> dict[str, Any]:
             if path.suffix == ".npz":
                 with np.load(file, allow_pickle=False) as archive:
                     return {name: archive[name] for name in names if name in archive}
-            loaded = loadmat(file, variable_names=[*names])  # type: ignore[arg-type]  # takes files
+            loaded = scipy.io.loadmat(file, variable_names=[*names])  # type: ignore[arg-type]  # takes files
         except NotImplementedError as error:
             raise ValueError(f"{path} is of MATLAB 7.3: save it with the option -v7") from error
         except Exception as error:  # on a damaged file the readers raise nearly anything
@@ -62,7 +61,7 @@ def write_variables(path: Path, variables: Mapping[str, Any]) -> None:
     check_output(path)
     with replaced(path) as partial:
         if path.suffix == ".mat":
-            savemat(partial, dict(variables), do_compression=True)
+            scipy.io.savemat(partial, dict(variables), do_compression=True)
         else:
             np.savez_compressed(partial, **variables)
 

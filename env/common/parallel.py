@@ -36,14 +36,9 @@ def solve_frames(
         jobs: number of joblib processes; -1 takes all cores.
         description: of a progress bar, shown on terminals only; None shows none.
     """
-    from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 (slow to import)
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm  # noqa: PLC0415 (slow to import)
 
-    results: Iterable[R] = map(solve, frames)
-    if effective_n_jobs(jobs) > 1:
-        size = 1 if sizes else block_size(len(frames), jobs)
-        parallel = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")
-        results = parallel(delayed(solve)(frame) for frame in frames)
+    results = map(solve, frames) if jobs == 1 else _in_processes(solve, frames, jobs, sizes)
     sizes = sizes or [1] * len(frames)
     disable = True if description is None else None  # None: shown on terminals only
     found = []
@@ -54,3 +49,16 @@ def solve_frames(
             found.append(result)
             bar.update(size)
     return found
+
+
+def _in_processes(
+    solve: Callable[[F], R], frames: Sequence[F], jobs: int, sizes: Sequence[int] | None
+) -> Iterable[R]:
+    """Return the results in order, as they are computed by so many joblib processes."""
+    from joblib import Parallel, delayed  # noqa: PLC0415 (slow to import)
+
+    size = 1 if sizes else block_size(len(frames), jobs)
+    results: Iterable[R] = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")(
+        delayed(solve)(frame) for frame in frames
+    )
+    return results

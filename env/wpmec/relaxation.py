@@ -1,7 +1,7 @@
 """Linear relaxation: devices may offload in part, and the result is rounded."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+import scipy
 
 from droo_core.arrays import Floats, Ints
 from env.common.lambert import log_snr
@@ -46,7 +46,9 @@ def linear_relaxation(frame: Frame) -> Ints:
     step = GRID[1] - GRID[0]
     near = max(GRID, key=lambda a: solve(a)[0])
     bounds = (max(near - step, 0.0), min(near + step, 1.0))
-    search = minimize_scalar(lambda a: -solve(a)[0], bounds=bounds, options={"xatol": 1e-6})
+    search = scipy.optimize.minimize_scalar(
+        lambda a: -solve(a)[0], bounds=bounds, options={"xatol": 1e-6}
+    )
     a = float(search.x)
     return _rounded(critic, gain, a, solve(a)[1])
 

@@ -67,10 +67,10 @@ def experiment_of(config: "RunConfig") -> "Experiment[Any]":
     Raises:
         TypeError: if no experiment has settings of this class.
     """
-    for experiment in experiments():
-        if isinstance(config, experiment.config):
-            return experiment
-    names = ", ".join(experiment.config.__name__ for experiment in experiments())
+    for registered in REGISTERED.values():
+        if isinstance(config, load(registered.config)):
+            return _made(registered.experiment)
+    names = ", ".join(load(registered.config).__name__ for registered in REGISTERED.values())
     raise TypeError(f"config must be one of {names}, got {type(config).__name__}")
 
 

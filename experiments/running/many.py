@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from agent.networks import POLICIES
+from droo_core.compiling import announce_compilation
 from experiments.configs import RunConfig, resolve
 from experiments.consumers.recorder import Timing, play_to_the_end
 from experiments.problems import experiment_of
@@ -112,6 +113,7 @@ def run_all(
 
 def _run(configs: Sequence[RunConfig], device: str | None, *, draw: bool) -> list[Path]:
     """Run experiments that differ only in their seeds, as a fleet if requested and possible."""
+    announce_compilation()  # in a worker process, which shares nothing with the command's
     first = configs[0]
     assert first.policy is not None  # `resolve` has filled it in
     if device and experiment_of(first).learns(first) and POLICIES[first.policy].batchable:

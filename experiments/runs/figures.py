@@ -18,18 +18,20 @@ from experiments.runs.table import Panel, Schema, Table
 Runs = Mapping[str, Table]
 """label -> table of a run; a legend shows the labels if there are several runs."""
 
+ALL = slice(None)
 STYLE: Any = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": "medium",
+    "figure.dpi": 200,
     "font.size": 9,
     "grid.alpha": 0.3,
     "legend.frameon": False,
     "pdf.fonttype": 42,  # TrueType: accepted by publishers' checks, and editable
-    "savefig.dpi": 200,
 }
 SIZE = (5.0, 3.0)  # inches: a column and a half
+POINTS = 2000  # of a curve at least: two for each pixel of a PNG
 COST = "cost"  # the training loss, which is not a column of the table
 
 
@@ -101,22 +103,27 @@ def draw_column(
     column, values = run.schema[panel.column], run[panel.column].astype(np.float64)
     frames = np.arange(1, len(values) + 1)
     per_frame = values.mean(axis=1) if column.per_device else values
-    mean = rolling(per_frame, window, np.nanmean)
-    shown = slice(None)
+    shown = frames_shown(len(frames), window)
+    at = frames[shown]
+    mean = rolling(per_frame, window, np.nanmean, shown)
+    full = slice(None)
     if panel.shortfall:
         mean = shortfall(mean)
-        shown = slice(min(window, len(frames)) - 1, None)  # from the first full window on
+        full = slice(int(np.searchsorted(at, min(window, len(frames)))), None)  # full windows
         ax.set_yscale("log")
     if panel.band == "range":
-        low, high = (rolling(per_frame, window, each) for each in (np.nanmin, np.nanmax))
-        ax.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
+        low, high = (rolling(per_frame, window, each, shown) for each in (np.nanmin, np.nanmax))
+        ax.fill_between(at, low, high, color=color, alpha=0.2, linewidth=0)
     if panel.band == "devices" and alone:
-        low, high = (rolling(end(values, axis=1), window, np.nanmean) for end in (np.min, np.max))
-        ax.fill_between(frames, low, high, color=color, alpha=0.15, linewidth=0)
-    if panel.raw:
-        ax.step(frames, values, where="post", color=color, alpha=0.25, linewidth=0.6)
+        low, high = (
+            rolling(end(values, axis=1), window, np.nanmean, shown) for end in (np.min, np.max)
+        )
+        ax.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
+    if panel.raw:  # a step function, which is drawn at its steps alone
+        steps = np.append(np.flatnonzero(np.diff(values, prepend=np.nan)), len(values) - 1)
+        ax.step(frames[steps], values[steps], where="post", color=color, alpha=0.25, linewidth=0.6)
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.plot(frames[shown], mean[shown], color=color, linewidth=1.2, label=label)
+    ax.plot(at[full], mean[full], color=color, linewidth=1.2, label=label)
 
 
 def draw_cost(runs: Runs, ax: Axes, window: int) -> None:
@@ -159,15 +166,27 @@ def finish(ax: Axes, runs: Mapping[str, object], panel: Panel, title: str) -> Ax
 def save_figure(figure: Figure, path: Path) -> list[Path]:
     """Save a figure as PNG and PDF, and return the two files."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:  # solved once: `savefig` would draw and solve it for each of the files
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     files = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
     for file in files:
         figure.savefig(file)
     return files
 
 
-def rolling(values: Floats, window: int, reduce: Callable[..., Floats]) -> Floats:
-    """Reduce the last `window` values at each index, fewer at the start; `reduce` must skip NaN."""
+def frames_shown(num_frames: int, window: int) -> slice:
+    """Return the indices at which rolling curves are drawn, so that every frame is in a window."""
+    every = min(max(1, num_frames // POINTS), window)
+    return slice((num_frames - 1) % every, None, every)  # the last frame is among them
+
+
+def rolling(
+    values: Floats, window: int, reduce: Callable[..., Floats], indices: slice = ALL
+) -> Floats:
+    """Reduce the last `window` values at indices, fewer at the start; `reduce` must skip NaN."""
     if len(values) == 0:
         return values
     padded = np.concatenate([np.full(window - 1, np.nan), values])
-    return reduce(sliding_window_view(padded, window), axis=1)
+    return reduce(sliding_window_view(padded, window)[indices], axis=1)

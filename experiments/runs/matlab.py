@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.io import savemat
 
 EXACT = 2**53  # double precision represents all integers up to this one
 
 
 def write_mat(path: Path, variables: Mapping[str, object]) -> None:
     """Write variables, converted by `to_matlab`, as a MATLAB 5 file (`-v7`)."""
-    savemat(path, to_matlab(variables), long_field_names=True, do_compression=True)
+    scipy.io.savemat(path, to_matlab(variables), long_field_names=True, do_compression=True)
 
 
 def to_matlab(value: object) -> Any:

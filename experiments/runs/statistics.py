@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.stats import bootstrap
 
 from droo_core.arrays import Floats
 
@@ -32,7 +32,7 @@ def mean_and_interval(values: ArrayLike) -> Floats:
     mean = runs.mean(axis=0)
     if len(runs) == 1:
         return np.array([mean, mean, mean])
-    found = bootstrap(
+    found = scipy.stats.bootstrap(
         (runs,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
     ).confidence_interval
     return np.array([mean, found.low, found.high])

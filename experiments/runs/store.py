@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.io import savemat
 
 from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
@@ -28,7 +28,7 @@ def write_table(folder: Path, table: Table) -> None:
         folder / "cost.csv", {"frame": table.cost_frame.tolist(), "cost": table.cost.tolist()}
     )
     if table.schema.needs_mat:
-        savemat(folder / RESULT_FILE, published(table), do_compression=True)
+        scipy.io.savemat(folder / RESULT_FILE, published(table), do_compression=True)
 
 
 def published(table: Table) -> dict[str, NDArray[Any]]:
@@ -62,7 +62,9 @@ def as_saved(values: NDArray[Any]) -> NDArray[Any]:
 
 def as_text(decisions: NDArray[Any]) -> list[str]:
     """Return decisions `[T, N]` as text such as 0110, one for each frame."""
-    return ["".join(map(str, row)) for row in decisions.tolist()]
+    digits = np.ascontiguousarray(decisions, np.uint8) + ord("0")
+    text: list[str] = digits.view(f"S{digits.shape[1]}")[:, 0].astype(str).tolist()
+    return text
 
 
 def headers(schema: Schema) -> list[str]:

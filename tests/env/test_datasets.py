@@ -122,7 +122,7 @@ def test_fields_that_disagree_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "writer"), [(".mat", "savemat"), (".npz", "np.savez_compressed")]
+    ("suffix", "writer"), [(".mat", "scipy.io.savemat"), (".npz", "numpy.savez_compressed")]
 )
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_what_was_there(
@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_what_was_there(
         if before is not None:
             path.write_bytes(before)
         with monkeypatch.context() as patched:
-            patched.setattr(f"env.common.files.{writer}", fail)
+            patched.setattr(writer, fail)
             with pytest.raises(type(error)):
                 write_dataset(path, small_dataset())
         assert [file.read_bytes() for file in tmp_path.iterdir()] == [before] * bool(before)

@@ -78,6 +78,77 @@ finally:
     assert done.stdout.endswith("set()\n")
 
 
+UNUSED = {
+    "joblib",
+    "matplotlib.pyplot",
+    "onnx",
+    "pandas",
+    "scipy.io",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.sparse",
+    "scipy.special",
+    "scipy.stats",
+    "stable_baselines3",
+    "tensorboard",
+    "torch.utils.tensorboard",
+    "experiments.problems.queueing.experiment",
+}
+"""Modules that are slow to import, and of no use to a run with the default settings."""
+
+
+def test_a_run_imports_nothing_slow_that_it_does_not_use(tmp_path: Path) -> None:
+    code = """
+import sys
+from experiments import cli
+modules, results = sys.argv[1].split(), sys.argv[2]
+sys.argv = ["droo", "run", "--frames", "20", "--num-devices", "3", "--results", results]
+cli.main()
+print({*modules} & sys.modules.keys(), "matplotlib.figure" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, " ".join(UNUSED), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("set() True\n")
+
+
+def test_compilation_is_announced_once_and_loading_from_the_cache_is_not(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text("""
+from droo_core.compiling import announce_compilation
+from droo_core.jit import kernel_of
+
+@kernel_of(__file__)
+def twice(x):
+    return 2 * x
+
+announce_compilation()
+announce_compilation()
+print(twice(1), twice(1.5))
+""")
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(ROOT),
+    }
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "kernels.py"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == "2 3.0\n"
+        said.append(done.stderr)
+    assert re.fullmatch(rf"Compiling .*{re.escape(str(tmp_path / 'cache'))}.*\n", said[0])
+    assert said[1] == ""
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_the_help_has_a_line_for_each_command(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -267,6 +267,15 @@ def test_the_rolling_statistics_use_what_there_is() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0, 0.0])
     assert figures.rolling(values, 3, np.nanmean).tolist() == pytest.approx([1, 1.5, 2, 3, 7 / 3])
     assert figures.rolling(values, 3, np.nanmin).tolist() == [1, 1, 1, 2, 0]
+    assert figures.rolling(values, 3, np.nanmin, slice(0, None, 2)).tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("frames", "window"), [(1, 50), (3999, 50), (30_000, 50), (10**6, 50)])
+def test_a_curve_is_drawn_at_many_frames_whose_windows_cover_all(frames: int, window: int) -> None:
+    shown = np.arange(frames)[figures.frames_shown(frames, window)]
+    assert shown[-1] == frames - 1
+    assert len(shown) >= min(frames, figures.POINTS)
+    assert np.diff(shown, prepend=-1).max() <= window
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scipy.io import loadmat
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from env import QueueingParameters
-from experiments import export, problems
+from experiments import export
 from experiments.configs import DROOConfig, ExportConfig, LyDROOConfig
 from experiments.problems import named
 from experiments.problems.queueing.schema import SCHEMA as QUEUEING
@@ -157,13 +157,9 @@ def test_a_column_added_to_the_schema_is_everywhere(
 ) -> None:
     experiment: Any = named(name.partition(",")[0])
     panel = Panel("share", "Share over {window} frames", band="devices")
-    schema = replace(
-        experiment.schema,
-        columns=(*experiment.schema.columns, *MORE),
-        figures={"more": (panel,)},
-    )
-    kind: Any = type("More", (type(experiment),), {"schema": schema, "title": "More"})
-    monkeypatch.setattr(problems, "experiments", lambda: [kind()])
+    before: Schema = experiment.schema
+    schema = replace(before, columns=(*before.columns, *MORE), figures={"more": (panel,)})
+    monkeypatch.setattr(type(experiment), "schema", schema)
     folder = run_experiment(CONFIGS[name](results=tmp_path, tensorboard=True), progress=False)
 
     table = load(folder)
@@ -173,7 +169,7 @@ def test_a_column_added_to_the_schema_is_everywhere(
         np.testing.assert_allclose(table[column], values, rtol=1e-12, err_msg=column)
 
     header = (folder / "frames.csv").read_text().partition("\n")[0].split(",")
-    assert [column for column in header if column not in before(experiment, table)] == [
+    assert [column for column in header if column not in headers(before, table)] == [
         *("twice", "mean_share", "thrice"),
     ]
     assert (loadmat(folder / "result.mat")["published_share"] == table["share"]).all()
@@ -200,7 +196,7 @@ def test_a_column_added_to_the_schema_is_everywhere(
     assert (cells["thrice"] == table["thrice"]).all()
 
 
-def before(experiment: Any, table: Table) -> set[str]:
-    """Return the columns of frames.csv without those added."""
-    columns = [column for column in experiment.schema.of(agent=table.agent) if column.csv]
+def headers(schema: Schema, table: Table) -> set[str]:
+    """Return the columns of a run's frames.csv."""
+    columns = [column for column in schema.of(agent=table.agent) if column.csv]
     return {"frame", *(column.header for column in columns)}

@@ -4,8 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.stats import linregress, t
 
 from droo_core.arrays import Floats
 from droo_core.validation import in_range
@@ -55,9 +55,9 @@ def drift(queue: ArrayLike, confidence: float = 0.95) -> Drift:
     """
     confidence = float(in_range("confidence", confidence, 0, 1, ()))
     means, size = batches(queue)
-    line = linregress(size * np.arange(BATCHES), means)
+    line = scipy.stats.linregress(size * np.arange(BATCHES), means)
     error = 0.0 if np.ptp(means) == 0 else line.stderr  # scipy gives NaN for a constant queue
-    half = float(t.ppf((1 + confidence) / 2, BATCHES - 2) * error)
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, BATCHES - 2) * error)
     return Drift(float(line.slope), float(line.slope) - half, float(line.slope) + half)
 
 
