@@ -7,16 +7,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 
-from agent import DROO
-from experiments.configs import DROOConfig, resolve
-from experiments.problems.wpmec.experiment import WPMECTask, task_of
-from experiments.problems.wpmec.frames import apply_scenario, make_frames
+# This module imports nothing slow: pytest waits for it before it starts workers.
 
 ROOT = Path(__file__).parent.parent
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # for torch: every core has a worker
 
 # Local runs try new random cases; CI repeats the same ones, so that only changes make it fail.
 settings.register_profile("default", deadline=None)
@@ -66,11 +62,3 @@ def documents() -> list[Path]:
     """Return the paths of all documents: README, CONTRIBUTING, benchmarks/README, pages of docs."""
     first = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
     return [*(ROOT / name for name in first), *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
-    """Return a run whose optimum is not computed, and its agent."""
-    gains, weights = make_frames(config)
-    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
-    assert isinstance(task.decider, DROO)
-    return task, task.decider

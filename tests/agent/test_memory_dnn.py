@@ -1,6 +1,7 @@
 import copy
 import inspect
 import pickle
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -391,31 +392,17 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         MemoryDNN.load(tmp_path / "absent")
 
 
-FULL_DISK = """
-import resource, sys
-from agent import MemoryDNN
-
-agent = MemoryDNN([4, 16, 8, 4], seed=1)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    agent.save(sys.argv[1])
-except OSError as error:
-    print(error)
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     agent = MemoryDNN(NET, seed=0)
     agent.save(tmp_path / "agent")
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "agent")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "File too large" in done.stdout
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            MemoryDNN(NET, seed=1).save(tmp_path / "agent")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert equal(weights(MemoryDNN.load(tmp_path / "agent")), weights(agent))
     assert [file.name for file in tmp_path.iterdir()] == ["agent"]
 
