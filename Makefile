@@ -4,8 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+MYPY_SAYS := $(VENV)/.mypy-says
 
-.PHONY: help run reproduce test test-all lint docs bench report clean
+# Run a command with mypy beside it, and print mypy's errors last; fail if either fails.
+beside_mypy = $(BIN)/mypy > $(MYPY_SAYS) & mypy=$$!; $(1); tests=$$?; \
+	wait $$mypy; types=$$?; cat $(MYPY_SAYS); exit $$((tests | types))
+
+.PHONY: help run reproduce test test-all lint style docs bench report clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,16 +19,18 @@ help: ## Show this help
 run: $(VENV)/.installed ## Train DROO online over 30,000 frames; figures go to results/ (options: ARGS="--seed 1")
 	$(BIN)/python -m experiments.droo $(ARGS)
 
-test: lint ## Check style and types, and run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+test: style ## Check style and types, and run the tests
+	$(call beside_mypy,$(PYTEST) $(ARGS))
 
-test-all: lint $(VENV)/.installed-all ## Check style and types, and run all tests, including the slow ones
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
+test-all: style $(VENV)/.installed-all ## Check style and types, and run all tests, including the slow ones
+	$(call beside_mypy,$(PYTEST) -m "slow or not slow" $(ARGS))
 
-lint: $(VENV)/.installed-dev ## Check style and types
+lint: style ## Check style and types
+	$(BIN)/mypy
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 reproduce: $(VENV)/.installed ## Run all studies (short runs: ARGS="--scale smoke")
 	$(BIN)/python -m experiments.reproduce $(ARGS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from benchmarks import plain_queueing
 from benchmarks.common import RUNS, Run, best_us, median_us, table, timed
+from droo_core.arrays import Floats
 from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
 from experiments.configs import BenchConfig, LyDROOConfig, resolve
@@ -90,14 +92,21 @@ def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames with the baseline, and return their time course."""
-    gains, arrivals, weights = make_frames(settings)
+    warm_up_plain()
+    return timed(play_plain(*make_frames(settings), num_frames))
 
-    def play(last: int) -> Iterator[int]:
-        torch.manual_seed(0)
-        agent = plain_queueing.LyDROO(len(weights))
-        for t in range(last):
-            agent.step(gains[t], arrivals[t], weights)
-            yield t + 1
 
-    timed(play(20))  # warm-up up to the first training step, at which torch imports modules
-    return timed(play(num_frames))
+@cache
+def warm_up_plain() -> None:
+    """Play a small baseline up to its first training step, at which torch imports modules."""
+    for _ in play_plain(*make_frames(LyDROOConfig(num_devices=2)), 20):
+        pass
+
+
+def play_plain(gains: Floats, arrivals: Floats, weights: Floats, num_frames: int) -> Iterator[int]:
+    """Play the first frames with the baseline; yield the number of frames played so far."""
+    torch.manual_seed(0)
+    agent = plain_queueing.LyDROO(len(weights))
+    for t in range(num_frames):
+        agent.step(gains[t], arrivals[t], weights)
+        yield t + 1

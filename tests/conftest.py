@@ -1,19 +1,18 @@
+import io
 import os
+import runpy
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 
-from agent import DROO
-from experiments.configs import DROOConfig, resolve
-from experiments.problems.wpmec.experiment import WPMECTask, task_of
-from experiments.problems.wpmec.frames import apply_scenario, make_frames
+# This module imports nothing slow: pytest waits for it before it starts workers.
 
 ROOT = Path(__file__).parent.parent
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # for torch: every core has a worker
 
 # Local runs try new random cases; CI repeats the same ones, so that only changes make it fail.
 settings.register_profile("default", deadline=None)
@@ -21,8 +20,27 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def python_m(module: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run a module in this process as `python -m` does, and return its exit code and output.
+
+    A process of its own would import torch, numba and matplotlib again, which takes seconds.
+    """
+    words = [module, *map(str, arguments)]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", words)
+        patch.delitem(sys.modules, module, raising=False)  # or runpy warns that it is there
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as stop:  # as the interpreter treats its code
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            if isinstance(stop.code, str):
+                print(stop.code, file=err)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m` with these arguments in the project's folder, and return the process."""
+    """Run `python -m` with these arguments in a process of its own, in the project's folder."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=ROOT,
@@ -44,11 +62,3 @@ def documents() -> list[Path]:
     """Return the paths of all documents: README, CONTRIBUTING, benchmarks/README, pages of docs."""
     first = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"]
     return [*(ROOT / name for name in first), *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def task_with(config: DROOConfig) -> tuple[WPMECTask, DROO]:
-    """Return a run whose optimum is not computed, and its agent."""
-    gains, weights = make_frames(config)
-    task = task_of(resolve(config), *apply_scenario(config.scenario, gains, weights))
-    assert isinstance(task.decider, DROO)
-    return task, task.decider

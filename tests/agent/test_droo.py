@@ -321,7 +321,11 @@ def test_a_memory_dnn_alone_is_no_droo(tmp_path: Path) -> None:
 def test_importing_the_agent_imports_nothing_it_does_not_need() -> None:
     code = "import sys, agent; print({'matplotlib', 'gymnasium'} & sys.modules.keys())"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "set()"
 

@@ -16,7 +16,7 @@ from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, ta
 from experiments.running.many import run_all, run_together
 from experiments.running.run import load
 from experiments.running.run import run as run_experiment
-from tests.conftest import task_with
+from tests.tasks import task_with
 
 N = 5
 EXPERIMENT = WPMECExperiment()

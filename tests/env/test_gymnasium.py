@@ -161,7 +161,11 @@ def test_an_unknown_render_mode_is_named(problem: Any) -> None:
 def test_simulation_without_rendering_does_not_load_matplotlib() -> None:
     code = "import sys, env; env.QueueingMEC().reset(); print('matplotlib' in sys.modules)"
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ran.stdout.strip() == "False"
 

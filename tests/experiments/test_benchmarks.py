@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tests.conftest import command
+from tests.conftest import python_m
 
 NUMBER = re.compile(r"[\d,]+(\.\d+)?")  # neither nan nor inf
 SECTIONS = ("floor", "parts", "queues", "vector", "latency")
@@ -11,7 +11,7 @@ SECTIONS = ("floor", "parts", "queues", "vector", "latency")
 @pytest.fixture(scope="module")
 def report() -> dict[str, str]:
     """Name of a section -> its text."""
-    done = command("benchmarks.report", *SECTIONS, "--quick")
+    done = python_m("benchmarks.report", *SECTIONS, "--quick")
     assert done.returncode == 0, done.stderr
     texts = done.stdout.split("\n## ")[1:]
     assert len(texts) == len(SECTIONS)

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -28,7 +29,7 @@ from experiments.runs import figures, provenance
 from experiments.runs.folder import load_summary
 from experiments.runs.summary import frames_to
 from experiments.simulation import simulate
-from tests.conftest import command, published
+from tests.conftest import command, published, python_m
 
 FILES = {
     "config.json",
@@ -112,7 +113,7 @@ def test_the_same_seed_gives_the_same_files_in_another_process(run: Path, tmp_pa
     (again,) = (tmp_path / "droo").iterdir()
     for name in ("frames.csv", "cost.csv", "checkpoint.safetensors"):
         assert (again / name).read_bytes() == (run / name).read_bytes()
-    other = run_experiment(small_config(tmp_path, seed=1), progress=False)
+    other = run_experiment(small_config(tmp_path, seed=1), progress=False, draw=False)
     assert (other / "frames.csv").read_bytes() != (run / "frames.csv").read_bytes()
 
 
@@ -165,7 +166,7 @@ def test_every_policy_runs(policy: Any, tmp_path: Path) -> None:
 
 def test_no_run_overwrites_another(tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=20)
-    assert len({run_experiment(config, progress=False) for _ in range(3)}) == 3
+    assert len({run_experiment(config, progress=False, draw=False) for _ in range(3)}) == 3
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +189,15 @@ def test_a_run_without_a_training_step_is_saved_and_drawn(tmp_path: Path) -> Non
 def test_a_frame_in_which_nothing_can_be_achieved_counts_as_solved(tmp_path: Path) -> None:
     savemat(tmp_path / "data.mat", {"input_h": np.zeros((10, 3))})
     config = DROOConfig(data=tmp_path / "data.mat", frames=10, results=tmp_path)
-    assert load_summary(run_experiment(config, progress=False))["normalized_rate_test"] == 1
+    run = run_experiment(config, progress=False)
+    assert load_summary(run)["normalized_rate_test"] == 1
 
 
 @pytest.mark.parametrize("quantizer", ["OP", "OPN", "KNN"])
 def test_every_quantizer_runs(quantizer: str, tmp_path: Path) -> None:
     config = small_config(tmp_path, frames=100, quantizer=quantizer, correlation=0.9)
-    assert load_summary(run_experiment(config, progress=False))["normalized_rate_test"] > 0.8
+    run = run_experiment(config, progress=False, draw=False)
+    assert load_summary(run)["normalized_rate_test"] > 0.8
 
 
 def test_recorded_frames_are_split_as_published(tmp_path: Path) -> None:
@@ -217,13 +220,17 @@ def test_a_run_that_exists_is_not_run_again(
 ) -> None:
     monkeypatch.setattr(provenance, "_commit", lambda: "abc")
     configs = [small_config(tmp_path, frames=20, seed=seed) for seed in (0, 1)]
-    first = run_all(configs, jobs=1)
-    assert run_all([*configs, replace(configs[0], seed=2)], jobs=1)[:2] == first
+
+    def folders(configs: Sequence[DROOConfig]) -> list[Path]:
+        return run_all(configs, jobs=1, draw=False)
+
+    first = folders(configs)
+    assert folders([*configs, replace(configs[0], seed=2)])[:2] == first
     assert len(list((tmp_path / "droo").iterdir())) == 3
     (first[0] / "config.json").write_text("damaged")
-    assert run_all(configs, jobs=1)[0] != first[0]
+    assert folders(configs)[0] != first[0]
     monkeypatch.setattr(provenance, "_commit", lambda: "abc+changes")
-    assert run_all(configs[:1], jobs=1) != first[:1]
+    assert folders(configs[:1]) != first[:1]
 
 
 def test_other_data_make_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +240,7 @@ def test_other_data_make_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for seed in (0, 0, 1):
         gains = default_channel(3).sample(np.random.default_rng(seed), 20)
         np.savez(tmp_path / "data.npz", input_h=gains)
-        runs |= set(run_all([config], jobs=1))
+        runs |= set(run_all([config], jobs=1, draw=False))
     assert len(runs) == 2
 
 
@@ -250,9 +257,9 @@ def test_a_sweep_prints_each_seed_and_the_means(
 
 
 def test_figures_are_drawn_again_and_overlaid(run: Path, tmp_path: Path) -> None:
-    other = run_experiment(small_config(tmp_path, seed=1), progress=False)
-    done = command("experiments.plot", run, other, "--output", tmp_path / "figures")
-    again = command("experiments.plot", run, run, "--labels", "a", "a", "--output", tmp_path)
+    other = run_experiment(small_config(tmp_path, seed=1), progress=False, draw=False)
+    done = python_m("experiments.plot", run, other, "--output", tmp_path / "figures")
+    again = python_m("experiments.plot", run, run, "--labels", "a", "a", "--output", tmp_path)
     assert "labels must differ" in again.stderr
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(list((tmp_path / "figures").iterdir())) == 6
@@ -323,7 +330,7 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10
 def test_the_published_frames_are_solved_with_published_settings(seed: int, tmp_path: Path) -> None:
     data = published("data/data_10.mat")
     config = DROOConfig(data=data, preset="published", results=tmp_path, seed=seed)
-    summary = load_summary(run_experiment(config, progress=False))
+    summary = load_summary(run_experiment(config, progress=False, draw=False))
     assert summary["normalized_rate_test"] >= 0.9998
     assert summary["optimal_decision_fraction_test"] >= 0.96
 
@@ -331,7 +338,7 @@ def test_the_published_frames_are_solved_with_published_settings(seed: int, tmp_
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_published_frames_are_solved_from_the_first_on(seed: int, tmp_path: Path) -> None:
     config = DROOConfig(data=published("data/data_10.mat"), results=tmp_path, seed=seed)
-    summary = load_summary(run_experiment(config, progress=False))
+    summary = load_summary(run_experiment(config, progress=False, draw=False))
     assert summary["frames_to_0_999"] == 200  # the first full window
     assert summary["normalized_rate_first_200"] >= 0.999
     assert summary["normalized_rate_test"] >= 0.99999

@@ -22,7 +22,7 @@ from experiments.running.many import run_all
 from experiments.running.run import load, warm_up
 from experiments.running.run import run as run_experiment
 from experiments.runs.table import Table
-from tests.conftest import task_with
+from tests.tasks import task_with
 
 EXPERIMENT = WPMECExperiment()
 

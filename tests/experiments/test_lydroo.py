@@ -23,7 +23,7 @@ from experiments.runs import figures, provenance
 from experiments.runs.folder import find, load_summary, saved_runs
 from experiments.runs.table import Table
 from experiments.studies import largest_rate
-from tests.conftest import command, published
+from tests.conftest import published, python_m
 
 
 def small(tmp_path: Path, **settings: Any) -> LyDROOConfig:
@@ -177,14 +177,14 @@ def test_a_published_run_can_be_replayed(tmp_path: Path) -> None:
 
 
 def test_a_run_too_short_to_judge_warns(tmp_path: Path) -> None:
-    done = command(
+    done = python_m(
         "experiments.lydroo", "--frames", "60", "--num-devices", "3", "--results", tmp_path
     )
     assert done.returncode == 0
     assert "undecided" in done.stdout
     assert "WARNING: the run is too short to decide whether" in done.stderr
     crowded = ("--arrival-rate", "20", "--frames", "300", "--num-devices", "3")
-    done = command("experiments.lydroo", *crowded, "--scheme", "exact", "--results", tmp_path)
+    done = python_m("experiments.lydroo", *crowded, "--scheme", "exact", "--results", tmp_path)
     assert "WARNING: 3 data queues and" in done.stderr
     assert "energy queues grew throughout the last half of the run" in done.stderr
 
@@ -211,7 +211,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, settings: Any, message: str)
 
 
 def test_the_command_reports_wrong_settings_without_a_traceback(tmp_path: Path) -> None:
-    done = command("experiments.lydroo", "--arrival-rate", "nan", "--results", tmp_path)
+    done = python_m("experiments.lydroo", "--arrival-rate", "nan", "--results", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("python -m experiments.lydroo: error: arrival_rate must be")
 

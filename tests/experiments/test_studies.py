@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from experiments.runs import provenance, statistics
 from experiments.studies import catalogue, comparison, transfer
 from experiments.studies import figures as study_figures
 from experiments.studies.catalogue import CURVES, REPRODUCED, CurveStudy
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT, command, python_m
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -39,12 +40,15 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 # One or two of each kind: steady, with a scenario, over several N, with queues.
-SOME = ("learning_rate", "on_off", "comparison", "transfer", "queueing_policies", "tradeoff")
+SOME = ("learning_rate", "on_off", "comparison")
+SHORT = ("transfer", "queueing_policies", "tradeoff")  # no test asks what they learned
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def reproduce(folder: Path, *names: str) -> dict[str, Path]:
+def reproduce(run: Run, folder: Path, *arguments: str) -> dict[str, Path]:
     """Run `droo reproduce --scale smoke`; return each study's folder by its name."""
-    done = command("experiments.reproduce", *names, "--scale", "smoke", "--results", folder)
+    done = run("experiments.reproduce", *arguments, "--scale", "smoke", "--results", folder)
     assert done.returncode == 0, done.stderr
     saved = [Path(path) for path in re.findall(r"^Saved in (.+)$", done.stdout, re.MULTILINE)]
     return {path.parent.name: path for path in saved}
@@ -52,17 +56,19 @@ def reproduce(folder: Path, *names: str) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return reproduce(tmp_path_factory.mktemp("results"), *SOME)
+    folder = tmp_path_factory.mktemp("results")
+    some = reproduce(python_m, folder, *SOME, "--jobs", "1")
+    return some | reproduce(python_m, folder, *SHORT, "--jobs", "1", "--frames", "100")
 
 
 def test_a_study_leaves_its_files(reproduced: Mapping[str, Path]) -> None:
-    assert tuple(reproduced) == SOME
+    assert tuple(reproduced) == SOME + SHORT
     check_files(reproduced)
 
 
 @pytest.mark.slow
 def test_every_study_is_reproduced(tmp_path: Path) -> None:
-    every = reproduce(tmp_path)
+    every = reproduce(command, tmp_path)
     assert tuple(every) == REPRODUCED
     check_files(every)
 
@@ -255,7 +261,7 @@ def test_studies_are_drawn_again(reproduced: Mapping[str, Path], tmp_path: Path)
 
 
 def test_bad_arguments_are_named() -> None:
-    unknown = command("experiments.reproduce", "nosuch")
+    unknown = python_m("experiments.reproduce", "nosuch")
     assert unknown.returncode != 0
     assert "nosuch" in unknown.stderr
     assert "quantizers" in unknown.stderr
