@@ -26,9 +26,10 @@ class CompiledProblem(ABC):
     """The frames of a run of one problem, in the form that the compiled loop takes.
 
     Attributes:
-        kernels: the module of the kernels `observe`, `score` and `carry_out`, see
-            `env.wpmec.kernels.frames`. They take the problem's own bundle of arrays and the index
-            of a frame in it.
+        kernels: the module of the kernels `observe(frames, t, state)`, `score(frames, t,
+            decisions, rewards)` and `carry_out(frames, t, decision)`, as
+            `env.wpmec.kernels.frames`. `frames` is the problem's own bundle of arrays, t the index
+            of a frame in it. The last two return whether they found a solution.
         climb: whether the problem's own refinement is to be counted as such.
         written: names of the columns that `carry_out` writes, or that are set before.
     """

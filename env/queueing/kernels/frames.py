@@ -1,4 +1,8 @@
-"""Kernels of MEC with queues for a compiled loop over frames: see `env.common.frames`."""
+"""Kernels of MEC with queues for a compiled loop over frames.
+
+They take the arrays of successive frames in one bundle, `Frames`, and the index of a frame in it.
+`observe` writes the state, `score` the rewards of decisions, and `carry_out` the outcome of one.
+"""
 
 import math
 from typing import NamedTuple
