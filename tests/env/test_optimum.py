@@ -25,6 +25,7 @@ from env.datasets import read_dataset
 from env.schemes import (
     certified_optima,
     certified_optimum,
+    certify_frames,
     coordinate_descent,
     full_enumeration,
     greedy,
@@ -259,6 +260,43 @@ def test_many_frames_one_by_one_or_in_processes() -> None:
         for found, again in zip(alone, certified_optima(frames, jobs=jobs), strict=True):
             assert found.computation_rate == again.computation_rate
             assert (found.decision == again.decision).all()
+
+
+@pytest.mark.parametrize("num_devices", [1, 2, 10, 30])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_frames_are_certified_together_as_one_by_one(num_devices: int, jobs: int) -> None:
+    rng = np.random.default_rng(num_devices)
+    critic = WPMECCritic(rng.uniform(0.5, 2, num_devices))
+    gains = default_channel(num_devices).sample(rng, 300)
+    gains[rng.random(gains.shape) < 0.1] = 0
+    gains[7] = 0
+    together = certify_frames(critic, gains, jobs=jobs).each()
+    for gain, found in zip(gains, together, strict=True):
+        again = certified_optimum(WPMECFrame(critic, gain))
+        assert found[1:] == again[1:]
+        assert (found.decision == again.decision).all()
+        assert {type(value) for value in found[1:4]} == {float}
+
+
+def test_hard_frames_among_others_reach_their_own_limit() -> None:
+    hard = hard_frame()
+    easy = hard.gain * np.linspace(0.1, 1, hard.num_devices)
+    found = certify_frames(hard.critic, [easy, hard.gain, easy], gap=1e-12, time_limit=0.0)
+    assert found.timed_out.tolist() == [False, True, False]
+    assert found.gaps[1] > 1e-12
+    assert (found.gaps[[0, 2]] == 1e-12).all()
+    alone = certified_optimum(hard, gap=1e-12, time_limit=0.0)
+    assert found.each()[1][1:] == alone[1:]
+    assert found.computation_rates[0] == found.computation_rates[2]
+
+
+@pytest.mark.parametrize(
+    ("gains", "message"),
+    [([1.0, 1.0], r"gains must have shape \[T, 2\]"), ([[1.0, -1.0]], "gains must be finite")],
+)
+def test_gains_of_many_frames_are_checked(gains: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        certify_frames(WPMECCritic([1.0, 2.0]), gains)
 
 
 def test_a_loose_gap_is_reached_too() -> None:

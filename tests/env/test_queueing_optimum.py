@@ -21,6 +21,7 @@ from env import (
 )
 from env.schemes import (
     certified_lyapunov_optimum,
+    certify_lyapunov_frames,
     coordinate_descent,
     full_enumeration,
     greedy,
@@ -252,3 +253,26 @@ def test_a_few_nodes_are_enough_whatever_the_number_of_devices(num_devices: int)
         for gain in gains
     ]
     assert 2 < np.mean(nodes) < 6
+
+
+@pytest.mark.parametrize("max_nodes", [2, 1_000_000])
+def test_frames_are_certified_together_as_one_by_one(max_nodes: int) -> None:
+    rng = np.random.default_rng(4)
+    frames = [usual_frame(rng, 12).array for _ in range(100)]
+    critic = QueueingCritic(default_queueing_weights(12))
+    together = certify_lyapunov_frames(critic, *np.stack(frames, 1), max_nodes=max_nodes)
+    for t, frame in enumerate(frames):
+        again = certified_lyapunov_optimum(QueueingFrame(critic, *frame), max_nodes=max_nodes)
+        assert (together.decisions[t] == again.decision).all()
+        assert tuple(values[t] for values in together[1:]) == again[1:]
+        assert {type(value) for value in again[1:4]} == {float}
+
+
+def test_frames_to_be_certified_together_are_checked() -> None:
+    critic, frames = QueueingCritic(np.ones(2)), np.ones((5, 2))
+    with pytest.raises(ValueError, match="energy_queues must be finite and in"):
+        certify_lyapunov_frames(critic, frames, frames, -frames)
+    with pytest.raises(ValueError, match=r"data_queues must have shape \[5, 2\], got \[4, 2\]"):
+        certify_lyapunov_frames(critic, frames, frames[:4], frames)
+    with pytest.raises(ValueError, match="max_nodes must be at least 1"):
+        certify_lyapunov_frames(critic, frames, frames, frames, max_nodes=0)

@@ -88,19 +88,22 @@ def dual(
         classes[c, PER_SNR] = classes[c, SCALE] * math.exp(-t)
         classes[c, TIME_PER_SNR] = 1.0 / math.expm1(t)
 
+    num_devices = len(fixed)
+    for i in range(num_devices):
+        devices[OFFLOAD, i] = devices[SNR, i] * classes[numbers[CLASS, i], PER_SNR]
+    for i in range(num_devices):  # a loop of its own, of vector instructions
+        ratio = devices[LOCAL, i] / devices[OFFLOAD, i]
+        devices[BREAKPOINT, i] = ratio * math.sqrt(ratio)
+
     local_sum, offload_sum, time = 0.0, 0.0, 0.0
     num_inside = 0  # listed in INSIDE, sorted by insertion: usually a handful
-    for i in range(len(fixed)):
-        c, snr, local = numbers[CLASS, i], devices[SNR, i], devices[LOCAL, i]
-        offload = snr * classes[c, PER_SNR]
-        ratio = local / offload
-        onset = ratio * math.sqrt(ratio)
-        devices[OFFLOAD, i], devices[BREAKPOINT, i] = offload, onset
+    for i in range(num_devices):
+        onset, local = devices[BREAKPOINT, i], devices[LOCAL, i]
         if fixed[i] == 0 or (fixed[i] == UNDECIDED and onset >= high):
             local_sum += local
         elif fixed[i] == 1 or onset <= low:
-            offload_sum += offload
-            time += snr * classes[c, TIME_PER_SNR]
+            offload_sum += devices[OFFLOAD, i]
+            time += devices[SNR, i] * classes[numbers[CLASS, i], TIME_PER_SNR]
         else:
             local_sum += local
             at = num_inside
