@@ -18,14 +18,15 @@ def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
 
     Its gradient with respect to a logit is p - t, divided by the number of entries: it does not
     vanish where the policy is confident and wrong. Computed from the logit, the loss does not
-    saturate. Where the policy is right by more than `CONFIDENT` nats the gradient is zero.
+    saturate. Where the policy is right by more than `CONFIDENT` nats, both are zero.
 
     Args:
         logits: `[B, N]`.
         decisions: t `[B, N]`, zeros and ones.
     """
     margin = (2 * decisions - 1) * logits
-    return functional.softplus(-margin.clamp(max=CONFIDENT)).mean()
+    losses = functional.softplus(-margin.clamp(max=CONFIDENT))
+    return losses.masked_fill(margin > CONFIDENT, 0.0).mean()
 
 
 def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> Tensor:
