@@ -257,8 +257,8 @@ def block_of_cross_entropy(
         confident = margin > np.float32(CONFIDENT)
         derivatives[i] = ZERO if confident else derivative
         labelled = ZERO if confident else abs(sign)
-        loss += labelled * max(-margin, ZERO)
-        product *= 1.0 + labelled * e
+        loss += float(labelled * max(-margin, ZERO))
+        product *= 1.0 + float(labelled) * e
     return loss + math.log(product)
 
 

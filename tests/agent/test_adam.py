@@ -185,6 +185,11 @@ def replace(each: Any, kind: type[torch.optim.Optimizer] = torch.optim.Adam, **w
     each.optimizer = kind(each.network.parameters(), **{"lr": 0.01} | wanted)
 
 
+def replace_and_step(each: Any) -> None:
+    replace(each)
+    each.optimizer.step()
+
+
 def replace_in_another_order(each: Any) -> None:
     each.optimizer = torch.optim.Adam(list(each.network.parameters())[::-1], 0.01)
 
@@ -207,7 +212,7 @@ CHANGES: dict[str, Change] = {
     "reset": lambda each: each.optimizer.state.clear(),
     "loaded": load_moments,
     "a new Adam": replace,
-    "a stepped Adam": lambda each: (replace(each), each.optimizer.step()),
+    "a stepped Adam": replace_and_step,
     "Adam in another order": replace_in_another_order,
     "Adam for some": replace_for_some,
     "AdamW": lambda each: replace(each, torch.optim.AdamW, weight_decay=0.1),

@@ -65,9 +65,9 @@ def make_confident(agent: MemoryDNN, margin: float) -> None:
     states = torch.from_numpy(agent.replay.rows[:, : agent.net[0]].copy())
     *_, weight, bias = agent.network.parameters()
     with torch.no_grad():
-        factor = margin / agent.network(states).abs().mean()
-        weight *= factor
-        bias *= factor
+        factor = margin / agent.network(states).abs().mean().item()
+        weight.mul_(factor)
+        bias.mul_(factor)
 
 
 class Watch:
@@ -220,8 +220,8 @@ def adam_without_gradient(steps: int, step: Callable[..., Any]) -> int:
 def batched(*arguments: Any) -> None:
     *arrays, number, settings = arguments
     parameters, gradient, first, second = arrays
-    tensors = [torch.from_numpy(each)[None] for each in (parameters, first, second, gradient)]
-    new = batched_step(*tensors, [number], [settings])  # type: ignore[call-arg]
+    p, m, v, g = (torch.from_numpy(each)[None] for each in (parameters, first, second, gradient))
+    new = batched_step(p, m, v, g, [number], [settings])
     for array, values in zip((parameters, first, second), new, strict=True):
         array[:] = values[0]
 
