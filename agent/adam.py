@@ -64,10 +64,14 @@ class AdamState:
         return any(p is not q for p, q in zip(network.parameters(), self.parameters, strict=True))
 
     def hyperparameters(self, learning_rate: float) -> Hyperparameters:
-        """Return the hyperparameters of the next step, with this learning rate."""
+        """Return the hyperparameters of the next step, with this learning rate.
+
+        Torch's optimizer, if there is one, takes this learning rate over.
+        """
         if self._optimizer is None:
             return learning_rate, *self._betas, EPSILON, WEIGHT_DECAY
         group = self._optimizer.param_groups[0]
+        group["lr"] = learning_rate
         return learning_rate, *group["betas"], group["eps"], group["weight_decay"]
 
     @property
@@ -80,8 +84,8 @@ class AdamState:
                 self.parameters, self._learning_rate, self._betas, weight_decay=WEIGHT_DECAY
             )
             self._optimizer = adam
-            if self.steps.any():
-                self._share(adam)
+            for number, parameter in enumerate(self.parameters):
+                adam.state[parameter] = self._views(number)
         return self._optimizer
 
     @optimizer.setter
@@ -92,31 +96,34 @@ class AdamState:
     def is_plain(self) -> bool:
         """Whether a step is that of `batched_step`; not if the optimizer is of another kind.
 
-        Moments that torch's optimizer has of its own, as after its `load_state_dict`, are taken
-        over then.
+        If it is, moments that torch's optimizer has of its own, as after its `load_state_dict`, are
+        taken over.
         """
         optimizer = self._optimizer
         if optimizer is None:
             return True
-        if not is_plain_adam(optimizer) or optimizer.param_groups[0]["params"] != self.parameters:
+        trained = optimizer.param_groups[0]["params"]
+        if not is_plain_adam(optimizer) or list(map(id, trained)) != list(map(id, self.parameters)):
             return False
-        self._share(optimizer)
+        for number, parameter in enumerate(self.parameters):
+            self._take(number, optimizer.state.get(parameter, {}))
+            optimizer.state[parameter] = self._views(number)
         return True
 
     def moments(self) -> dict[str, Tensor]:
-        """Return the moments of each parameter by name, as "0.exp_avg"; none before any step."""
-        if self._optimizer is not None and not self.is_plain:
-            return {
-                f"{number}.{name}": value
-                for number, moments in self._optimizer.state_dict()["state"].items()
-                for name, value in moments.items()
-            }
-        return {
-            f"{number}.{name}": value
-            for number, step in enumerate(self.steps)
-            if step > 0
-            for name, value in self._views(number).items()
-        }
+        """Return the moments of each parameter by name, as "0.exp_avg"; none before any step.
+
+        An optimizer of another kind is asked for those that Adam has too.
+        """
+        plain = self.is_plain
+        found: dict[str, Tensor] = {}
+        for number, parameter in enumerate(self.parameters):
+            moments = views = self._views(number)
+            if not plain:
+                moments = self.optimizer.state.get(parameter, {})
+            if views.keys() <= moments.keys() and moments["step"] > 0:
+                found |= {f"{number}.{name}": moments[name] for name in views}
+        return found
 
     def load(self, moments: dict[str, Tensor]) -> None:
         """Take over moments by name, as from `moments`; torch and the kernels check no shapes.
@@ -153,16 +160,13 @@ class AdamState:
             "exp_avg_sq": torch.from_numpy(self.second[begin:end]).view(shape),
         }
 
-    def _share(self, optimizer: "Optimizer") -> None:
-        """Let torch's optimizer work on the memory of the arrays; moments of its own are kept."""
-        for number, parameter in enumerate(self.parameters):
-            views, own = self._views(number), optimizer.state.get(parameter)
-            if own and own["exp_avg"].data_ptr() == views["exp_avg"].data_ptr():
-                continue
-            for name, view in views.items():
-                if own:
-                    view.copy_(own[name])
-            optimizer.state[parameter] = dict(views)
+    def _take(self, number: int, moments: dict[str, Tensor]) -> None:
+        """Take over the moments of a parameter; those that are missing are zero."""
+        for name, view in self._views(number).items():
+            if name in moments:
+                view.copy_(moments[name])
+            else:
+                view.zero_()
 
 
 def is_plain_adam(optimizer: "Optimizer") -> bool:
@@ -172,7 +176,8 @@ def is_plain_adam(optimizer: "Optimizer") -> bool:
     groups = optimizer.param_groups
     if type(optimizer) is not Adam or len(groups) != 1:
         return False
-    return not (groups[0]["amsgrad"] or groups[0]["maximize"])
+    variants = "amsgrad", "maximize", "decoupled_weight_decay"
+    return not any(groups[0].get(name) for name in variants)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from agent.kernels import equivariant as equivariant_kernels
 from agent.kernels import layers as layer_kernels
 from agent.kernels import mlp as mlp_kernels
 from agent.losses import Loss, binary_cross_entropy
-from agent.negligible import SCALE, without_negligible
+from agent.negligible import NEGLIGIBLE, SCALE, without_negligible
 from agent.networks import MLP, Equivariant
 from droo_core.arrays import Ints, Singles
 
@@ -86,52 +86,57 @@ class Autograd:
             self._policy.zero_grad(set_to_none=True)
             logits = self._policy(torch.from_numpy(states))
             loss = self._loss(logits, torch.from_numpy(decisions))
-            loss.backward(torch.tensor(SCALE))  # type: ignore[no-untyped-call]
+            loss.backward(torch.full_like(loss, SCALE))  # type: ignore[no-untyped-call]
         finally:
             self._policy.eval()
-        with torch.no_grad():
-            for parameter in adam.parameters:
-                if parameter.grad is not None:
-                    parameter.grad /= SCALE
-        if adam.is_plain:
-            self._own_step(adam, rate)
-        else:  # the optimizer was replaced or changed by the caller
-            self._foreign_step(adam, rate)
-        return loss.item()
-
-    def _own_step(self, adam: AdamState, rate: float) -> None:
-        """Take the compiled step of Adam, parameter by parameter; one without a gradient stays."""
-        settings = np.array(adam.hyperparameters(rate))
-        for number, (parameter, (begin, end)) in enumerate(
-            zip(adam.parameters, adam.bounds, strict=True)
-        ):
-            if parameter.grad is None:
-                continue
-            adam.steps[number] += 1
-            parameter.data = parameter.data.contiguous()  # usually without effect
-            layer_kernels.adam(
-                parameter.detach().view(-1).numpy(),
-                parameter.grad.reshape(-1).numpy(),
-                adam.first[begin:end],
-                adam.second[begin:end],
-                float(adam.steps[number]),
-                settings,
-            )
-
-    @torch.no_grad()
-    def _foreign_step(self, adam: AdamState, rate: float) -> None:
-        """Take the step of an optimizer of the caller's; negligible numbers become zero here too."""
-        adam.optimizer.param_groups[0]["lr"] = rate
         for parameter in adam.parameters:
             if parameter.grad is not None:
-                parameter.grad.copy_(without_negligible(parameter.grad))
-        adam.optimizer.step()
-        for parameter in adam.parameters:
-            parameter.copy_(without_negligible(parameter))
+                parameter.grad /= SCALE
+        if adam.is_plain:
+            _own_step(adam, rate)
+        else:  # the optimizer was replaced or changed by the caller
+            _step_of_another(adam, rate)
+        return loss.item()
 
     def __reduce__(self) -> tuple[type, tuple[nn.Module, Loss]]:
         """Copy and pickle the policy and the loss alone."""
         return Autograd, (self._policy, self._loss)
+
+
+def _own_step(adam: AdamState, rate: float) -> None:
+    """Take the compiled step of Adam, parameter by parameter; one without a gradient stays."""
+    settings = np.array(adam.hyperparameters(rate))
+    for number, (parameter, (begin, end)) in enumerate(
+        zip(adam.parameters, adam.bounds, strict=True)
+    ):
+        if parameter.grad is None:
+            continue
+        adam.steps[number] += 1
+        parameter.data = parameter.data.contiguous()  # usually without effect
+        layer_kernels.adam(
+            parameter.detach().view(-1).numpy(),
+            parameter.grad.reshape(-1).numpy(),
+            adam.first[begin:end],
+            adam.second[begin:end],
+            float(adam.steps[number]),
+            settings,
+        )
+
+
+@torch.no_grad()
+def _step_of_another(adam: AdamState, rate: float) -> None:
+    """Take the step of an optimizer of the caller's; here too negligible numbers become zero."""
+    optimizer = adam.optimizer
+    optimizer.param_groups[0]["lr"] = rate
+    trained = [parameter for parameter in adam.parameters if parameter.grad is not None]
+    for parameter in trained:
+        cast(Tensor, parameter.grad).copy_(without_negligible(cast(Tensor, parameter.grad)))
+    optimizer.step()
+    for parameter in trained:
+        parameter.copy_(without_negligible(parameter))
+        for value in optimizer.state.get(parameter, {}).values():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:  # a moment
+                value.copy_(without_negligible(value, NEGLIGIBLE**2))
 
 
 class Compiled:
@@ -184,6 +189,8 @@ class Compiled:
         """Take a step as `Backend.step` says."""
         if not (self.trains and adam.is_plain):
             return self._autograd.step(adam, rate, states, decisions)
+        rows = np.empty((len(states), states.shape[1] + decisions.shape[1]), np.float32)
+        np.concatenate((states, decisions), axis=1, out=rows)  # in C order, whatever they are in
         adam.steps += 1
         return cast(
             float,
@@ -194,7 +201,7 @@ class Compiled:
                 adam.second,
                 float(adam.steps[0]),
                 np.array(adam.hyperparameters(rate)),
-                np.concatenate((states, decisions), axis=1),
+                rows,
             ),
         )
 

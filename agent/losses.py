@@ -18,24 +18,29 @@ def binary_cross_entropy(logits: Tensor, decisions: Tensor) -> Tensor:
 
     Its gradient with respect to a logit is p - t, divided by the number of entries: it does not
     vanish where the policy is confident and wrong. Computed from the logit, the loss does not
-    saturate. Where the policy is right by more than `CONFIDENT` nats the gradient is zero.
+    saturate. Where the policy is right by more than `CONFIDENT` nats, both are zero.
 
     Args:
         logits: `[B, N]`.
         decisions: t `[B, N]`, zeros and ones.
     """
     margin = (2 * decisions - 1) * logits
-    return functional.softplus(-margin.clamp(max=CONFIDENT)).mean()
+    confident = margin > CONFIDENT
+    losses = functional.softplus(-margin.masked_fill(confident, CONFIDENT))
+    return losses.masked_fill(confident, 0.0).mean()
 
 
 def binary_cross_entropy_of_probabilities(logits: Tensor, decisions: Tensor) -> Tensor:
     """Return the binary cross-entropy computed from p, as published.
 
     It fails where the policy is confident and wrong: once p rounds to 0 or 1 the value is off, and
-    torch lets the gradient vanish as p (1 - p) falls below 1e-12. It is zero beyond 3 `CONFIDENT`.
+    torch lets the gradient vanish as p (1 - p) falls below 1e-12. Both are zero where the policy is
+    right by more than `CONFIDENT` nats; where it is wrong by 3 `CONFIDENT`, the gradient is zero.
     """
-    limited = logits.clamp(-3 * CONFIDENT, 3 * CONFIDENT)
-    return functional.binary_cross_entropy(sigmoid(limited), decisions)
+    confident = (2 * decisions - 1) * logits > CONFIDENT
+    limited = logits.masked_fill(confident, 0.0).clamp(-3 * CONFIDENT, 3 * CONFIDENT)
+    losses = functional.binary_cross_entropy(sigmoid(limited), decisions, reduction="none")
+    return losses.masked_fill(confident, 0.0).mean()
 
 
 def quadratic(logits: Tensor, decisions: Tensor) -> Tensor:

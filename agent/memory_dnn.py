@@ -157,10 +157,12 @@ class MemoryDNN:
     @property
     def optimizer(self) -> "Optimizer":
         """The network's Adam, torch's, made at the first access; it may be replaced."""
+        self.learner.renew_optimizer()
         return self.learner.adam.optimizer
 
     @optimizer.setter
     def optimizer(self, optimizer: "Optimizer") -> None:
+        self.learner.renew_optimizer()
         self.learner.adam.optimizer = optimizer
 
     @property

@@ -1,19 +1,21 @@
 """Numbers too small to matter, which become zero where they are made.
 
-A confident policy has derivatives that fall below any bound, and Adam's moments and its weight decay
-take moments and weights there too. Below 1.2e-38, single-precision numbers are denormal, and some
-processors take a hundred times as long for each operation on them.
+A confident policy has derivatives that fall below any bound; Adam takes its moments there too, and
+weight decay the weights, whose products make the numbers between the layers smaller still. Below
+1.2e-38, single-precision numbers are denormal, and some processors take a hundred times as long for
+each operation on them.
 """
 
 from torch import Tensor
 
 NEGLIGIBLE = 2.0**-50
-"""Derivatives, first moments and weights below this, 9e-16, become zero, and second moments below
-its square. Adam divides by at least its epsilon of 1e-8: a derivative of this size changes a weight
-by less than single precision resolves. Products of two such numbers are far from denormal."""
+"""Derivatives, first moments, weights and outputs of hidden layers below this, 9e-16, become zero,
+and second moments below its square. Adam divides by at least its epsilon of 1e-8: a derivative of
+this size changes a weight by less than single precision resolves. Products of two such numbers are
+far from denormal."""
 
 CONFIDENT = 28.0
-"""A decision that is right by this many nats, to a probability of 1e-12, has the derivative zero."""
+"""A decision that is right by more nats, to a probability of 1e-12, has the derivative zero."""
 
 SCALE = 2.0**40
 """Torch takes the derivatives of the loss times this, and the gradient is divided by it: being a

@@ -1,15 +1,15 @@
 """The section `floor` of `python -m benchmarks.report`: a lower bound on the time of a frame."""
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agent import DROO, MemoryDNN
-from agent.backends import CompiledMLP
-from agent.kernels import mlp as mlp_kernels
+from agent.backends import Compiled
+from agent.kernels import layers, mlp
 from benchmarks.common import (
     RUNS,
     best_us,
@@ -19,6 +19,7 @@ from benchmarks.common import (
     main_settings,
     table,
 )
+from droo_core.arrays import Ints, Singles
 from droo_core.jit import kernel_of
 from env import WPMECCritic
 from env.common.features import states
@@ -29,20 +30,17 @@ from experiments.configs import BenchConfig
 CANDIDATES = 400  # minimum number per call, so that its fixed cost is negligible
 FORWARD_PASSES = 1000
 
-kernel = kernel_of(__file__, Path(mlp_kernels.__file__).parent)
+kernel = kernel_of(__file__, Path(mlp.__file__).parent)
 
 
 @kernel
-def forward_passes(
-    weights: mlp_kernels.Arrays,
-    biases: mlp_kernels.Arrays,
-    state: NDArray[np.float32],
-    count: int,
-) -> float:
+def forward_passes(parameters: Singles, shape: Ints, state: Singles, count: int) -> float:
     """Make `count` forward passes; the sum keeps the compiler from removing the loop."""
     total = 0.0
+    logits = np.empty(shape[-1], np.float32)
     for _ in range(count):
-        total += mlp_kernels.forward(weights, biases, state).sum()
+        mlp.forward(parameters, shape, state, logits)
+        total += logits.sum()
     return total
 
 
@@ -94,19 +92,21 @@ def product_rates(rounds: int) -> dict[str, float]:
             2 * 512**3 / best_us_a_call(lambda: torch.mm(a, b, out=out), rounds) / 1e3
         )
     }
-    shapes = ((80, 120), (120, 128), (80, 128))
-    left, right, ours = (mlp_kernels.aligned_zeros(*shape) for shape in shapes)
-    left[:], right[:] = rng.random(left.shape), rng.random(right.shape)
-    us = best_us_a_call(lambda: mlp_kernels.add_product(left, right, ours), rounds)
-    rates["this project's, 80 x 120 by 120 x 128"] = 2 * 80 * 120 * 128 / us / 1e3
+    rows, depth, columns = 80, 120, 128
+    left, right, ours = map(layers.workspace, (rows * depth, depth * columns, rows * columns))
+    left[:], right[:], ours[:] = rng.random(left.size), rng.random(right.size), 0
+    arguments = (left, 0, depth, 1, rows, depth, right, 0, ours, 0, columns)
+    us = best_us_a_call(partial(layers.add_product, *arguments), rounds)
+    rates["this project's, 80 x 120 by 120 x 128"] = 2 * rows * depth * columns / us / 1e3
     return rates
 
 
 def training_flops(agent: MemoryDNN) -> int:
     """Return the floating-point operations in the matrix products of a training step."""
     backend = agent.learner.backend
-    assert isinstance(backend, CompiledMLP)
-    sizes = [weight.size for weight in backend.layers()[0]]
+    assert isinstance(backend, Compiled)
+    widths = [int(width) for width in backend.shape]
+    sizes = [inputs * outputs for inputs, outputs in pairwise(widths)]
     # The forward pass, the gradients of the weights, and those of the inputs of every layer but the
     # first.
     return 2 * agent.batch_size * (2 * sum(sizes) + sum(sizes[1:]))
@@ -115,9 +115,9 @@ def training_flops(agent: MemoryDNN) -> int:
 def forward_us(agent: MemoryDNN, rounds: int) -> float:
     """Return the microseconds of one forward pass, without the overhead of calls from Python."""
     backend = agent.learner.backend
-    assert isinstance(backend, CompiledMLP)
-    state = np.ones(agent.net[0], np.float32)
-    us = best_us_a_call(lambda: forward_passes(*backend.layers(), state, FORWARD_PASSES), rounds)
+    assert isinstance(backend, Compiled)
+    arguments = backend.parameters(), backend.shape, np.ones(agent.net[0], np.float32)
+    us = best_us_a_call(lambda: forward_passes(*arguments, FORWARD_PASSES), rounds)
     return us / FORWARD_PASSES
 
 

@@ -7,8 +7,6 @@ import numpy as np
 import torch
 
 from agent import MemoryDNN, nearest_neighbours, noisy_order_preserving, order_preserving
-from agent.backends import Autograd
-from agent.losses import binary_cross_entropy
 from agent.networks import MLP, Layout
 from benchmarks import plain
 from benchmarks.common import median_us, table
@@ -80,11 +78,14 @@ def training_steps(agent: MemoryDNN) -> tuple[Call, Call]:
     for copied, parameter in zip(network.parameters(), agent.model.parameters(), strict=True):
         copied.data.copy_(parameter.data)
     optimizer = torch.optim.Adam(network.parameters(), agent.lr, weight_decay=1e-4, fused=True)
-    backend = Autograd(network, binary_cross_entropy)
+    loss = torch.nn.BCEWithLogitsLoss()
 
     def by_torch() -> object:
-        states, decisions = np.split(agent.replay.sample(agent.batch_size), [agent.net[0]], axis=1)
-        return backend.step(optimizer, states, decisions)
+        batch = torch.from_numpy(agent.replay.sample(agent.batch_size))
+        optimizer.zero_grad()
+        logits = network(batch[:, : agent.net[0]])
+        loss(logits, batch[:, agent.net[0] :]).backward()
+        return optimizer.step()
 
     return agent.learn, by_torch
 

@@ -18,6 +18,7 @@ import torch
 from benchmarks.common import table
 from benchmarks.fleets import fleet
 from benchmarks.floor import floor
+from benchmarks.late import late
 from benchmarks.parts import parts
 from benchmarks.processes import memory, startup
 from benchmarks.queues import queues
@@ -77,6 +78,7 @@ SECTIONS: dict[SectionName, tuple[str, Callable[[BenchConfig], str]]] = {
     "fleet": ("Fleets", fleet),
     "scaling": ("Scaling with the number of devices", scaling),
     "latency": ("Latency of a decision", latency),
+    "late": ("A training step of a confident policy", late),
     "startup": ("Startup", startup),
     "memory": ("Memory", memory),
 }

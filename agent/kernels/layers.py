@@ -54,7 +54,7 @@ def workspace(size: int) -> Singles:
 
 
 @inner_kernel
-def fill(values: Singles, value: float) -> None:
+def fill(values: Singles, value: np.float32) -> None:
     """Set all numbers to a value; numba takes long to compile `values[:] = value`."""
     for i in range(len(values)):
         values[i] = value
@@ -155,10 +155,10 @@ def dense(
 
 @inner_kernel
 def rectify(values: Singles) -> None:
-    """Apply the ReLU in place; NaN stays NaN."""
+    """Apply the ReLU in place; negligible numbers become zero, NaN stays NaN."""
     for i in range(len(values)):
         value = values[i]
-        values[i] = ZERO if value < 0 else value
+        values[i] = ZERO if value <= SMALL else value
 
 
 @inner_kernel
@@ -172,7 +172,7 @@ def dense_back(
     inputs: int,
     columns: int,
 ) -> None:
-    """Write the derivatives `[inputs, columns]` with respect to a layer's inputs, from its sums'."""
+    """Write the derivatives `[inputs, columns]` of a layer's inputs, from those of its sums."""
     fill(work[before_at : before_at + inputs * columns], ZERO)
     add_product(
         parameters, weight_at, 1, inputs, inputs, outputs, work, delta_at, work, before_at, columns
@@ -189,7 +189,7 @@ def rectify_back(derivatives: Singles, given: Singles) -> None:
 
 
 @inner_kernel
-def sum_of(values: Singles) -> float:
+def sum_of(values: Singles) -> np.float32:
     """Return the sum of numbers."""
     total = ZERO
     for i in range(len(values)):
@@ -218,7 +218,7 @@ def write_gradient(
 
 
 @inner_kernel
-def scalar_product(a: Singles, b: Singles) -> float:
+def scalar_product(a: Singles, b: Singles) -> np.float32:
     """Return the scalar product of two vectors."""
     total = ZERO
     for i in range(len(a)):
@@ -244,7 +244,7 @@ def exp_of_negative(x: float) -> float:
 
 @inner_kernel
 def block_of_cross_entropy(
-    logits: Singles, signs: Singles, derivatives: Singles, scale: float
+    logits: Singles, signs: Singles, derivatives: Singles, scale: np.float32
 ) -> float:
     """Return a sum of cross-entropies, of `BLOCK` logits at most; write derivatives times scale."""
     loss = 0.0
@@ -255,10 +255,11 @@ def block_of_cross_entropy(
         e = exp_of_negative(float(min(abs(margin), np.float32(CONFIDENT))))
         wrong = (1.0 if margin < 0 else e) / (1.0 + e)  # probability of the other decision
         derivative = -sign * np.float32(wrong) * scale
-        derivatives[i] = ZERO if margin >= np.float32(CONFIDENT) else derivative
-        labelled = abs(sign)
-        loss += labelled * max(-margin, ZERO)
-        product *= 1.0 + labelled * e
+        confident = margin > np.float32(CONFIDENT)
+        derivatives[i] = ZERO if confident else derivative
+        labelled = ZERO if confident else abs(sign)
+        loss += float(labelled * max(-margin, ZERO))
+        product *= 1.0 + float(labelled) * e
     return loss + math.log(product)
 
 

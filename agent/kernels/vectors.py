@@ -7,26 +7,54 @@ many as the processor has room for, and more than its multiply-add units need to
 
 import platform
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, config, types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-FEATURES = config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
-WIDTH = 16 if "+avx512f" in FEATURES else 8 if "+avx" in FEATURES else 4
-"""The number of single-precision numbers in a vector of the processor that is compiled for."""
 
-MANY_REGISTERS = "+avx512f" in FEATURES or platform.machine() in ("arm64", "aarch64")
-"""Whether the processor has 32 vector registers; else 16."""
+def processor_features() -> set[str]:
+    """Return the features of the processor that numba compiles for, as "+avx2"."""
+    chosen = config.CPU_FEATURES  # type: ignore[attr-defined]
+    return set((get_host_cpu_features() if chosen is None else chosen).split(","))
 
-ROWS = 4
-"""Rows of a tile."""
-COLUMNS = 4 if MANY_REGISTERS else 3
-"""Vectors in a row of a tile of `multiply_tile`."""
-DOT_COLUMNS = 4 if MANY_REGISTERS else 2
-"""Columns of a tile of `dot_tile`."""
+
+class Widths(NamedTuple):
+    """Sizes of vectors and tiles.
+
+    Attributes:
+        vector: number of single-precision numbers in a vector.
+        rows: of a tile.
+        columns: vectors in a row of a tile of `multiply_tile`.
+        dot_columns: columns of a tile of `dot_tile`.
+    """
+
+    vector: int
+    rows: int
+    columns: int
+    dot_columns: int
+
+
+def widths_for(features: set[str], machine: str) -> Widths:
+    """Return the widths for a processor, whose registers have to hold a tile and its factors.
+
+    Args:
+        features: of the processor, as "+avx2".
+        machine: its architecture, as `platform.machine` names it.
+    """
+    if "+avx512f" in features:
+        return Widths(16, 4, 4, 4)  # 32 registers
+    if machine in ("arm64", "aarch64"):
+        return Widths(4, 4, 4, 4)  # 32 registers
+    if "+fma" in features:
+        return Widths(8, 4, 3, 2)  # 16 registers
+    # 16 registers, one of which holds a product before it is added.
+    return Widths(8 if "+avx" in features else 4, 4, 2, 2)
+
+
+WIDTH, ROWS, COLUMNS, DOT_COLUMNS = widths_for(processor_features(), platform.machine())
 
 _SINGLE, _INDEX = ir.FloatType(), ir.IntType(64)
 _VECTOR = ir.VectorType(_SINGLE, WIDTH)
@@ -115,9 +143,9 @@ def multiply_tile(rows: int, columns: int) -> Callable[..., None]:
         out,
         out_at,
         out_row,
-        depth,  # noqa: ARG001
+        depth,
     ):
-        def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
             code = _Code(builder)
             a, b, out = (_data(context, builder, args[number]) for number in (0, 4, 7))
             _, a_at, a_row, a_column, _, b_at, b_row, _, out_at, out_row, depth = args
@@ -175,9 +203,9 @@ def dot_tile(rows: int, columns: int) -> Callable[..., None]:
         out,
         out_at,
         out_row,
-        length,  # noqa: ARG001
+        length,
     ):
-        def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
             code = _Code(builder)
             a, b, out = (_data(context, builder, args[number]) for number in (0, 3, 6))
             _, a_at, a_row, _, b_at, b_row, _, out_at, out_row, length = args

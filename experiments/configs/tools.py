@@ -61,6 +61,7 @@ SectionName = Literal[
     "fleet",
     "scaling",
     "latency",
+    "late",
     "startup",
     "memory",
 ]

@@ -1,14 +1,27 @@
-"""Adam's formulas, the batched and the compiled one, against torch's optimizer."""
+"""Adam's formulas, the batched and the compiled one, and its state, against torch's optimizer."""
 
 import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from agent.adam import batched_step, hyperparameters, is_plain_adam, is_stale, moments_of, new_adam
-from agent.kernels.mlp import adam as kernel
+from agent import DROO, Fleet, MemoryDNN
+from agent.adam import (
+    BETAS,
+    PUBLISHED_BETAS,
+    WEIGHT_DECAY,
+    AdamState,
+    Hyperparameters,
+    batched_step,
+    is_plain_adam,
+)
+from agent.kernels.layers import adam as kernel
+from tests.agent.by_torch import ByTorch, check_equal
 
 STEPS = 50
 
@@ -25,6 +38,16 @@ def linear(seed: int) -> nn.Linear:
     return layer
 
 
+def torchs(layer: nn.Module, *, published: bool = False) -> torch.optim.Adam:
+    betas = PUBLISHED_BETAS if published else BETAS
+    return torch.optim.Adam(layer.parameters(), 0.01, betas, weight_decay=WEIGHT_DECAY)
+
+
+def settings_of(optimizer: torch.optim.Adam) -> Hyperparameters:
+    group = optimizer.param_groups[0]
+    return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+
+
 def trained_by_torch(layer: nn.Linear, optimizer: torch.optim.Adam, network: int) -> None:
     for step in range(STEPS):
         layer.weight.grad = gradients(network, step)
@@ -34,28 +57,30 @@ def trained_by_torch(layer: nn.Linear, optimizer: torch.optim.Adam, network: int
 @pytest.mark.parametrize("published", [False, True])
 def test_the_compiled_formula_is_that_of_torch(published: bool) -> None:
     layer = linear(0)
-    optimizer = new_adam(layer, 0.01, published=published)
-    parameter = layer.weight.detach().numpy().copy()
-    first, second = np.zeros((2, *parameter.shape), np.float32)
+    optimizer = torchs(layer, published=published)
+    parameter = layer.weight.detach().numpy().flatten()
+    first, second = np.zeros((2, parameter.size), np.float32)
+    settings = np.array(AdamState(layer, 0.01, published=published).hyperparameters(0.01))
     for step in range(STEPS):
-        settings = hyperparameters(optimizer, 0.01)
-        kernel(parameter, gradients(0, step).numpy(), first, second, float(step + 1), settings)
+        kernel(parameter, gradients(0, step).flatten().numpy(), first, second, step + 1.0, settings)
     trained_by_torch(layer, optimizer, 0)
-    moments = moments_of(optimizer, layer.weight)
-    np.testing.assert_allclose(parameter, layer.weight.detach(), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(first, moments["exp_avg"], rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(second, moments["exp_avg_sq"], rtol=1e-4, atol=1e-12)
-    assert moments["step"] == STEPS
+    moments = optimizer.state[layer.weight]
+    for ours, theirs, rtol, atol in (
+        (parameter, layer.weight.detach(), 0, 1e-5),
+        (first, moments["exp_avg"], 1e-4, 1e-7),
+        (second, moments["exp_avg_sq"], 1e-4, 1e-12),
+    ):
+        np.testing.assert_allclose(ours.reshape(4, 3), theirs, rtol=rtol, atol=atol)
 
 
 def test_the_batched_formula_is_that_of_torch_for_each_network() -> None:
     layers = [linear(seed) for seed in range(3)]
     optimizers = [
-        new_adam(layers[0], 0.01),
-        new_adam(layers[1], 0.001, published=True),
+        torchs(layers[0]),
+        torchs(layers[1], published=True),
         torch.optim.Adam(layers[2].parameters(), 0.1, (0.5, 0.9), eps=1e-3),
     ]
-    settings = [hyperparameters(each, each.param_groups[0]["lr"]) for each in optimizers]
+    settings = [settings_of(optimizer) for optimizer in optimizers]
     parameters = torch.stack([layer.weight.detach().flatten() for layer in layers])
     first, second = torch.zeros_like(parameters), torch.zeros_like(parameters)
     for step in range(STEPS):
@@ -64,7 +89,7 @@ def test_the_batched_formula_is_that_of_torch_for_each_network() -> None:
         parameters, first, second = batched_step(parameters, first, second, rows, steps, settings)
     for network, (layer, optimizer) in enumerate(zip(layers, optimizers, strict=True)):
         trained_by_torch(layer, optimizer, network)
-        moments = moments_of(optimizer, layer.weight)
+        moments = optimizer.state[layer.weight]
         for ours, theirs, atol in (
             (parameters, layer.weight.detach(), 1e-5),
             (first, moments["exp_avg"], 1e-7),
@@ -98,6 +123,7 @@ def test_only_torchs_adam_without_variants_is_plain() -> None:
     others = (
         torch.optim.Adam(parameters, amsgrad=True),
         torch.optim.Adam(parameters, maximize=True),
+        torch.optim.Adam(parameters, decoupled_weight_decay=True),
         torch.optim.AdamW(parameters),
         torch.optim.SGD(parameters, 0.1),
         torch.optim.Adam([{"params": parameters}, {"params": [nn.Parameter(torch.ones(1))]}]),
@@ -105,20 +131,167 @@ def test_only_torchs_adam_without_variants_is_plain() -> None:
     assert not any(map(is_plain_adam, others))
 
 
-def test_an_optimizer_of_replaced_parameters_is_stale() -> None:
+def test_the_state_of_replaced_parameters_is_stale() -> None:
     layer = linear(0)
-    optimizer = new_adam(layer, 0.01)
+    adam = AdamState(layer, 0.01)
     layer.load_state_dict(copy.deepcopy(layer.state_dict()))
-    assert not is_stale(optimizer, layer)
+    assert not adam.is_stale(layer)
     layer.load_state_dict(copy.deepcopy(layer.state_dict()), assign=True)
-    assert is_stale(optimizer, layer)
+    assert adam.is_stale(layer)
 
 
 def test_moments_are_zero_before_the_first_step() -> None:
-    layer = linear(0)
-    moments = moments_of(new_adam(layer, 0.01), layer.weight)
-    assert {name: value.abs().max().item() for name, value in moments.items()} == {
-        "step": 0.0,
-        "exp_avg": 0.0,
-        "exp_avg_sq": 0.0,
-    }
+    adam = AdamState(linear(0), 0.01)
+    assert adam.moments() == {}
+    assert not np.concatenate([adam.first, adam.second, adam.steps]).any()
+    adam.optimizer  # noqa: B018 (makes torch's)
+    assert adam.is_plain
+    assert adam.moments() == {}
+
+
+# An agent's optimizer against torch's own on a copy of its network.
+
+NET = (4, 9, 4)
+Change = Callable[[Any], None]
+
+
+def train(agent: MemoryDNN, other: ByTorch, steps: int, seed: int = 0) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        states = torch.randn(8, NET[0], generator=generator).numpy()
+        decisions = torch.randint(0, 2, (8, NET[-1]), generator=generator).float().numpy()
+        agent.learner.train_on(states, decisions)
+        other.train_on(states, decisions)
+
+
+def set_moments(each: Any, value: float) -> None:
+    for moments in each.optimizer.state.values():
+        moments["exp_avg"] = torch.full_like(moments["exp_avg"], value)
+
+
+def set_step(each: Any) -> None:
+    for moments in each.optimizer.state.values():
+        moments["step"] = torch.tensor(3.0)
+
+
+def load_moments(each: Any) -> None:
+    state = copy.deepcopy(each.optimizer.state_dict())
+    for moments in state["state"].values():
+        moments["exp_avg"] *= -1
+    each.optimizer.load_state_dict(state)
+
+
+def replace(each: Any, kind: type[torch.optim.Optimizer] = torch.optim.Adam, **wanted: Any) -> None:
+    each.optimizer = kind(each.network.parameters(), **{"lr": 0.01} | wanted)
+
+
+def replace_and_step(each: Any) -> None:
+    replace(each)
+    each.optimizer.step()
+
+
+def replace_in_another_order(each: Any) -> None:
+    each.optimizer = torch.optim.Adam(list(each.network.parameters())[::-1], 0.01)
+
+
+def replace_for_some(each: Any) -> None:
+    each.optimizer = torch.optim.Adam(list(each.network.parameters())[:2], 0.01)
+
+
+def replace_all(each: Any) -> None:
+    """Replace the parameters, and then the optimizer by one that trains the new ones."""
+    each.network.load_state_dict(copy.deepcopy(each.network.state_dict()), assign=True)
+    replace(each, torch.optim.SGD, lr=0.01, momentum=0.5)
+
+
+CHANGES: dict[str, Change] = {
+    "read": lambda each: each.optimizer.state_dict(),
+    "betas": lambda each: each.optimizer.param_groups[0].update(betas=(0.5, 0.99), eps=1e-3),
+    "moments": lambda each: set_moments(each, 0.1),
+    "step": set_step,
+    "reset": lambda each: each.optimizer.state.clear(),
+    "loaded": load_moments,
+    "a new Adam": replace,
+    "a stepped Adam": replace_and_step,
+    "Adam in another order": replace_in_another_order,
+    "Adam for some": replace_for_some,
+    "AdamW": lambda each: replace(each, torch.optim.AdamW, weight_decay=0.1),
+    "AMSGrad": lambda each: replace(each, amsgrad=True),
+    "SGD": lambda each: replace(each, torch.optim.SGD, momentum=0.9),
+    "all": replace_all,
+}
+
+
+@pytest.mark.parametrize("policy", ["compiled", "by torch"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_of_the_optimizer_have_the_effect_that_they_have_in_torch(
+    name: str, policy: str
+) -> None:
+    module = nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 4))
+    agent = MemoryDNN(NET, policy="mlp" if policy == "compiled" else module, seed=0)
+    other = ByTorch(agent.network)
+    train(agent, other, 20)
+    agent.network.zero_grad()
+    other.network.zero_grad()
+    for parameter in (*agent.network.parameters(), *other.network.parameters()):
+        parameter.grad = torch.full_like(parameter, 0.1)  # for the change that steps
+    CHANGES[name](agent)
+    CHANGES[name](other)
+    if name == "Adam for some":
+        agent.network.zero_grad()
+    check_equal(agent.network, other.network, 2e-5)
+    train(agent, other, 20, seed=1)
+    check_equal(agent.network, other.network, 2e-5)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+@pytest.mark.parametrize("accessed", [False, True])
+def test_a_copy_trains_on_with_moments_of_its_own(
+    copied: Callable[[MemoryDNN], MemoryDNN], accessed: bool
+) -> None:
+    agent = MemoryDNN(NET, seed=0)
+    other = ByTorch(agent.network)
+    if accessed:
+        agent.optimizer.param_groups[0]["eps"] = other.optimizer.param_groups[0]["eps"] = 1e-3
+    train(agent, other, 20)
+    second, third = copied(agent), copy.deepcopy(other)
+    train(agent, other, 20, seed=1)
+    check_equal(agent.network, other.network, 2e-5)
+    train(second, third, 20, seed=2)
+    check_equal(second.network, third.network, 2e-5)
+    assert len(pickle.dumps(agent.network)) < 2 * len(pickle.dumps(copy.deepcopy(other.network)))
+
+
+def test_the_learning_rate_is_that_of_the_agent() -> None:
+    agent = MemoryDNN(NET, learning_rate=0.01, seed=0)
+    other = ByTorch(agent.network)
+    train(agent, other, 5)
+    agent.lr = other.optimizer.param_groups[0]["lr"] = 0.001
+    train(agent, other, 5)
+    agent.optimizer.param_groups[0]["lr"] = 5.0  # without effect
+    train(agent, other, 5)
+    assert agent.optimizer.param_groups[0]["lr"] == 0.001
+    check_equal(agent.network, other.network, 2e-5)
+
+
+def test_torchs_optimizer_and_a_fleet_share_the_moments() -> None:
+    agent, other = MemoryDNN(NET, batch_size=8, memory_size=16, seed=0), MemoryDNN(NET, seed=1)
+    agent.optimizer  # noqa: B018 (before any step)
+    alone = MemoryDNN(NET, batch_size=8, memory_size=16, seed=0)
+    fleet = Fleet([DROO(agent)])
+    for state in np.random.default_rng(0).normal(size=(16, 4)):
+        for each in (agent, alone):
+            each.remember(state, state > 0)
+    for _ in range(5):
+        fleet._learn([0])
+        alone.learn()
+    fleet.release()
+    for ours, theirs in zip(
+        agent.optimizer.state_dict()["state"].values(),
+        alone.optimizer.state_dict()["state"].values(),
+        strict=True,
+    ):
+        for name, value in theirs.items():
+            np.testing.assert_allclose(ours[name], value, rtol=1e-3, atol=1e-7)
+    assert agent.optimizer.state_dict()["state"][0]["step"] == 5
+    assert not other.learner.adam.first.any()

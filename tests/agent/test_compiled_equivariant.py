@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent import MemoryDNN
-from agent.backends import Autograd, Backend, Compiled, CompiledEquivariant, backend_for
+from agent.adam import AdamState
+from agent.backends import Autograd, Backend, Compiled, backend_for
+from agent.kernels import equivariant
 from agent.losses import Loss, binary_cross_entropy, quadratic
 from agent.networks import ACTIVE, SILENT, Equivariant, Layout, initialize
+from tests.agent.by_torch import ByTorch, check_equal
 
 Floats = NDArray[np.float32]
 
@@ -47,26 +50,25 @@ def random_batch(
     return states.reshape(size, -1).astype(np.float32), decisions.astype(np.float32)
 
 
-def adam(policy: Equivariant) -> torch.optim.Adam:
-    return torch.optim.Adam(policy.parameters(), 0.01, weight_decay=1e-4, fused=True)
+Step = Callable[[Floats, Floats], float]
 
 
-def train(
-    backend: Backend, optimizer: torch.optim.Adam, policy: Equivariant, steps: int, seed: int = 0
-) -> list[float]:
+def step_of(backend: Backend, adam: AdamState) -> Step:
+    return lambda states, decisions: backend.step(adam, 0.01, states, decisions)
+
+
+def is_compiled(backend: Backend) -> bool:
+    return isinstance(backend, Compiled) and backend.kernels is equivariant
+
+
+def train(step: Step, policy: Equivariant, steps: int, seed: int = 0) -> list[float]:
     """Train on random batches that are slices of wider rows, as in a replay memory."""
     rng, layout = np.random.default_rng(seed), policy.layout
     losses = []
     for _ in range(steps):
         rows = np.hstack(random_batch(rng, layout.features, layout.num_devices))
-        states, decisions = np.split(rows, [-layout.num_devices], axis=1)
-        losses.append(backend.step(optimizer, states, decisions))
+        losses.append(step(*np.split(rows, [-layout.num_devices], axis=1)))
     return losses
-
-
-def check_equal(a: torch.nn.Module, b: torch.nn.Module, tolerance: float = 0) -> None:
-    for p, q in zip(a.parameters(), b.parameters(), strict=True):
-        np.testing.assert_allclose(p.detach(), q.detach(), rtol=0, atol=tolerance)
 
 
 @settings(max_examples=50)
@@ -82,9 +84,9 @@ def test_the_forward_pass_is_that_of_torch(
 ) -> None:
     policy = new_policy(features, tuple(widths), n, num_places, seed % 1000)
     backend = backend_for(policy, binary_cross_entropy)
-    assert type(backend) is CompiledEquivariant
+    assert is_compiled(backend)
     for state in random_batch(np.random.default_rng(seed), features, n, 3)[0]:
-        expected = Autograd(policy, binary_cross_entropy).forward(state)
+        expected = policy(torch.from_numpy(state)[None])[0].detach().numpy()
         found = backend.forward(state)
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -101,15 +103,17 @@ def test_training_is_that_of_torch(
     features: tuple[str, ...], widths: tuple[int, ...], n: int
 ) -> None:
     ours = new_policy(features, widths, n)
-    theirs = copy.deepcopy(ours)
-    first, second = adam(ours), adam(theirs)
-    losses = train(backend_for(ours, binary_cross_entropy), first, ours, 100)
-    expected = train(Autograd(theirs, binary_cross_entropy), second, theirs, 100)
+    theirs = ByTorch(ours)
+    adam, backend = AdamState(ours, 0.01), backend_for(ours, binary_cross_entropy)
+    assert is_compiled(backend)
+    losses = train(step_of(backend, adam), ours, 100)
+    expected = train(theirs.train_on, ours, 100)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
-    check_equal(ours, theirs, 1e-4)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        for name, moment in first.state[p].items():
-            np.testing.assert_allclose(moment, second.state[q][name], rtol=1e-2, atol=1e-5)
+    check_equal(ours, theirs.network, 1e-4)
+    moments = adam.moments()
+    for number, parameter in enumerate(theirs.network.parameters()):
+        for name, moment in theirs.optimizer.state[parameter].items():
+            np.testing.assert_allclose(moments[f"{number}.{name}"], moment, rtol=1e-2, atol=1e-5)
 
 
 def test_a_batch_without_active_devices_trains_nothing_but_by_weight_decay() -> None:
@@ -117,10 +121,11 @@ def test_a_batch_without_active_devices_trains_nothing_but_by_weight_decay() -> 
     theirs = copy.deepcopy(ours)
     states, decisions = random_batch(np.random.default_rng(0), MASKED, 4)
     states[:, 8:] = 0
-    for policy, kind in ((ours, CompiledEquivariant), (theirs, Autograd)):
-        optimizer = torch.optim.Adam(policy.parameters(), 0.01)
+    for policy, kind in ((ours, backend_for), (theirs, Autograd)):
+        adam = AdamState(policy, 0.01)
+        adam.optimizer.param_groups[0]["weight_decay"] = 0.0
         before = copy.deepcopy(policy)
-        loss = kind(policy, binary_cross_entropy).step(optimizer, states, decisions)
+        loss = kind(policy, binary_cross_entropy).step(adam, 0.01, states, decisions)
         # Inactive devices get a constant logit, so that the loss has no gradient.
         assert loss == pytest.approx(-SILENT * decisions.mean(), rel=1e-5)
         check_equal(policy, before)
@@ -131,13 +136,12 @@ def test_torch_and_the_compiled_backend_continue_each_others_training(
     order: tuple[int, ...],
 ) -> None:
     policy = new_policy(MASKED, (16, 16), 6)
-    alone, optimizer = copy.deepcopy(policy), adam(policy)
+    alone, adam = ByTorch(policy), AdamState(policy, 0.01)
     both = backend_for(policy, binary_cross_entropy), Autograd(policy, binary_cross_entropy)
-    by_torch, others = Autograd(alone, binary_cross_entropy), adam(alone)
     for part, which in enumerate(order):
-        train(both[which], optimizer, policy, 30, seed=part)
-        train(by_torch, others, alone, 30, seed=part)
-    check_equal(policy, alone, 1e-4)
+        train(step_of(both[which], adam), policy, 30, seed=part)
+        train(alone.train_on, policy, 30, seed=part)
+    check_equal(policy, alone.network, 1e-4)
 
 
 @pytest.mark.parametrize("loss", [binary_cross_entropy, quadratic])
@@ -146,7 +150,9 @@ def test_other_losses_and_optimizers_are_left_to_torch(loss: Loss) -> None:
     alone = copy.deepcopy(policy)
     make: Any = torch.optim.AdamW if loss is binary_cross_entropy else torch.optim.Adam
     for each, backend in ((policy, backend_for(policy, loss)), (alone, Autograd(alone, loss))):
-        train(backend, make(each.parameters(), 0.01, weight_decay=0.1), each, 20)
+        adam = AdamState(each, 0.01)
+        adam.optimizer = make(each.parameters(), 0.01, weight_decay=0.1)
+        train(step_of(backend, adam), each, 20)
     check_equal(policy, alone)
 
 
@@ -159,7 +165,7 @@ def test_the_losses_by_other_names_decide_by_the_same_kernels() -> None:
 
 def new_agent(seed: int = 0) -> MemoryDNN:
     agent = MemoryDNN([15, 9, 6, 5], policy="equivariant", features=MASKED, seed=seed)
-    assert type(agent.learner.backend) is CompiledEquivariant
+    assert is_compiled(agent.learner.backend)
     return agent
 
 

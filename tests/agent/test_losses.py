@@ -6,6 +6,7 @@ import torch
 from scipy.special import expit, log_softmax, softmax
 
 from agent.losses import LOSSES, Loss
+from agent.negligible import CONFIDENT
 from droo_core.arrays import Floats
 
 
@@ -58,3 +59,31 @@ def test_only_cross_entropy_from_logits_has_a_gradient_at_certain_and_wrong_outp
     assert gradients["bce"].item() == pytest.approx(1.0)
     assert abs(gradients["bce_probabilities"].item()) < 1e-6
     assert abs(gradients["quadratic"].item()) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["bce", "bce_probabilities", "quadratic"])
+@pytest.mark.parametrize("decision", [0.0, 1.0])
+def test_the_gradient_is_zero_where_the_policy_is_right_and_confident(
+    name: str, decision: float
+) -> None:
+    sign = 2 * decision - 1
+    beyond = sign * np.array([CONFIDENT + 0.1, 60.0, 95.0, 2000.0])
+    value, gradient = value_and_gradient(LOSSES[name], beyond, np.full(4, decision))
+    assert value < 1e-12
+    assert (gradient == 0).all()
+    _, gradient = value_and_gradient(LOSSES[name], sign * np.array([27.9]), np.array([decision]))
+    assert gradient * sign <= 0
+    if name == "bce":
+        assert gradient != 0
+        # Not where it is wrong.
+        _, gradient = value_and_gradient(LOSSES[name], -beyond, np.full(4, decision))
+        np.testing.assert_allclose(gradient, -sign / 4, rtol=1e-10)
+
+
+def test_the_categorical_gradient_is_zero_at_places_that_are_out_of_the_question() -> None:
+    z = np.array([[[0.0, -55.0, -57.0], [-300.0, 0.0, -1.0]]])
+    _, gradient = value_and_gradient(LOSSES["categorical"], z, np.zeros((1, 2)))
+    assert gradient[0, 0, 1] > 0
+    assert gradient[0, 0, 2] == 0
+    expected = softmax(z[0, 1]) - [1, 0, 0]
+    np.testing.assert_allclose(gradient[0, 1], expected / 2, rtol=1e-10)

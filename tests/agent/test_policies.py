@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agent import DROO, MemoryDNN
+from agent.adam import AdamState
 from agent.backends import backend_for
 from agent.losses import binary_cross_entropy
 from agent.networks import (
@@ -28,6 +29,7 @@ from agent.networks import (
     register,
     takes_any_n,
 )
+from tests.agent.by_torch import check_equal
 
 FEATURES = ("gain", "weight", "active")
 ANY_N = ("equivariant", "attention", "bigru_attention")
@@ -248,8 +250,10 @@ def test_tied_and_frozen_parameters_are_respected(tmp_path: Path) -> None:
     frozen = last.bias.detach().clone()
     loss = torch.nn.BCELoss()(torch.sigmoid(policy(states)), decisions)
     (expected,) = torch.autograd.grad(loss, tied.weight)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=0.0)
-    backend_for(policy, binary_cross_entropy).step(optimizer, states.numpy(), decisions.numpy())
+    before = copy.deepcopy(policy)
+    adam, backend = AdamState(policy, 0.0), backend_for(policy, binary_cross_entropy)
+    backend.step(adam, 0.0, states.numpy(), decisions.numpy())
+    check_equal(policy, before)
     np.testing.assert_allclose(tied.weight.grad, expected, rtol=1e-4, atol=1e-7)  # type: ignore[arg-type]
     agent.encode(np.ones(6), np.ones(6))
     assert torch.equal(last.bias, frozen)

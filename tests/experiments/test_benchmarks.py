@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import python_m
 
 NUMBER = re.compile(r"[\d,]+(\.\d+)?")  # neither nan nor inf
-SECTIONS = ("floor", "parts", "queues", "vector", "latency")
+SECTIONS = ("floor", "parts", "queues", "vector", "latency", "late")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def test_a_section_of_the_report_says_how_to_reproduce_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "tables"), [("floor", 2), ("parts", 2), ("queues", 2), ("vector", 1), ("latency", 1)]
+    ("name", "tables"),
+    [("floor", 2), ("parts", 2), ("queues", 2), ("vector", 1), ("latency", 1), ("late", 1)],
 )
 def test_a_section_of_the_report_holds_tables_of_positive_numbers(
     report: dict[str, str], name: str, tables: int
