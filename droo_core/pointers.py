@@ -13,7 +13,7 @@ import numba
 from numba.core import types
 
 
-class Pointer(types.WrapperAddressProtocol):  # type: ignore[misc]
+class Pointer(types.WrapperAddressProtocol):
     """A kernel, or a function of C, as an argument of a kernel.
 
     Args:

@@ -138,7 +138,8 @@ class Found(NamedTuple):
 def microseconds(clock: Any, clock_id: int, time: Ints) -> float:
     """Return the time of a monotonic clock; `time` is a buffer `[2]`."""
     clock(np.int32(clock_id), np.uintp(time.ctypes.data))
-    return time[0] * 1e6 + time[1] * 1e-3
+    microseconds: float = time[0] * 1e6 + time[1] * 1e-3
+    return microseconds
 
 
 @inner_kernel

@@ -137,10 +137,9 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
 
 def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> None:
     """Repeat a frame that failed in compiled code, to raise its exact error."""
-    frame, inputs = problem.frame(frames, t), droo.agent.net[0]
-    state = np.empty(inputs, np.float32)
+    frame, state = problem.frame(frames, t), np.empty(droo.agent.net[0], np.float32)
     problem.kernels.observe(frames, t, state)
-    frame.allocate(droo.decide(state, frame.score, problem.climb).decision)
+    droo.decide(state, frame.score, problem.climb)
     raise AssertionError("a frame failed in compiled code but not in Python")
 
 

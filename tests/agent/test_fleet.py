@@ -11,7 +11,6 @@ from torch import nn
 from agent import DROO, Fleet, MemoryDNN
 from env import WirelessPoweredMEC
 from experiments.configs import DROOConfig, LyDROOConfig, resolve
-from experiments.problems.wpmec import compiled_fleet
 from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask, task_of
 from experiments.running.many import run_all, run_together
 from experiments.running.run import load
@@ -252,75 +251,6 @@ def test_bad_input_to_a_fleet_changes_nothing() -> None:
     with pytest.raises(ValueError, match="one reward per candidate"):
         fleet.decide(states, [score, lambda _: np.zeros(1)])
     assert all(droo.agent.memory_counter == 0 for droo in fleet.agents)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"num_candidates": 3, "adapt_every": None, "training_interval": 7, "learning_rate": 0.003},
-        {"refine_every": 8, "scenario": "alternating-weights", "memory_size": 50, "hidden": (8,)},
-    ],
-)
-def test_a_compiled_fleet_is_bit_for_bit_its_agents_alone(settings: dict[str, Any]) -> None:
-    small: dict[str, Any] = {"preset": "published", "num_devices": 6, "frames": 300}
-    configs = [DROOConfig(**small | settings, seed=seed) for seed in range(3)]
-    one_by_one, alone = zip(*map(task_with, configs), strict=True)
-    tasks, together = zip(*map(task_with, configs), strict=True)
-    found, expected = (
-        [task.new_table(EXPERIMENT.schema) for task in of_kind] for of_kind in (tasks, one_by_one)
-    )
-    for task, table in zip(one_by_one, expected, strict=True):
-        list(EXPERIMENT.play(task, table))
-    gains = np.stack([task.gains for task in tasks])
-    assert compiled_fleet.can_be_compiled_together(together, gains)
-    played = list(EXPERIMENT.play_together(tasks, found, "cpu"))
-    assert [block.end for block in played[-1]] == [300] * 3
-    for b, (ours, theirs) in enumerate(zip(together, alone, strict=True)):
-        assert found[b].columns.keys() == expected[b].columns.keys()
-        for name, column in found[b].columns.items():
-            assert np.array_equal(column, expected[b][name]), name
-        assert_equal_networks(ours, theirs, atol=0)
-        assert ours.progress == theirs.progress
-        assert ours.agent.memory_counter == theirs.agent.memory_counter
-        assert (ours.agent.memory == theirs.agent.memory).all()
-        assert ours.agent.cost_his == theirs.agent.cost_his
-        assert play_alone_here(ours) == play_alone_here(theirs)  # moments, steps, generators
-
-
-def play_alone_here(droo: DROO) -> list[float]:
-    rng = np.random.default_rng(0)
-    rewards = []
-    for _ in range(40):
-        state = rng.exponential(size=6)
-        rewards.append(droo.decide(state, lambda x, s=state: (x * (s - 1)).sum(axis=1)).reward)  # type: ignore[misc]
-    return rewards
-
-
-@pytest.mark.parametrize("frames", [15, 20])  # without and with a training step at the end
-def test_a_frame_that_fails_stops_the_fleet(frames: int) -> None:
-    config = DROOConfig(preset="published", num_devices=N, frames=frames, features=("log_gain",))
-    tasks = [task_with(replace(config, seed=seed))[0] for seed in range(2)]
-    tasks[1].gains[12] = 1e200
-    tables = [task.new_table(EXPERIMENT.schema) for task in tasks]
-    with pytest.raises(ArithmeticError, match="a frame of agent 1 failed"):
-        list(EXPERIMENT.play_together(tasks, tables, "cpu"))
-
-
-def test_a_fleet_that_is_stopped_leaves_its_agents_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled_fleet, "ROUNDS", 2)
-    config = DROOConfig(preset="published", num_devices=6, frames=100)
-    (task, stopped), (of_alone, alone) = task_with(config), task_with(config)
-    playing = EXPERIMENT.play_together([task], [task.new_table(EXPERIMENT.schema)], "cpu")
-    assert [next(playing)[0].end for _ in range(2)] == [20, 40]
-    playing.close()  # type: ignore[attr-defined]
-    of_alone = replace(of_alone, num_frames=40)
-    list(EXPERIMENT.play(of_alone, of_alone.new_table(EXPERIMENT.schema)))
-    assert stopped.progress == alone.progress
-    assert stopped.agent.memory_counter == 40
-    assert (stopped.agent.memory == alone.agent.memory).all()
-    assert_equal_networks(stopped, alone, atol=0)
-    assert play_alone_here(stopped) == play_alone_here(alone)
 
 
 def test_policies_that_cannot_be_batched_run_alone(tmp_path: Path) -> None:

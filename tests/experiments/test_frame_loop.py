@@ -1,6 +1,5 @@
 """The compiled loop plays what the generator of frames plays, for each problem and policy."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def everything(config: RunConfig, *, compiled: bool) -> tuple[dict[str, Any], DR
     return table.columns | {"costs": costs, "rng": droo.agent.replay.rng.random()}, droo
 
 
-PUBLISHED: Mapping[str, Any] = {"preset": "published"}
+PUBLISHED: dict[str, Any] = {"preset": "published"}
 
 
 @pytest.mark.parametrize(
@@ -80,11 +79,12 @@ PUBLISHED: Mapping[str, Any] = {"preset": "published"}
     ],
 )
 def test_compiled_frames_are_those_played_one_by_one(
-    settings: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled, "BLOCK", 128)
     monkeypatch.setattr(playing, "FRAMES", 50)
-    check_equal(DROOConfig(**{"frames": 300} | settings))
+    frames: dict[str, Any] = {"frames": 300}
+    check_equal(DROOConfig(**frames | settings))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,11 @@ def test_compiled_frames_are_those_played_one_by_one(
     ],
 )
 def test_compiled_frames_with_queues_are_those_played_one_by_one(
-    settings: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playing, "FRAMES", 50)
-    check_equal(LyDROOConfig(**{"frames": 200} | settings))
+    frames: dict[str, Any] = {"frames": 200}
+    check_equal(LyDROOConfig(**frames | settings))
 
 
 def check_equal(config: RunConfig) -> None:

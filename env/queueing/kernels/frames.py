@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from droo_core.arrays import Floats, Ints, Singles
-from droo_core.jit import as_inner
+from droo_core.jit import as_inner, inner_kernel
 from env.common.features import SMALLEST_LOG
 from env.queueing.features import GAIN_SCALE, MAX_AIRTIME, QUEUE_SCALE
 from env.queueing.kernels import allocation, kernel, search
@@ -32,7 +32,7 @@ outlook = as_inner(search.outlook)
     ACTIVE,
     LOG_PRICE,
     AIRTIME,
-    AHEAD,
+    _,
 ) = range(11)
 """Numbers of the features, in the order of `env.queueing.features.QUEUEING_FEATURES`."""
 
@@ -44,6 +44,7 @@ class Frames(NamedTuple):
 
     Attributes:
         features: numbers of the features of a state `[F]`.
+        looks_ahead: whether one of them needs the outlook.
         coming: gains h, data queues Q (Mbit) and energy queues Y of the coming frame, in and out
             `[3, N]`.
         gain: channel gains `[T, N]`.
@@ -59,6 +60,7 @@ class Frames(NamedTuple):
     """
 
     features: Ints
+    looks_ahead: bool
     coming: Floats
     gain: Floats
     arrival: Floats
@@ -72,41 +74,44 @@ class Frames(NamedTuple):
     energy: Floats
 
 
+@inner_kernel
+def value_of(feature: int, coming: Floats, weight: float, seen: Floats, i: int) -> float:
+    """Return a feature of device i: that of this number in `QUEUEING_FEATURES`."""
+    value: float = 0.0
+    if feature == GAIN:
+        value = coming[0, i] * GAIN_SCALE
+    elif feature == DATA_QUEUE:
+        value = coming[1, i] / QUEUE_SCALE
+    elif feature == ENERGY_QUEUE:
+        value = coming[2, i] / QUEUE_SCALE
+    elif feature == LOG_GAIN:
+        value = math.log(max(coming[0, i] * GAIN_SCALE, SMALLEST_GAIN))
+    elif feature == LOG_DATA_QUEUE:
+        value = math.log1p(coming[1, i])
+    elif feature == LOG_ENERGY_QUEUE:
+        value = math.log1p(coming[2, i])
+    elif feature == WEIGHT:
+        value = weight
+    elif feature == ACTIVE:
+        value = 1.0 if coming[0, i] > 0.0 else 0.0
+    elif feature == LOG_PRICE:
+        value = math.log1p(seen[0, i])
+    else:
+        value = min(seen[1, i] if feature == AIRTIME else seen[2, i], MAX_AIRTIME)
+    return value
+
+
 @kernel
 def observe(frames: Frames, t: int, state: Singles) -> None:
     """Take the gains of frame t, and write its state `[F N]`."""
-    n, coming = len(frames.weights), frames.coming
+    n, coming, seen = len(frames.weights), frames.coming, frames.coming
     for i in range(n):
         coming[0, i] = frames.gain[t, i]
-    seen = np.empty((3, n))
-    if frames.features.max() >= LOG_PRICE:
+    if frames.looks_ahead:
         seen = outlook(coming, frames.weights, frames.constants)
     for f in range(len(frames.features)):
-        feature = frames.features[f]
         for i in range(n):
-            value = 0.0
-            if feature == GAIN:
-                value = coming[0, i] * GAIN_SCALE
-            elif feature == DATA_QUEUE:
-                value = coming[1, i] / QUEUE_SCALE
-            elif feature == ENERGY_QUEUE:
-                value = coming[2, i] / QUEUE_SCALE
-            elif feature == LOG_GAIN:
-                value = math.log(max(coming[0, i] * GAIN_SCALE, SMALLEST_GAIN))
-            elif feature == LOG_DATA_QUEUE:
-                value = math.log1p(coming[1, i])
-            elif feature == LOG_ENERGY_QUEUE:
-                value = math.log1p(coming[2, i])
-            elif feature == WEIGHT:
-                value = frames.weights[i]
-            elif feature == ACTIVE:
-                value = 1.0 if coming[0, i] > 0.0 else 0.0
-            elif feature == LOG_PRICE:
-                value = math.log1p(seen[0, i])
-            elif feature == AIRTIME:
-                value = min(seen[1, i], MAX_AIRTIME)
-            else:
-                value = min(seen[2, i], MAX_AIRTIME)
+            value = value_of(frames.features[f], coming, frames.weights[i], seen, i)
             state[f * n + i] = np.float32(value)
 
 

@@ -10,7 +10,7 @@ from agent import DROO
 from agent.refinement import Climb
 from droo_core.arrays import Floats
 from env import QueueingCritic, QueueingFrame
-from env.queueing.features import QUEUEING_FEATURES
+from env.queueing.features import OUTLOOK, QUEUEING_FEATURES
 from env.queueing.kernels import frames as frame_kernels
 from env.queueing.kernels.frames import Frames
 from experiments.compiled.playing import CompiledProblem
@@ -55,13 +55,14 @@ class CompiledQueueing(CompiledProblem):
         """Yield all frames at once."""
         columns, parameters = table.columns, self.critic.parameters
         columns["gain"][:], columns["arrival"][:] = self.gains, self.arrivals
-        numbers = list(QUEUEING_FEATURES)
+        numbers, features = list(QUEUEING_FEATURES), droo.agent.features or ()
         n = self.critic.num_devices
         yield (
             0,
             len(self.gains),
             Frames(
-                np.array([numbers.index(name) for name in droo.agent.features or ()]),
+                np.array([numbers.index(name) for name in features]),
+                not set(features).isdisjoint(OUTLOOK),
                 np.array([np.zeros(n), np.zeros(n), self.energy_queue]),
                 self.gains,
                 self.arrivals,
