@@ -9,6 +9,7 @@ import torch
 
 from agent import DROO, MemoryDNN
 from agent.backends import Compiled
+from agent.kernels import kernel as agent_kernel
 from agent.kernels import layers, mlp
 from benchmarks.common import (
     RUNS,
@@ -20,7 +21,7 @@ from benchmarks.common import (
     table,
 )
 from droo_core.arrays import Ints, Singles
-from droo_core.jit import kernel_of
+from droo_core.jit import function_of, kernel_of
 from env import WPMECCritic
 from env.common.features import states
 from env.wpmec.features import WPMEC_FEATURES, WPMECView
@@ -30,6 +31,8 @@ from experiments.configs import BenchConfig
 CANDIDATES = 400  # minimum number per call, so that its fixed cost is negligible
 FORWARD_PASSES = 1000
 
+workspace = agent_kernel(function_of(layers.workspace))
+add_product = agent_kernel(function_of(layers.add_product))
 kernel = kernel_of(__file__, Path(mlp.__file__).parent)
 
 
@@ -93,10 +96,10 @@ def product_rates(rounds: int) -> dict[str, float]:
         )
     }
     rows, depth, columns = 80, 120, 128
-    left, right, ours = map(layers.workspace, (rows * depth, depth * columns, rows * columns))
+    left, right, ours = map(workspace, (rows * depth, depth * columns, rows * columns))
     left[:], right[:], ours[:] = rng.random(left.size), rng.random(right.size), 0
     arguments = (left, 0, depth, 1, rows, depth, right, 0, ours, 0, columns)
-    us = best_us_a_call(partial(layers.add_product, *arguments), rounds)
+    us = best_us_a_call(partial(add_product, *arguments), rounds)
     rates["this project's, 80 x 120 by 120 x 128"] = 2 * rows * depth * columns / us / 1e3
     return rates
 

@@ -28,4 +28,4 @@ class Announcement(Listener):
 @functools.cache  # once a process
 def announce_compilation() -> None:
     """Announce compilation from now on, once in this process."""
-    register("numba:compile", Announcement())  # type: ignore[no-untyped-call]
+    register("numba:compile", Announcement())

@@ -85,4 +85,9 @@ inner_kernel = inner_kernel_of()
 
 def as_inner(kernel: Callable[P, R], *, fastmath: set[str] | None = None) -> Callable[P, R]:
     """Return a kernel in the form for kernels that call it: `inner_kernel_of` of its function."""
-    return inner_kernel_of(fastmath=fastmath)(getattr(kernel, "py_func", kernel))
+    return inner_kernel_of(fastmath=fastmath)(function_of(kernel))
+
+
+def function_of(kernel: Callable[P, R]) -> Callable[P, R]:
+    """Return the Python function of a kernel, from which it can be compiled in another form."""
+    return cast(Callable[P, R], getattr(kernel, "py_func", kernel))

@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from agent import DROO, Fleet, MemoryDNN, backends, losses
 from agent.adam import AdamState, batched_step
 from agent.backends import Autograd, Compiled
-from agent.kernels import layers
+from agent.kernels import kernel, layers
 from agent.losses import LOSSES
 from agent.negligible import NEGLIGIBLE
 from agent.networks import ACTIVE, POLICIES
+from droo_core.jit import function_of
 from tests.agent.by_torch import ByTorch
+
+cross_entropy = kernel(function_of(layers.cross_entropy))
+rectify = kernel(function_of(layers.rectify))
+rectify_back = kernel(function_of(layers.rectify_back))
 
 N = 4
 FEATURES = ("gain", "weight", ACTIVE)
@@ -232,7 +237,7 @@ def test_moments_decay_to_zero_and_not_to_denormal_numbers(
     assert adam_without_gradient(8000, layers.adam) == 0
     assert adam_without_gradient(2000, batched) == 0
     # Without the flushing, the formula in Python comes to them.
-    plain = layers.adam.py_func  # type: ignore[attr-defined]
+    plain = function_of(layers.adam)
     assert adam_without_gradient(200, plain) == 0
     monkeypatch.setattr(layers, "SMALL", np.float32(0))
     monkeypatch.setattr(layers, "SMALL_SQUARE", np.float32(0))
@@ -243,14 +248,14 @@ def test_the_derivatives_of_kernels_are_not_denormal() -> None:
     rng = np.random.default_rng(0)
     logits = rng.uniform(-120, 120, 1000).astype(np.float32)
     signs, found = np.ones_like(logits), np.empty_like(logits)
-    layers.cross_entropy(logits, signs, found, 1_000_000)
+    cross_entropy(logits, signs, found, 1_000_000)
     assert denormal(found) == 0
     derivatives = 10.0 ** rng.uniform(-45, 3, 1000) * rng.choice([-1, 1], 1000)
     hidden = derivatives.astype(np.float32)
     assert denormal(hidden) > 0
     outputs = hidden.copy()
-    layers.rectify(outputs)
-    layers.rectify_back(hidden, np.ones_like(hidden))
+    rectify(outputs)
+    rectify_back(hidden, np.ones_like(hidden))
     for values, kept in ((hidden, np.abs(derivatives)), (outputs, derivatives)):
         np.testing.assert_array_equal(
             values, np.where(kept > NEGLIGIBLE, derivatives.astype(np.float32), 0)

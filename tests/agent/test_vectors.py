@@ -5,9 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.kernels import layers
+from agent.kernels import kernel, layers
 from agent.kernels.vectors import COLUMNS, DOT_COLUMNS, ROWS, WIDTH, widths_for
 from droo_core.arrays import Singles
+from droo_core.jit import function_of
+
+add_product = kernel(function_of(layers.add_product))
+write_products = kernel(function_of(layers.write_products))
+workspace = kernel(function_of(layers.workspace))
+whole = kernel(function_of(layers.whole))
 
 
 def parts(total: Singles, at: int, *shape: int) -> Singles:
@@ -26,7 +32,7 @@ def check_product(rows: int, depth: int, vectors: int, *, transposed: bool) -> N
     before = out.copy()
     left = parts(a, 3, depth, rows).T if transposed else parts(a, 3, rows, depth)
     distances = (1, rows) if transposed else (depth, 1)
-    layers.add_product(a, 3, *distances, rows, depth, b, 5, out, 7, columns)
+    add_product(a, 3, *distances, rows, depth, b, 5, out, 7, columns)
     product = left.astype(float) @ parts(b, 5, depth, columns)
     expected = parts(before, 7, rows, columns) + product
     np.testing.assert_allclose(parts(out, 7, rows, columns), expected, rtol=0, atol=1e-5 * depth)
@@ -60,7 +66,7 @@ def test_scalar_products_with_every_remainder_of_the_tiles(rows: int, columns: i
         a, b = random(rng, rows * length + 3), random(rng, columns * length + 5)
         out = random(rng, rows * columns + 14)
         before = out.copy()
-        layers.write_products(a, 3, rows, b, 5, columns, length, out, 7)
+        write_products(a, 3, rows, b, 5, columns, length, out, 7)
         left, right = parts(a, 3, rows, length), parts(b, 5, columns, length)
         expected = left.astype(float) @ right.T
         np.testing.assert_allclose(parts(out, 7, rows, columns), expected, rtol=0, atol=1e-4)
@@ -76,21 +82,21 @@ def test_a_product_shows_numbers_that_are_not_finite(bad: float) -> None:
         np.zeros(2 * WIDTH, np.float32),
     )
     a[4] = bad
-    layers.add_product(a, 0, 3, 1, 2, 3, b, 0, out, 0, WIDTH)
+    add_product(a, 0, 3, 1, 2, 3, b, 0, out, 0, WIDTH)
     assert (out[:WIDTH] == 3).all()
     assert not np.isfinite(out[WIDTH:]).any()
 
 
 def test_memory_begins_at_a_cache_line() -> None:
     for size in range(1, 200, 7):
-        memory = layers.workspace(size)
+        memory = workspace(size)
         assert memory.shape == (size,)
         assert memory.ctypes.data % 64 == 0
 
 
 def test_columns_are_rounded_up_to_whole_vectors() -> None:
     for columns in range(1, 100):
-        whole = layers.whole(columns)
+        whole = whole(columns)
         assert whole % WIDTH == 0
         assert 0 <= whole - columns < WIDTH
 
