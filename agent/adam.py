@@ -6,7 +6,7 @@ The only other formula of Adam is the compiled one, `agent.kernels.layers.adam`.
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -58,6 +58,11 @@ class AdamState:
         self._learning_rate = learning_rate
         self._betas = PUBLISHED_BETAS if published else BETAS
         self._optimizer: Optimizer | None = None
+        self._given: dict[int, dict[str, Tensor]] = {}  # views that torch's optimizer works on
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle no views: copies of them would not be views of the copied arrays."""
+        return self.__dict__ | {"_given": {}}
 
     def is_stale(self, network: nn.Module) -> bool:
         """Whether the network's parameters were replaced, as by load_state_dict(assign=True)."""
@@ -84,8 +89,8 @@ class AdamState:
                 self.parameters, self._learning_rate, self._betas, weight_decay=WEIGHT_DECAY
             )
             self._optimizer = adam
-            for number, parameter in enumerate(self.parameters):
-                adam.state[parameter] = self._views(number)
+            for number in range(len(self.parameters)):
+                self._give(number, adam)
         return self._optimizer
 
     @optimizer.setter
@@ -106,8 +111,10 @@ class AdamState:
         if not is_plain_adam(optimizer) or list(map(id, trained)) != list(map(id, self.parameters)):
             return False
         for number, parameter in enumerate(self.parameters):
-            self._take(number, optimizer.state.get(parameter, {}))
-            optimizer.state[parameter] = self._views(number)
+            own, given = optimizer.state.get(parameter, {}), self._given.get(number)
+            if given is None or any(own.get(name) is not view for name, view in given.items()):
+                self._take(number, own)
+                self._give(number, optimizer)
         return True
 
     def moments(self) -> dict[str, Tensor]:
@@ -159,6 +166,11 @@ class AdamState:
             "exp_avg": torch.from_numpy(self.first[begin:end]).view(shape),
             "exp_avg_sq": torch.from_numpy(self.second[begin:end]).view(shape),
         }
+
+    def _give(self, number: int, optimizer: "Optimizer") -> None:
+        """Let torch's optimizer work on the memory of the arrays."""
+        self._given[number] = self._views(number)
+        optimizer.state[self.parameters[number]] = dict(self._given[number])
 
     def _take(self, number: int, moments: dict[str, Tensor]) -> None:
         """Take over the moments of a parameter; those that are missing are zero."""
