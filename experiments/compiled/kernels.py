@@ -356,10 +356,13 @@ def play(
         started = microseconds(parts.clock, clock_id, buffers.time)
         done = decide(parts, policy, frames, t - offset, rules, progress, buffers)
         spent = microseconds(parts.clock, clock_id, buffers.time) - started
-        if not (done.solved and parts.carry_out(frames, t - offset, buffers.decision)):
+        if not done.solved:
+            return t, trained, progress
+        reward = parts.carry_out(frames, t - offset, buffers.decision)
+        if math.isnan(reward):
             return t, trained, progress
 
-        columns.reward[t], columns.own_reward[t] = done.found.reward, done.own_reward
+        columns.reward[t], columns.own_reward[t] = reward, done.own_reward
         columns.k[t], columns.scored[t] = progress.k, done.found.scored
         columns.best_candidate[t] = done.found.candidate
         row = counter % len(memory)

@@ -19,7 +19,7 @@ from experiments.compiled.kernels import Buffers, Columns, Parts, Policy, Record
 from experiments.consumers.recorder import Block
 from experiments.runs.table import Table
 
-FRAMES = 500  # number of frames of a call: few, for the progress bar, and worth its 0.2 ms
+FRAMES = 200  # number of frames of a call: few, for the bar and the curves, and worth the call
 
 
 class CompiledProblem(ABC):
@@ -29,7 +29,8 @@ class CompiledProblem(ABC):
         kernels: the module of the kernels `observe(frames, t, state)`, `score(frames, t,
             decisions, rewards)` and `carry_out(frames, t, decision)`, as
             `env.wpmec.kernels.frames`. `frames` is the problem's own bundle of arrays, t the index
-            of a frame in it. The last two return whether they found a solution.
+            of a frame in it. `score` returns whether it found all rewards, `carry_out` the
+            decision's reward, NaN if it did not find it.
         climb: whether the problem's own refinement is to be counted as such.
         written: names of the columns that `carry_out` writes, or that are set before.
     """

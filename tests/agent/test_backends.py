@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from agent.adam import AdamState
 from agent.backends import Autograd, Compiled, backend_for
-from agent.kernels import layers
+from agent.kernels import kernel, layers
 from agent.losses import binary_cross_entropy, categorical_cross_entropy
 from agent.negligible import CONFIDENT
 from agent.networks import MLP, POLICIES, Equivariant, Layout, initialize
 from droo_core.arrays import Singles
+from droo_core.jit import function_of
 from tests.agent.by_torch import ByTorch, check_equal
+
+cross_entropy = kernel(function_of(layers.cross_entropy))
 
 FEATURES = ("gain", "active", "weight")
 
@@ -166,7 +169,7 @@ def test_the_compiled_cross_entropy_and_its_derivatives_are_those_of_torch() -> 
     for offload in (0, 1):
         signs = np.full(len(logits), 2 * offload - 1, np.float32)
         found = np.empty_like(logits)
-        loss = layers.cross_entropy(logits, signs, found, len(logits))
+        loss = cross_entropy(logits, signs, found, len(logits))
         z = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
         expected = torch.nn.BCEWithLogitsLoss()(z, torch.full_like(z, offload))
         expected.backward()

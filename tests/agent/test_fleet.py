@@ -267,7 +267,7 @@ def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_pa
     together = run_all(configs, jobs=1, device="cpu", draw=False)
     for ours, theirs in zip(together, alone, strict=True):
         assert (ours / "frames.csv").read_bytes() == (theirs / "frames.csv").read_bytes()
-        tolerance = 0 if preset == "published" else 1e-3
+        tolerance = 1e-3
         cost, expected = (
             np.loadtxt(run / "cost.csv", delimiter=",", skiprows=1) for run in (ours, theirs)
         )

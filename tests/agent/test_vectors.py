@@ -96,9 +96,9 @@ def test_memory_begins_at_a_cache_line() -> None:
 
 def test_columns_are_rounded_up_to_whole_vectors() -> None:
     for columns in range(1, 100):
-        whole = whole(columns)
-        assert whole % WIDTH == 0
-        assert 0 <= whole - columns < WIDTH
+        padded = whole(columns)
+        assert padded % WIDTH == 0
+        assert 0 <= padded - columns < WIDTH
 
 
 # Vectors of eight and four numbers, and the number of registers that a processor has for them.

@@ -4,13 +4,14 @@ They take the arrays of successive frames in one bundle, `Frames`, and the index
 `observe` writes the state, `score` the rewards of decisions, and `carry_out` the outcome of one.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints, Singles
-from droo_core.jit import as_inner
+from droo_core.jit import as_inner, inner_kernel
 from env.wpmec.kernels import allocation, kernel
 from env.wpmec.kernels.allocation import ACCEPTED
 
@@ -26,6 +27,8 @@ class Frames(NamedTuple):
         class_of: weight class of each device `[N]`.
         class_weights: weight of each class `[C]`.
         constants: as for `allocation.score`.
+        decision: buffer `[1, N]`.
+        reward: buffer `[1]`.
     """
 
     states: NDArray[np.float32]
@@ -33,6 +36,8 @@ class Frames(NamedTuple):
     class_of: Ints
     class_weights: Floats
     constants: tuple[float, float, float]
+    decision: Ints
+    reward: Floats
 
 
 @kernel
@@ -42,9 +47,9 @@ def observe(frames: Frames, t: int, state: Singles) -> None:
         state[i] = frames.states[t, i]
 
 
-@kernel
-def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
-    """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
+@inner_kernel
+def scored(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
+    """Write rewards as `score` does."""
     error = score_decisions(
         frames.gain[t], frames.class_of, frames.class_weights, frames.constants, decisions, rewards
     )
@@ -52,6 +57,20 @@ def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
 
 
 @kernel
-def carry_out(frames: Frames, t: int, decision: Ints) -> bool:  # noqa: ARG001 (of the protocol)
-    """Do nothing: the next frame does not depend on the decision."""
-    return True
+def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
+    """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
+    return scored(frames, t, decisions, rewards)
+
+
+@kernel
+def carry_out(frames: Frames, t: int, decision: Ints) -> float:
+    """Return the reward of a decision `[N]` in frame t, NaN if it was not found.
+
+    It is that of `allocation.allocate`. The next frame does not depend on the decision.
+    """
+    for i in range(len(decision)):
+        frames.decision[0, i] = decision[i]
+    if not scored(frames, t, frames.decision, frames.reward):
+        return math.nan
+    reward: float = frames.reward[0]
+    return reward

@@ -57,6 +57,8 @@ class CompiledWPMEC(CompiledProblem):
                     self.states(droo.agent.features or (), begin, end),
                     self.gains[begin:end],
                     *critic.kernel_arguments,
+                    np.empty((1, critic.num_devices), np.int64),
+                    np.empty(1),
                 ),
             )
 
