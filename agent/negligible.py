@@ -9,10 +9,9 @@ each operation on them.
 from torch import Tensor
 
 NEGLIGIBLE = 2.0**-50
-"""Derivatives, first moments, weights and outputs of hidden layers below this, 9e-16, become zero,
-and second moments below its square. Adam divides by at least its epsilon of 1e-8: a derivative of
-this size changes a weight by less than single precision resolves. Products of two such numbers are
-far from denormal."""
+"""Derivatives, first moments and weights below this, 9e-16, become zero, and second moments below
+its square. Adam divides by at least its epsilon of 1e-8: a derivative of this size changes a weight
+by less than single precision resolves. Products of two such numbers are far from denormal."""
 
 CONFIDENT = 28.0
 """A decision that is right by more nats, to a probability of 1e-12, has the derivative zero."""

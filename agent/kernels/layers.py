@@ -155,10 +155,10 @@ def dense(
 
 @inner_kernel
 def rectify(values: Singles) -> None:
-    """Apply the ReLU in place; negligible numbers become zero, NaN stays NaN."""
+    """Apply the ReLU in place; NaN stays NaN."""
     for i in range(len(values)):
         value = values[i]
-        values[i] = ZERO if value <= SMALL else value
+        values[i] = ZERO if value < 0 else value
 
 
 @inner_kernel

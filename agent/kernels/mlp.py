@@ -9,7 +9,6 @@ import numpy as np
 
 from agent.kernels import kernel
 from agent.kernels.layers import (
-    SMALL,
     ZERO,
     adam_step,
     cross_entropy,
@@ -52,7 +51,7 @@ def forward(parameters: Singles, shape: Ints, state: Singles, logits: Singles) -
             if last:
                 logits[o] = total
             else:
-                work[out + o] = ZERO if total <= SMALL else total
+                work[out + o] = ZERO if total < 0 else total
         at += (inputs + 1) * outputs
         given, out = out, given
 

@@ -8,26 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.negligible import NEGLIGIBLE
 from agent.networks.layout import ACTIVE, SILENT, Layout
 from agent.networks.registry import Policy, Reads, register
-
-
-class Rectifier(nn.ReLU):
-    """The ReLU, which also makes negligible numbers zero; in an ONNX file it is a plain ReLU."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return the values that are more than negligible, and zeros; NaN stays NaN."""
-        if torch.onnx.is_in_onnx_export():
-            return functional.relu(values)
-        return functional.threshold(values, NEGLIGIBLE, 0.0)
 
 
 def dense(widths: Sequence[int]) -> list[nn.Module]:
     """Return linear layers of these widths, ReLU between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), Rectifier()]
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return layers[:-1]
 
 
@@ -127,17 +116,16 @@ class Equivariant(PerDevice):
         super().__init__(layout)
         hidden = net[1:-1]
         width = hidden[-1]
-        self.encoder = nn.Sequential(*dense([len(self.inputs), *hidden]), Rectifier())
+        self.encoder = nn.Sequential(*dense([len(self.inputs), *hidden]), nn.ReLU())
         self.own = nn.Linear(width, width)
         self.context = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, layout.logits)
-        self.rectify = Rectifier()
 
     def logits(self, features: Tensor, active: Tensor | None) -> Tensor:
         """Return the logits `[B, N, P]`."""
         encoded = self.encoder(features)
         context = self.context(mean_over(encoded, active))
-        logits: Tensor = self.out(self.rectify(self.own(encoded) + context))
+        logits: Tensor = self.out(functional.relu(self.own(encoded) + context))
         return logits
 
 
@@ -159,7 +147,7 @@ class Attention(PerDevice):
         if len(set(hidden)) > 1:
             raise ValueError(f"the hidden widths of attention must be equal, got {list(hidden)}")
         width = hidden[0]
-        self.encoder = nn.Sequential(nn.Linear(len(self.inputs), width), Rectifier())
+        self.encoder = nn.Sequential(nn.Linear(len(self.inputs), width), nn.ReLU())
         self.projections = nn.ModuleList(nn.Linear(width, 3 * width) for _ in hidden)
         self.dense = nn.ModuleList(nn.Sequential(*dense([width, width, width])) for _ in hidden)
         self.head = nn.Linear(width, layout.logits)
@@ -193,7 +181,7 @@ class Conv(PerDevice):
         hidden = net[1:-1]
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise([len(self.inputs), *hidden]):
-            layers += [nn.Conv1d(inputs, outputs, kernel_size=3, padding=1), Rectifier()]
+            layers += [nn.Conv1d(inputs, outputs, kernel_size=3, padding=1), nn.ReLU()]
         n = layout.num_devices
         self.layers = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(n * hidden[-1], n * layout.logits)

@@ -126,12 +126,12 @@ def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:  # 
 def carry_out(frames: Frames, t: int, decision: Ints) -> float:
     """Carry out a decision `[N]` in frame t, and move on to the next.
 
-    Returns its reward, NaN if it was not found; nothing has changed then.
-    The queues become those of `env.queueing.queues.Queues.after`.
+    The queues become those of `env.queueing.queues.Queues.after`. Returns the reward, NaN if it was
+    not found; nothing has changed then.
     """
     coming = frames.coming
     done = np.empty((5, len(decision)))
-    _, _, outcome = allocation.allocate(coming, frames.weights, frames.constants, decision, done)
+    reward, _, outcome = allocate(coming, frames.weights, frames.constants, decision, done)
     if outcome != SOLVED:
         return math.nan
     for i in range(len(decision)):
@@ -141,4 +141,4 @@ def carry_out(frames: Frames, t: int, decision: Ints) -> float:
         coming[1, i] = max(coming[1, i] - rate + frames.arrival[t, i], 0.0)
         grown = frames.energy_queue_scale * (energy - frames.energy_budget)
         coming[2, i] = max(coming[2, i] + grown, 0.0)
-    return reward
+    return float(reward)
