@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from droo_core import inner
 from droo_core.arrays import Floats, Ints
-from droo_core.jit import inner_kernel, kernel_of
+from droo_core.jit import function_of, inner_kernel, kernel_of
 from droo_core.numeric import cube_root, sort_largest_first, zeros
 
 
@@ -35,7 +36,8 @@ def order_of(keys: Floats) -> Ints:
 
 
 def test_inner_kernels_are_compiled_into_their_callers_once_for_all_literals() -> None:
-    assert total_of(5) == pytest.approx(5 * 2 * (3 + 4), rel=1e-15)
+    uncached = numba.njit(function_of(total_of))  # of one from the cache nothing is compiled
+    assert uncached(5) == total_of(5) == pytest.approx(5 * 2 * (3 + 4), rel=1e-15)
     assert len(scaled.overloads) == 1  # type: ignore[attr-defined]
 
 
