@@ -46,7 +46,11 @@ def kernel_of(
     def compiled(function: Callable[P, R]) -> Callable[P, R]:
         function.__qualname__ += f"_{digest}"
         compiler = numba.njit(
-            cache=True, error_model="numpy", parallel=parallel, fastmath=fastmath or False
+            cache=True,
+            nogil=True,  # other threads may run meanwhile
+            error_model="numpy",
+            parallel=parallel,
+            fastmath=fastmath or False,
         )
         return cast(Callable[P, R], inner.of_types_alone(compiler(function)))
 

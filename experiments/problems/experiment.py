@@ -151,6 +151,9 @@ class Experiment(ABC, Generic[Config]):
         """Return the numbers of frames after which the problem changes in a run of this length."""
         return []
 
+    def begin(self, task: Task[Config]) -> None:
+        """Begin what `complete` needs and the frames do not, to be done while they are played."""
+
     def complete(self, task: Task[Config], table: Table) -> None:
         """Set the columns that are known only after the last frame, such as the optimum.
 

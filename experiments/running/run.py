@@ -91,10 +91,12 @@ def play(
     Args:
         experiment: the experiment.
         task: the run.
-        progress: whether to show a progress bar, on a terminal.
+        progress: whether to show progress bars, on a terminal, and to use a second core.
         log: TensorBoard log for the run's curves; None writes none.
     """
     warm_up(experiment, task)
+    if progress:  # the only run of a command; many runs keep all cores busy
+        experiment.begin(task)
     table = task.new_table(experiment.schema)
     blocks = experiment.play(task, table)
     if log is not None:

@@ -4,6 +4,7 @@ import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from experiments.problems.wpmec.compiled import CompiledWPMEC
 from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_env
 from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
+from experiments.running.background import in_background
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
 from experiments.simulation import Step
@@ -36,24 +38,30 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Certificates:
-    """Certified optima of the frames of a run: computed at their first use, once for all copies.
+    """Certified optima of the frames of a run: computed once for all copies of its task.
 
     Attributes:
         gains: as of `WPMECTask`.
         weights_from: as of `WPMECTask`.
         time_limit: as for `certify`.
-        progress: as for `certify`.
     """
 
     gains: Floats
     weights_from: Mapping[int, Floats]
     time_limit: float
-    progress: bool = False
+    _begun: "Future[tuple[Floats, dict[str, float]]] | None" = None
+
+    def begin(self) -> None:
+        """Compute them in the background from now on, with a progress bar on a terminal."""
+        self._begun = in_background(functools.partial(self._certify, progress=True))
 
     @functools.cached_property
     def found(self) -> tuple[Floats, dict[str, float]]:
-        """The results of `certify`."""
-        return certify(self.gains, self.weights_from, self.time_limit, progress=self.progress)
+        """The results of `certify`, if need be computed now."""
+        return self._begun.result() if self._begun else self._certify(progress=False)
+
+    def _certify(self, *, progress: bool) -> tuple[Floats, dict[str, float]]:
+        return certify(self.gains, self.weights_from, self.time_limit, progress=progress)
 
 
 @dataclass(eq=False)
@@ -105,12 +113,15 @@ class WPMECExperiment(Experiment[DROOConfig]):
         ("us per frame", mean_of("microseconds_per_frame")),
     )
 
-    def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:
+    def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:  # noqa: ARG002
         """Return a run's agent and frames."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
-        task = task_of(config, *frames_of_run(config))
-        task.certificates.progress = progress
-        return task
+        return task_of(config, *frames_of_run(config))
+
+    def begin(self, task: Task[DROOConfig]) -> None:
+        """Certify the optimum of each frame while the frames are played."""
+        assert isinstance(task, WPMECTask)
+        task.certificates.begin()
 
     def play_with(
         self, fleet: Fleet, tasks: Sequence[Task[DROOConfig]], tables: Sequence[Table]
