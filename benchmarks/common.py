@@ -57,6 +57,21 @@ def timed(frames: Iterable[int]) -> Run:
     return Run(*np.array(marks).T)
 
 
+def timed_blocks(blocks: Iterable[Block]) -> Run:
+    """Time an iterable that plays blocks of frames.
+
+    The time of a block is divided among its frames in proportion to their decisions.
+    """
+    start = time.perf_counter()
+    frames, seconds = [np.zeros(1)], [np.zeros(1)]
+    for block in blocks:
+        before, now = seconds[-1][-1], time.perf_counter() - start
+        parts = np.cumsum(np.broadcast_to(block.decision_us, block.end - block.begin))
+        frames.append(np.arange(block.begin + 1.0, block.end + 1))
+        seconds.append(before + (now - before) * parts / parts[-1])
+    return Run(np.concatenate(frames), np.concatenate(seconds))
+
+
 def best_us(runs: Iterable[Run], first: int, end: int) -> float:
     """Return the microseconds per frame for frames `first` to `end` - 1 of the fastest run."""
     return min(run.us(first, end) for run in runs)
@@ -85,7 +100,7 @@ def play_once(
     task = new_task(settings)
     warm_up(experiment, task)
     columns = task.new_table(experiment.schema)
-    run = timed(block.end for block in experiment.play(task, columns))
+    run = timed_blocks(experiment.play(task, columns))
     assert isinstance(task.decider, DROO)
     return run, columns, task.decider
 

@@ -1,8 +1,7 @@
 """The section `fleet` of `python -m benchmarks.report`."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -16,40 +15,29 @@ SIZES = (2, 8, 64)
 ALONE = 8  # agents that play one after the other, for the baseline
 
 
-class Setting(NamedTuple):
-    """Settings that are measured: preset and number of frames, and their name in the table."""
-
-    name: str
-    preset: Preset
-    frames: int
-
-
-SETTINGS = (
-    Setting("published settings, compiled", "published", 2000),
-    Setting("default settings, torch", "best", 300),
-)
+FRAMES: Mapping[Preset, int] = {"published": 2000, "best": 300}
+"""Preset -> number of frames that are measured."""
 
 
 def fleet(config: BenchConfig) -> str:
     """Return the frames per second of agents one after the other, and as fleets."""
     rows: list[list[str | float]] = []
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    for setting in SETTINGS:
-        frames = config.some(setting.frames)
-        alone = of_agents_alone(setting.preset, frames)
-        rows.append([setting.name, "one agent", alone, 1.0])
+    for preset, most in FRAMES.items():
+        frames = config.some(most)
+        alone = of_agents_alone(preset, frames)
+        rows.append([preset, "one agent", alone, 1.0])
         for device in devices:
             for size in SIZES:
-                speed = of_fleet(setting.preset, frames, size, device)
-                rows.append([setting.name, f"fleet of {size}, {device}", speed, speed / alone])
+                speed = of_fleet(preset, frames, size, device)
+                rows.append([preset, f"fleet of {size}, {device}", speed, speed / alone])
     return f"""\
 Frames per second, summed over all agents; N = 10, with training, from the first frame on. The
-baseline is one agent: the mean of {ALONE} that play one after the other. With the published
-settings a fleet runs in compiled code on all cores. With the default settings it runs batched
-operations of torch, on the number of threads in the section on the machine; these first frames are
-those in which training is most frequent.
+baseline is one agent, in compiled code: the mean of {ALONE} that play one after the other. A fleet
+runs batched operations of torch, on the number of threads in the section on the machine. With the
+preset best these first frames are those in which training is most frequent.
 
-{table(["", "", "frames per second", "ratio to one agent"], rows)}"""
+{table(["preset", "", "frames per second", "ratio to one agent"], rows)}"""
 
 
 def members(preset: Preset, frames: int, size: int) -> list[WPMECTask]:

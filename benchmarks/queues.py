@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks import plain_queueing
-from benchmarks.common import RUNS, Run, best_us, median_us, table, timed
+from benchmarks.common import RUNS, Run, best_us, median_us, table, timed, timed_blocks
 from droo_core.arrays import Floats
 from env import QueueingCritic, QueueingFrame
 from env.schemes import certified_lyapunov_optimum
@@ -87,7 +87,7 @@ def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
     experiment = experiment_of(settings)
     task = replace(experiment.prepare(resolve(settings), progress=False), num_frames=num_frames)
     warm_up(experiment, task)
-    return timed(step.frame for step in task.simulate())
+    return timed_blocks(experiment.play(task, task.new_table(experiment.schema)))
 
 
 def plain_run(settings: LyDROOConfig, num_frames: int) -> Run:

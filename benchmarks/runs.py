@@ -36,12 +36,12 @@ def frames(config: BenchConfig) -> str:
     windows = [early, late]
     by_plain = [plain_run(*frames_of(main_settings(config)), late[1])]
     one_by_one = [play_once(main_settings(config), OneByOne())[0] for _ in range(RUNS)]
-    best_settings = DROOConfig(data=config.data, frames=config.some(3000))
+    best_settings = DROOConfig(data=config.data, frames=config.some(30_000))
     best = [play_once(best_settings)[0] for _ in range(RUNS)]
     every = {
         "plain": by_plain,
-        "published settings, compiled frames": main_runs(config)[0],
-        "published settings, frame by frame": one_by_one,
+        "published settings": main_runs(config)[0],
+        "published settings, frame by frame in Python": one_by_one,
         "default settings": best,
     }
     header = ["", "frames played", "all frames, us per frame"]
@@ -87,8 +87,8 @@ def first_frames(config: BenchConfig) -> str:
         "speedup over plain",
     ]
     return f"""\
-The first frames, in which K is large: published settings, compiled frames, best of {RUNS} runs;
-generated channels. The baseline plays them once.
+The first frames, in which K is large: published settings, best of {RUNS} runs; generated
+channels. The baseline plays them once.
 
 {table(header, rows)}"""
 
@@ -124,7 +124,7 @@ def scaling(config: BenchConfig) -> str:
     names = [f"frames {first + 1} to {end}" for first, end in (early, late)]
     header = ["N", *(f"{name}, {what}" for name in names for what in ("us per frame", "mean K"))]
     return f"""\
-Published settings, compiled frames, with training, best of {RUNS} runs; generated channels. At the
+Published settings, with training, best of {RUNS} runs; generated channels. At the
 start K equals N; later it has adapted to a value that depends on N, which contributes to the
 growth.
 
