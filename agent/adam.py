@@ -97,18 +97,20 @@ class AdamState:
     def optimizer(self, optimizer: "Optimizer") -> None:
         self._optimizer = optimizer
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether a step is that of `batched_step`; not if the optimizer is of another kind.
+    def synchronize(self) -> bool:
+        """Take over moments that torch's optimizer has of its own, as after its `load_state_dict`.
 
-        If it is, moments that torch's optimizer has of its own, as after its `load_state_dict`, are
-        taken over.
+        Returns:
+            Whether a step is that of `batched_step`; not if the optimizer is of another kind, whose
+            moments stay its own.
         """
         optimizer = self._optimizer
         if optimizer is None:
             return True
         trained = optimizer.param_groups[0]["params"]
-        if not is_plain_adam(optimizer) or list(map(id, trained)) != list(map(id, self.parameters)):
+        if not takes_batched_step(optimizer) or list(map(id, trained)) != list(
+            map(id, self.parameters)
+        ):
             return False
         for number, parameter in enumerate(self.parameters):
             own, given = optimizer.state.get(parameter, {}), self._given.get(number)
@@ -122,7 +124,7 @@ class AdamState:
 
         An optimizer of another kind is asked for those that Adam has too.
         """
-        plain = self.is_plain
+        plain = self.synchronize()
         found: dict[str, Tensor] = {}
         for number, parameter in enumerate(self.parameters):
             moments = views = self._views(number)
@@ -181,7 +183,7 @@ class AdamState:
                 view.zero_()
 
 
-def is_plain_adam(optimizer: "Optimizer") -> bool:
+def takes_batched_step(optimizer: "Optimizer") -> bool:
     """Whether an optimizer takes the step that `batched_step` and the compiled kernel take."""
     from torch.optim import Adam  # noqa: PLC0415
 

@@ -92,10 +92,10 @@ class Autograd:
         for parameter in adam.parameters:
             if parameter.grad is not None:
                 parameter.grad /= SCALE
-        if adam.is_plain:
+        if adam.synchronize():
             _own_step(adam, rate)
         else:  # the optimizer was replaced or changed by the caller
-            _step_of_another(adam, rate)
+            _step_of_replaced_optimizer(adam, rate)
         return loss.item()
 
     def __reduce__(self) -> tuple[type, tuple[nn.Module, Loss]]:
@@ -124,7 +124,7 @@ def _own_step(adam: AdamState, rate: float) -> None:
 
 
 @torch.no_grad()
-def _step_of_another(adam: AdamState, rate: float) -> None:
+def _step_of_replaced_optimizer(adam: AdamState, rate: float) -> None:
     """Take the step of an optimizer of the caller's; here too negligible numbers become zero."""
     optimizer = adam.optimizer
     optimizer.param_groups[0]["lr"] = rate
@@ -143,8 +143,8 @@ class Compiled:
     """The backend of compiled kernels, which work on the memory of torch's tensors.
 
     Args:
-        policy: it keeps its parameters, from now on one after the other in memory.
-        loss: the kernels know the binary cross-entropy of two places; torch trains on others.
+        policy: its parameters become views of one contiguous vector.
+        loss: binary cross-entropy of two places is trained by the kernels, any other by torch.
         kernels: the module with the kernels `forward` and `train` of the policy.
         shape: their argument.
 
@@ -187,7 +187,7 @@ class Compiled:
 
     def step(self, adam: AdamState, rate: float, states: Singles, decisions: Singles) -> float:
         """Take a step as `Backend.step` says."""
-        if not (self.trains and adam.is_plain):
+        if not (self.trains and adam.synchronize()):
             return self._autograd.step(adam, rate, states, decisions)
         rows = np.empty((len(states), states.shape[1] + decisions.shape[1]), np.float32)
         np.concatenate((states, decisions), axis=1, out=rows)  # in C order, whatever they are in

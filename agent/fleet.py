@@ -137,8 +137,9 @@ class Fleet:
         for b, member in enumerate(self._members):
             member.learner.renew_optimizer()
             adam = member.learner.adam
+            own = self._by_name(self.parameters[b].cpu())
             for name, parameter in member.network.named_parameters():
-                parameter.data.copy_(self._by_name(self.parameters[b].cpu())[name])
+                parameter.data.copy_(own[name])
             adam.first[:] = self.first_moments[b].cpu()
             adam.second[:] = self.second_moments[b].cpu()
             adam.steps[:] = self.steps[b]
@@ -225,7 +226,7 @@ def _check_alike(members: list[MemoryDNN]) -> None:
         theirs = [(name, p.shape) for name, p in network.named_parameters()]
         if type(network) is not type(first.network) or theirs != shapes:
             raise ValueError(f"agents must have networks of one type and shape, got {network}")
-        if not member.learner.adam.is_plain:
+        if not member.learner.adam.synchronize():
             raise ValueError("agents must have the Adam that they were made with")
         if not is_unshared_and_trained(member.network):
             raise ValueError("agents must have parameters that are all trained, and none shared")

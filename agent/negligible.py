@@ -14,11 +14,12 @@ its square. Adam divides by at least its epsilon of 1e-8: a derivative of this s
 by less than single precision resolves. Products of two such numbers are far from denormal."""
 
 CONFIDENT = 28.0
-"""A decision that is right by more nats, to a probability of 1e-12, has the derivative zero."""
+"""The derivative of the loss is zero for a decision whose logit is right by more than this: its
+probability of being wrong is below 1e-12."""
 
 SCALE = 2.0**40
-"""Torch takes the derivatives of the loss times this, and the gradient is divided by it: being a
-power of two, it changes no digits, and keeps the derivatives between the layers far from denormal
+"""Factor of the loss in torch's backward pass, by which the gradient is divided afterwards. Being a
+power of two, it changes no digits; it keeps the derivatives between the layers far from denormal
 (loss scaling: Micikevicius et al., 2018)."""
 
 

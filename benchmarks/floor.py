@@ -133,7 +133,7 @@ def candidate_us(config: BenchConfig, droo: DROO) -> float:
     seen = states(droo.agent.features or (), WPMEC_FEATURES, frames)
     times = []
     for gain, state in zip(last, seen, strict=True):
-        chain = droo.agent.propose(state, len(gain) + 1).decisions.astype(np.int8)
+        chain = droo.agent.propose(state, len(gain) + 1).decisions
         # The chain is traversed forward and backward, so that successive candidates differ in one
         # device, as in a frame.
         around = np.concatenate([chain, chain[-2:0:-1]])

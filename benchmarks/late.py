@@ -20,10 +20,9 @@ def late(config: BenchConfig) -> str:
     rows = [late_row(config, name, rounds) for name in POLICIES]
     header = ["policy", "steps", "at first, us", "after these steps, us", "ratio"]
     return f"""\
-To compute locally is right for all {N} devices in every frame. Derivatives, moments and weights
-fall towards zero in training; unless negligible ones are set to zero, they become denormal numbers,
-which some processors compute much slower. Best of {rounds} rounds of training steps on batches of
-128.
+The label of all {N} devices is 0 in every frame. Derivatives, moments and weights fall towards zero
+in training; unless negligible ones are set to zero, they become denormal numbers, which some
+processors process much more slowly. Best of {rounds} rounds of training steps on batches of 128.
 
 {table(header, rows)}"""
 

@@ -85,7 +85,7 @@ def critic_times(num_devices: int, rounds: int) -> list[str | float]:
 def our_run(settings: LyDROOConfig, num_frames: int) -> Run:
     """Play the first frames of a run after a warm-up, and return their time course."""
     experiment = experiment_of(settings)
-    task = replace(experiment.prepare(resolve(settings), progress=False), num_frames=num_frames)
+    task = replace(experiment.prepare(resolve(settings)), num_frames=num_frames)
     warm_up(experiment, task)
     return timed_blocks(experiment.play(task, task.new_table(experiment.schema)))
 

@@ -5,7 +5,6 @@ compiled once, and its caller once for all kernels of the same signature.
 """
 
 import ctypes
-import sys
 import time
 from typing import Any
 
@@ -51,4 +50,4 @@ def clock() -> Pointer:
     return Pointer(address, types.int32(types.int32, types.uintp))
 
 
-CLOCK = time.CLOCK_MONOTONIC if sys.platform != "win32" else 0
+CLOCK = time.CLOCK_MONOTONIC

@@ -49,7 +49,7 @@ def run_module(config_type: type, carry_out: Callable[[Any], None]) -> None:
     prog = f"python -m {module}"
     with _exit_codes(prog):
         config = _settings(config_type, prog, sys.argv[1:], docstring(module))
-        _load()
+        _import_for_good()
         carry_out(config)
 
 
@@ -60,7 +60,7 @@ def run_menu(menu: Command | Menu) -> None:
         _carry_out(prog, menu, sys.argv[1:])
 
 
-def _load(*modules: str) -> None:
+def _import_for_good(*modules: str) -> None:
     """Import the modules of a command without garbage collection, and announce compilation.
 
     Torch, numba and matplotlib define hundreds of thousands of objects that stay. The collector
@@ -70,7 +70,9 @@ def _load(*modules: str) -> None:
     try:
         for module in modules:
             importlib.import_module(module)
-        importlib.import_module("droo_core.compiling").announce_compilation()
+        from droo_core.compiling import announce_compilation  # noqa: PLC0415 (imports numba)
+
+        announce_compilation()
     finally:
         gc.freeze()
         gc.enable()
@@ -86,7 +88,7 @@ def _carry_out(prog: str, entry: Command | Menu, arguments: Sequence[str]) -> No
     name = arguments[0].replace("-", "_") if arguments else ""
     if isinstance(entry, Command):
         config = _settings(entry.config, prog, arguments, entry.help)
-        _load(entry.module)
+        _import_for_good(entry.module)
         entry.carry_out(config)
     elif name in entry.entries:
         _carry_out(f"{prog} {name}", entry.entries[name], arguments[1:])

@@ -5,9 +5,7 @@ take long to compile. In a training step a matrix has a row for every feature an
 example of the batch, padded to whole vectors: the inner loops run over the columns, and so are long
 enough for vector instructions, whatever the widths of the layers.
 
-Numbers too small to matter become zero where they are made. Without this, the derivatives of a
-confident policy, and then moments and weights, fall below 1e-38, where some processors take a
-hundred times as long for an operation.
+Numbers too small to matter become zero where they are made: see `agent.negligible`.
 """
 
 import math

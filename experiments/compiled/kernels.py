@@ -14,116 +14,19 @@ import agent
 from agent import droo
 from agent.droo import Progress
 from agent.kernels import quantization
-from droo_core import ascent
 from droo_core.arrays import Floats, Ints, Singles
 from droo_core.ascent import improves
 from droo_core.jit import as_inner, inner_kernel, kernel_of
+from droo_core.pointers import CLOCK
+from experiments.compiled import arguments
+from experiments.compiled.arguments import Buffers, Columns, Parts, Policy, Record, Rules
 
 _AGENT = Path(agent.__file__).parent
-kernel = kernel_of(__file__, _AGENT / "droo.py", _AGENT / "kernels", ascent.__file__)
+kernel = kernel_of(__file__, arguments.__file__, _AGENT / "droo.py", _AGENT / "kernels")
 
 order_preserving = as_inner(quantization.order_preserving)
 advance = inner_kernel(droo.advance)
 refinement_is_due = inner_kernel(droo.refinement_is_due)
-
-
-class Rules(NamedTuple):
-    """Settings of `DROO` and `MemoryDNN` by the same names; 0 stands for None.
-
-    Attributes:
-        own_climb: whether refinement is the problem's own, which scores its start once more.
-    """
-
-    training_interval: int
-    batch_size: int
-    adapt_every: int
-    refine_every: int
-    refine_from_local: bool
-    learn_when_wrong: bool
-    rebuild_optimizer: bool
-    own_climb: bool
-
-
-class Policy(NamedTuple):
-    """A policy and its Adam, trained in place: arguments of its kernels, see `agent.kernels`."""
-
-    parameters: Singles
-    shape: Ints
-    first: Singles
-    second: Singles
-    steps: Singles
-    hyperparameters: Floats
-
-
-class Parts(NamedTuple):
-    """The kernels of a policy and of a problem, and the clock."""
-
-    forward: Any
-    train: Any
-    observe: Any
-    score: Any
-    carry_out: Any
-    clock: Any
-
-
-class Columns(NamedTuple):
-    """Columns of a run's table that the loop writes, named as in the schema.
-
-    Attributes:
-        reward: of the decisions `[T]`.
-        own_reward: of the policy's own decisions `[T]`.
-    """
-
-    reward: Floats
-    own_reward: Floats
-    k: Ints
-    best_candidate: Ints
-    scored: Ints
-    decision: Ints
-
-
-class Buffers(NamedTuple):
-    """Memory of a call, made outside it: numba takes long to compile allocations.
-
-    Attributes:
-        state: `[inputs]`.
-        logits: `[N]`.
-        precise: logits in double precision `[N]`.
-        decisions: candidates `[N + 1, N]`.
-        ranks: of the candidates `[N + 1]`.
-        rewards: of the candidates, or of neighbours `[N + 1]`.
-        neighbours: decisions that differ in one device `[N, N]`.
-        decision: `[N]`.
-        start: a decision that is refined `[1, N]`.
-        batch: rows of the replay memory `[batch size, inputs + N]`.
-        time: seconds and nanoseconds `[2]`.
-    """
-
-    state: Singles
-    logits: Singles
-    precise: Floats
-    decisions: Ints
-    ranks: Ints
-    rewards: Floats
-    neighbours: Ints
-    decision: Ints
-    start: Ints
-    batch: Singles
-    time: Ints
-
-
-class Record(NamedTuple):
-    """Output of a call, for its frames.
-
-    Attributes:
-        decision_us: duration of each decision, training included, in microseconds `[F]`.
-        trained: numbers of the frames with a training step, from 1 `[F]`.
-        losses: the losses of these steps `[F]`.
-    """
-
-    decision_us: Floats
-    trained: Ints
-    losses: Floats
 
 
 class Found(NamedTuple):
@@ -134,10 +37,28 @@ class Found(NamedTuple):
     scored: int
 
 
+class Decided(NamedTuple):
+    """The outcome of a decision, which is in a buffer.
+
+    Attributes:
+        solved: whether all rewards were found; if not, nothing else is known.
+        own_reward: of the policy's own decision.
+        found: the decision.
+        rank: of the best candidate.
+        refined: whether refinement improved it.
+    """
+
+    solved: bool
+    own_reward: float
+    found: Found
+    rank: int
+    refined: bool
+
+
 @inner_kernel
-def microseconds(clock: Any, clock_id: int, time: Ints) -> float:
+def microseconds(clock: Any, time: Ints) -> float:
     """Return the time of a monotonic clock; `time` is a buffer `[2]`."""
-    clock(np.int32(clock_id), np.uintp(time.ctypes.data))
+    clock(np.int32(CLOCK), np.uintp(time.ctypes.data))
     microseconds: float = time[0] * 1e6 + time[1] * 1e-3
     return microseconds
 
@@ -184,24 +105,6 @@ def climb(
             return reward, found, scored, True
         reward, found = rewards[best], scored - n + best
         start[0, best] = 1 - start[0, best]
-
-
-class Decided(NamedTuple):
-    """The outcome of a decision, which is in a buffer.
-
-    Attributes:
-        solved: whether all rewards were found; if not, nothing else is known.
-        own_reward: of the policy's own decision.
-        found: the decision.
-        rank: of the best candidate.
-        refined: whether refinement improved it.
-    """
-
-    solved: bool
-    own_reward: float
-    found: Found
-    rank: int
-    refined: bool
 
 
 @inner_kernel
@@ -326,7 +229,6 @@ def play(
     columns: Columns,
     record: Record,
     buffers: Buffers,
-    clock_id: int,
 ) -> tuple[int, int, Progress]:
     """Play frames `first` to `end` - 1, or until one fails.
 
@@ -345,7 +247,6 @@ def play(
         columns: output, for all frames.
         record: output.
         buffers: memory to work in.
-        clock_id: of the clock.
 
     Returns:
         The index of the next frame, which failed if it is not `end` (nothing of it is written
@@ -353,9 +254,9 @@ def play(
     """
     inputs, num_devices, trained = len(buffers.state), len(buffers.decision), 0
     for t in range(first, end):
-        started = microseconds(parts.clock, clock_id, buffers.time)
+        started = microseconds(parts.clock, buffers.time)
         done = decide(parts, policy, frames, t - offset, rules, progress, buffers)
-        spent = microseconds(parts.clock, clock_id, buffers.time) - started
+        spent = microseconds(parts.clock, buffers.time) - started
         if not done.solved:
             return t, trained, progress
         reward = parts.carry_out(frames, t - offset, buffers.decision)
@@ -375,9 +276,9 @@ def play(
         progress = advance(progress, done.rank, done.refined, rules.adapt_every, num_devices)
         wrong = rules.learn_when_wrong and done.found.candidate > 0
         if wrong or counter % rules.training_interval == 0:
-            started = microseconds(parts.clock, clock_id, buffers.time)
+            started = microseconds(parts.clock, buffers.time)
             loss = learn(parts, policy, rng, memory, counter, rules, buffers.batch)
-            spent += microseconds(parts.clock, clock_id, buffers.time) - started
+            spent += microseconds(parts.clock, buffers.time) - started
             record.losses[trained], record.trained[trained] = loss, t + 1
             trained += 1
         record.decision_us[t - first] = spent

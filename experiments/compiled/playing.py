@@ -11,11 +11,17 @@ from agent import DROO
 from agent.backends import Compiled
 from agent.droo import Progress
 from agent.refinement import Climb
-from droo_core.arrays import Floats
-from droo_core.pointers import CLOCK, clock, pointer_to
+from droo_core.pointers import clock, pointer_to
 from env.problem import Frame
 from experiments.compiled import kernels
-from experiments.compiled.kernels import Buffers, Columns, Parts, Policy, Record, Rules
+from experiments.compiled.arguments import (
+    Parts,
+    Record,
+    buffers_of,
+    columns_of,
+    policy_of,
+    rules_of,
+)
 from experiments.consumers.recorder import Block
 from experiments.runs.table import Table
 
@@ -31,8 +37,9 @@ class CompiledProblem(ABC):
             `env.wpmec.kernels.frames`. `frames` is the problem's own bundle of arrays, t the index
             of a frame in it. `score` returns whether it found all rewards, `carry_out` the
             decision's reward, NaN if it did not find it.
-        climb: whether the problem's own refinement is to be counted as such.
-        written: names of the columns that `carry_out` writes, or that are set before.
+        climb: the problem's own refinement, whose count of scored decisions is used; None for the
+            generic one.
+        written: names of the columns that `carry_out` writes, or `ranges` fills.
     """
 
     kernels: ClassVar[ModuleType]
@@ -44,7 +51,7 @@ class CompiledProblem(ABC):
         """Whether the kernels support the features of an agent's state."""
 
     @abstractmethod
-    def stretches(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Any]]:
+    def ranges(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Any]]:
         """Yield begin and end of successive ranges of frames, and the argument of the kernels.
 
         Raises:
@@ -66,7 +73,7 @@ def can_be_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> bool:
         and not droo.explore
         and isinstance(learner.backend, Compiled)
         and learner.backend.trains
-        and learner.adam.is_plain
+        and learner.adam.synchronize()
         and problem.supports(droo)
         and writes_all(problem, table)
     )
@@ -96,13 +103,17 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
         ArithmeticError: if training made the network's parameters non-finite, or an allocation
             could not be solved.
     """
-    agent, replay, rules = droo.agent, droo.agent.replay, rules_of(droo, problem)
+    agent, replay, rules = (
+        droo.agent,
+        droo.agent.replay,
+        rules_of(droo, own_climb=problem.climb is not None),
+    )
     agent.learner.renew_optimizer()
     policy, columns = policy_of(droo), columns_of(table)
     record = Record(np.empty(FRAMES), np.empty(FRAMES, np.int64), np.empty(FRAMES))
     buffers = buffers_of(droo)
     parts: Parts | None = None
-    for begin, end, frames in problem.stretches(droo, table):
+    for begin, end, frames in problem.ranges(droo, table):
         parts = parts or parts_of(droo, problem, frames)
         t = begin
         while t < end:
@@ -122,7 +133,6 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
                 columns,
                 record,
                 buffers,
-                CLOCK,
             )
             droo.progress = Progress(*progress)
             replay.counter += t - first
@@ -144,53 +154,6 @@ def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> No
     raise AssertionError("a frame failed in compiled code but not in Python")
 
 
-def rules_of(droo: DROO, problem: CompiledProblem) -> Rules:
-    """Return an agent's settings as a kernel argument."""
-    return Rules(
-        droo.agent.training_interval,
-        droo.agent.batch_size,
-        droo.adapt_every or 0,
-        droo.refine_every or 0,
-        droo.refine_from_local,
-        droo.learn_when_wrong,
-        droo.agent.rebuild_optimizer,
-        problem.climb is not None,
-    )
-
-
-def policy_of(droo: DROO) -> Policy:
-    """Return an agent's policy and its Adam as a kernel argument, which trains them in place."""
-    learner = droo.agent.learner
-    adam, backend = learner.adam, learner.backend
-    assert isinstance(backend, Compiled)
-    return Policy(
-        backend.parameters(),
-        backend.shape,
-        adam.first,
-        adam.second,
-        adam.steps,
-        np.array(learner.hyperparameters),
-    )
-
-
-def buffers_of(droo: DROO) -> Buffers:
-    """Return memory for the loop to work in."""
-    inputs, n, batch_size = droo.agent.net[0], droo.agent.net[-1], droo.agent.batch_size
-    return Buffers(
-        state=np.empty(inputs, np.float32),
-        logits=np.empty(n, np.float32),
-        precise=np.empty(n),
-        decisions=np.empty((n + 1, n), np.int64),
-        ranks=np.empty(n + 1, np.int64),
-        rewards=np.empty(n + 1),
-        neighbours=np.empty((n, n), np.int64),
-        decision=np.empty(n, np.int64),
-        start=np.empty((1, n), np.int64),
-        batch=np.empty((batch_size, inputs + n), np.float32),
-        time=np.empty(2, np.int64),
-    )
-
-
 def parts_of(droo: DROO, problem: CompiledProblem, frames: Any) -> Parts:
     """Compile the kernels of a policy and a problem, and return them as a kernel argument."""
     backend = droo.agent.learner.backend
@@ -206,18 +169,4 @@ def parts_of(droo: DROO, problem: CompiledProblem, frames: Any) -> Parts:
         pointer_to(problem.kernels.score, frames, 0, decisions, buffers.rewards),
         pointer_to(problem.kernels.carry_out, frames, 0, decisions[0]),
         clock(),
-    )
-
-
-def columns_of(table: Table) -> Columns:
-    """Return the columns of a table that the loop writes."""
-    quantity, columns = table.schema.quantity, table.columns
-    reward: Floats = columns[quantity] if quantity in columns else np.empty(len(table))
-    return Columns(
-        reward,
-        columns[f"own_{quantity}"],
-        columns["k"],
-        columns["best_candidate"],
-        columns["scored"],
-        columns["decision"],
     )

@@ -87,12 +87,11 @@ class Experiment(ABC, Generic[Config]):
     key_figures: ClassVar[KeyFigures]
 
     @abstractmethod
-    def prepare(self, config: Config, *, progress: bool) -> Task[Config]:
+    def prepare(self, config: Config) -> Task[Config]:
         """Return a run's decider, problem and frames.
 
         Args:
             config: settings of the run, resolved.
-            progress: whether to show a progress bar, on a terminal.
 
         Raises:
             ValueError: if a setting is out of range, or the data file is damaged.
@@ -152,7 +151,7 @@ class Experiment(ABC, Generic[Config]):
         return []
 
     def begin(self, task: Task[Config]) -> None:
-        """Begin what `complete` needs and the frames do not, to be done while they are played."""
+        """Start in the background the work for `complete` that does not depend on the frames."""
 
     def complete(self, task: Task[Config], table: Table) -> None:
         """Set the columns that are known only after the last frame, such as the optimum.

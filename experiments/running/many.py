@@ -49,7 +49,7 @@ def run_together(
         raise ValueError(f"configs must differ in nothing but seed, got {len(groups)} settings")
     experiment = experiment_of(configs[0])
     came_from = [provenance(config) for config in configs]
-    tasks = [experiment.prepare(config, progress=False) for config in configs]
+    tasks = [experiment.prepare(config) for config in configs]
     warm_up_fleet(experiment, tasks, device)
     tables, timing = play_fleet(experiment, tasks, device)
     folders = []

@@ -70,9 +70,10 @@ def run(config: RunConfig, *, progress: bool = True, draw: bool = True) -> Path:
     event_log.check(config.curves)
     config = resolve(config)
     experiment, came_from = experiment_of(config), provenance(config)
-    task = experiment.prepare(config, progress=progress)
+    task = experiment.prepare(config)
     with event_log.opened(config.curves, came_from, task.num_devices) as log:
-        table, timing = play(experiment, task, progress=progress, log=log)
+        # A run that shows progress is the only one of its command; many keep all cores busy.
+        table, timing = play(experiment, task, progress=progress, beside=progress, log=log)
         folder = save(experiment, task, came_from, table, timing, draw=draw)
         if log is not None:
             log.finish(folder)
@@ -84,6 +85,7 @@ def play(
     task: Task[Any],
     *,
     progress: bool = False,
+    beside: bool = False,
     log: EventLog | None = None,
 ) -> tuple[Table, Timing]:
     """Play the frames of a run; return their table and their duration, without compilation.
@@ -91,11 +93,12 @@ def play(
     Args:
         experiment: the experiment.
         task: the run.
-        progress: whether to show progress bars, on a terminal, and to use a second core.
+        progress: whether to show progress bars, on a terminal.
+        beside: whether to work for `Experiment.complete` on a second core meanwhile.
         log: TensorBoard log for the run's curves; None writes none.
     """
     warm_up(experiment, task)
-    if progress:  # the only run of a command; many runs keep all cores busy
+    if beside:
         experiment.begin(task)
     table = task.new_table(experiment.schema)
     blocks = experiment.play(task, table)

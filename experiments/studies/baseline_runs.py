@@ -92,7 +92,7 @@ def run_droo(folder: Path, test: RunConfig) -> Outcome:
 def task_of(config: RunConfig) -> Task[Any]:
     """Return a run that is ready to be played."""
     config = resolve(config)
-    return experiment_of(config).prepare(config, progress=False)
+    return experiment_of(config).prepare(config)
 
 
 def played_by(scheme: Scheme, task: Task[Any]) -> Quantities:

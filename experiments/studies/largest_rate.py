@@ -80,7 +80,7 @@ def largest_rate(
 def is_stable(config: LyDROOConfig, rate: float, growth: float = GROWTH) -> bool:
     """Whether at this arrival rate every data queue's drift is at most `growth` times the rate."""
     config = resolve(replace(config, arrival_rate=rate))
-    task = experiment_of(config).prepare(config, progress=False)
+    task = experiment_of(config).prepare(config)
     queues = np.array([step.before["data_queue"] for step in task.simulate()])
     drifts = [stability.drift(queue).mean for queue in queues.T]
     return max(drifts) <= growth * rate

@@ -267,13 +267,12 @@ def test_seeds_that_run_together_leave_what_they_leave_alone(preset: Any, tmp_pa
     together = run_all(configs, jobs=1, device="cpu", draw=False)
     for ours, theirs in zip(together, alone, strict=True):
         assert (ours / "frames.csv").read_bytes() == (theirs / "frames.csv").read_bytes()
-        tolerance = 1e-3
         cost, expected = (
             np.loadtxt(run / "cost.csv", delimiter=",", skiprows=1) for run in (ours, theirs)
         )
-        np.testing.assert_allclose(cost, expected, rtol=tolerance)
+        np.testing.assert_allclose(cost, expected, rtol=1e-3)
         network, other = (DROO.load(run / "checkpoint.safetensors") for run in (ours, theirs))
-        assert_equal_networks(network, other, atol=tolerance)
+        assert_equal_networks(network, other, atol=1e-3)
 
 
 def test_settings_that_differ_in_more_than_the_seed_are_no_fleet(tmp_path: Path) -> None:

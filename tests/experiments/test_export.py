@@ -51,7 +51,7 @@ def played(config: RunConfig) -> Path:
 
 
 def task_of(config: DROOConfig) -> WPMECTask:
-    return WPMECExperiment().prepare(resolve(config), progress=False)
+    return WPMECExperiment().prepare(resolve(config))
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def everything(config: RunConfig, *, compiled: bool) -> tuple[dict[str, Any], DR
     """Play the frames of a config; return columns, losses and a random draw, and the agent."""
     config = resolve(config)
     experiment = experiment_of(config)
-    task = experiment.prepare(config, progress=False)
+    task = experiment.prepare(config)
     droo = task.decider
     assert isinstance(droo, DROO)
     assert is_compiled(task)
@@ -119,6 +119,7 @@ def check_equal(config: RunConfig) -> None:
     parameters = zip(agent.agent.model.parameters(), other.agent.model.parameters(), strict=True)
     assert all((p == q).all() for p, q in parameters)
     moments = agent.agent.learner.adam.moments(), other.agent.learner.adam.moments()
+    assert moments[0].keys() == moments[1].keys() != set()
     assert all((value == moments[1][name]).all() for name, value in moments[0].items())
 
 

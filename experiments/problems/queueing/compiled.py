@@ -51,7 +51,7 @@ class CompiledQueueing(CompiledProblem):
             return False
         return "active" not in features or bool((self.gains > 0).all())
 
-    def stretches(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:
+    def ranges(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:
         """Yield all frames at once."""
         columns, parameters = table.columns, self.critic.parameters
         columns["gain"][:], columns["arrival"][:] = self.gains, self.arrivals

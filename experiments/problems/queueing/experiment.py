@@ -102,7 +102,7 @@ class QueueingExperiment(Experiment[LyDROOConfig]):
         """Whether an agent decides in a run with these settings, not a scheme."""
         return config.scheme == self.name
 
-    def prepare(self, config: LyDROOConfig, *, progress: bool) -> Task[LyDROOConfig]:  # noqa: ARG002
+    def prepare(self, config: LyDROOConfig) -> Task[LyDROOConfig]:
         """Return a run's environment and its decider."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
         frames = make_frames(config)

@@ -41,7 +41,7 @@ class CompiledWPMEC(CompiledProblem):
         features = droo.agent.features
         return features is not None and ("active" not in features or bool((self.gains > 0).all()))
 
-    def stretches(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:  # noqa: ARG002
+    def ranges(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:  # noqa: ARG002
         """Yield ranges of frames with the same weights, `BLOCK` frames at most."""
         self._check_fits(droo.agent.net[-1])
         num_frames = len(self.gains)
@@ -54,7 +54,7 @@ class CompiledWPMEC(CompiledProblem):
                 begin,
                 end,
                 Frames(
-                    self.states(droo.agent.features or (), begin, end),
+                    self._states(droo.agent.features or (), begin, end),
                     self.gains[begin:end],
                     *critic.kernel_arguments,
                     np.empty((1, critic.num_devices), np.int64),
@@ -66,7 +66,7 @@ class CompiledWPMEC(CompiledProblem):
         """Return a frame as the schemes take it."""
         return WPMECFrame(WPMECCritic(frames.class_weights[frames.class_of]), frames.gain[t])
 
-    def states(self, features: tuple[str, ...], begin: int, end: int) -> NDArray[np.float32]:
+    def _states(self, features: tuple[str, ...], begin: int, end: int) -> NDArray[np.float32]:
         """Return the states `[end - begin, inputs]` of frames, equal to those of the environment.
 
         Raises:

@@ -1,10 +1,6 @@
 """The main experiment: DROO online on wireless powered MEC."""
 
-import functools
-import itertools
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
@@ -13,8 +9,7 @@ import torch
 
 from agent import DROO, Fleet, MemoryDNN
 from droo_core.arrays import Floats
-from env import WirelessPoweredMEC, WPMECCritic
-from env.schemes import certify_frames
+from env import WirelessPoweredMEC
 from experiments.configs import DROOConfig
 from experiments.consumers.recorder import Block
 from experiments.problems.experiment import (
@@ -24,44 +19,16 @@ from experiments.problems.experiment import (
     build_agent,
     build_droo,
 )
+from experiments.problems.wpmec.certificates import Certificates
 from experiments.problems.wpmec.compiled import CompiledWPMEC
 from experiments.problems.wpmec.frames import EVENTS, frames_of_run, make_env
 from experiments.problems.wpmec.restored import restored_frames
 from experiments.problems.wpmec.schema import SCHEMA
-from experiments.running.background import in_background
 from experiments.runs.cells import frames_until, mean_of, shortfall_of, worst_of
 from experiments.runs.table import Table
 from experiments.simulation import Step
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class Certificates:
-    """Certified optima of the frames of a run: computed once for all copies of its task.
-
-    Attributes:
-        gains: as of `WPMECTask`.
-        weights_from: as of `WPMECTask`.
-        time_limit: as for `certify`.
-    """
-
-    gains: Floats
-    weights_from: Mapping[int, Floats]
-    time_limit: float
-    _begun: "Future[tuple[Floats, dict[str, float]]] | None" = None
-
-    def begin(self) -> None:
-        """Compute them in the background from now on, with a progress bar on a terminal."""
-        self._begun = in_background(functools.partial(self._certify, progress=True))
-
-    @functools.cached_property
-    def found(self) -> tuple[Floats, dict[str, float]]:
-        """The results of `certify`, if need be computed now."""
-        return self._begun.result() if self._begun else self._certify(progress=False)
-
-    def _certify(self, *, progress: bool) -> tuple[Floats, dict[str, float]]:
-        return certify(self.gains, self.weights_from, self.time_limit, progress=progress)
 
 
 @dataclass(eq=False)
@@ -113,7 +80,7 @@ class WPMECExperiment(Experiment[DROOConfig]):
         ("us per frame", mean_of("microseconds_per_frame")),
     )
 
-    def prepare(self, config: DROOConfig, *, progress: bool) -> WPMECTask:  # noqa: ARG002
+    def prepare(self, config: DROOConfig) -> WPMECTask:
         """Return a run's agent and frames."""
         torch.set_num_threads(1)  # more threads slow down networks of this size
         return task_of(config, *frames_of_run(config))
@@ -131,10 +98,11 @@ class WPMECExperiment(Experiment[DROOConfig]):
         return with_weights(super().play_with(fleet, tasks, tables), of_tasks)
 
     def complete(self, task: Task[DROOConfig], table: Table) -> None:
-        """Set the certified optimum of each frame: after the frames, which do not need it."""
+        """Set the certified optimum of each frame."""
         assert isinstance(task, WPMECTask)
-        bounds, task.facts = task.certificates.found
+        bounds, facts = task.certificates.results
         table.columns["optimal_rate"] = bounds[: len(table)]
+        task.facts = {**task.facts, **facts}
 
     def changes(self, config: DROOConfig, num_frames: int) -> list[int]:
         """Return the numbers of frames after which weights or devices change."""
@@ -200,38 +168,6 @@ def build(config: DROOConfig, num_devices: int, seed: np.random.SeedSequence) ->
     if config.warm_start is not None:
         agent.start_from(MemoryDNN.load(config.warm_start))
     return build_droo(config, agent)
-
-
-def certify(
-    gains: Floats, weights_from: Mapping[int, Floats], time_limit: float, *, progress: bool
-) -> tuple[Floats, dict[str, float]]:
-    """Return certified upper bounds on the rates of frames.
-
-    Args:
-        gains: channel gains `[T, N]`.
-        weights_from: first frame, from 0, -> the weights `[N]` from that frame on; 0 is among the
-            keys.
-        time_limit: seconds per frame after which the search stops with the gap that it has reached.
-        progress: whether to show a progress bar, on a terminal.
-
-    Returns:
-        The upper bounds `[T]` in bit/s; and entries of summary.json: the largest gap, and the
-        seconds taken.
-    """
-    start, description = time.perf_counter(), "optimum of every frame" if progress else None
-    optima = [
-        certify_frames(
-            WPMECCritic(weights_from[first]),
-            gains[first:end],
-            time_limit=time_limit,
-            description=description,
-        )
-        for first, end in itertools.pairwise([*weights_from, len(gains)])
-    ]
-    return np.concatenate([each.upper_bounds for each in optima]), {
-        "optimum_gap": max(float(each.gaps.max()) for each in optima),
-        "optimum_seconds": time.perf_counter() - start,
-    }
 
 
 def with_weights(frames: Iterable[T], tasks: Sequence[WPMECTask]) -> Iterator[T]:

@@ -33,7 +33,7 @@ class ToyExperiment(Experiment[ToyConfig]):
         ("scored", mean_of("mean_scored", "{:.1f}")),
     )
 
-    def prepare(self, config: ToyConfig, *, progress: bool) -> Task[ToyConfig]:  # noqa: ARG002
+    def prepare(self, config: ToyConfig) -> Task[ToyConfig]:
         """Return a run's agent and environment."""
         env = self._environment(config)
         seed = agent_seed(config.seed)
