@@ -55,6 +55,10 @@ class AdamState:
         self.first: Singles = np.zeros(ends[-1], np.float32)
         self.second: Singles = np.zeros(ends[-1], np.float32)
         self.steps: Singles = np.zeros(len(self.parameters), np.float32)
+        self._shares = all(
+            parameter.dtype == torch.float32 and parameter.device.type == "cpu"
+            for parameter in self.parameters
+        )
         self._learning_rate = learning_rate
         self._betas = PUBLISHED_BETAS if published else BETAS
         self._optimizer: Optimizer | None = None
@@ -63,6 +67,11 @@ class AdamState:
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle no views: copies of them would not be views of the copied arrays."""
         return self.__dict__ | {"_given": {}}
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether the hyperparameters are those of a rebuilt Adam, as published."""
+        return self._optimizer is None and self._betas == PUBLISHED_BETAS
 
     def is_stale(self, network: nn.Module) -> bool:
         """Whether the network's parameters were replaced, as by load_state_dict(assign=True)."""
@@ -105,6 +114,8 @@ class AdamState:
             moments stay its own.
         """
         optimizer = self._optimizer
+        if not self._shares:  # NumPy cannot see the parameters
+            return False
         if optimizer is None:
             return True
         trained = optimizer.param_groups[0]["params"]
@@ -154,7 +165,12 @@ class AdamState:
             views[moment].copy_(value)
 
     def take_over(self, other: "AdamState") -> None:
-        """Copy moments and hyperparameters of another network's Adam with the same parameters."""
+        """Copy moments and hyperparameters of another network's Adam with the same parameters.
+
+        An optimizer of another kind is not copied.
+        """
+        if not other.synchronize():
+            return
         if other._optimizer is not None:
             self.optimizer.load_state_dict(other.optimizer.state_dict())
         self.first[:], self.second[:], self.steps[:] = other.first, other.second, other.steps
@@ -170,9 +186,14 @@ class AdamState:
         }
 
     def _give(self, number: int, optimizer: "Optimizer") -> None:
-        """Let torch's optimizer work on the memory of the arrays."""
+        """Let torch's optimizer work on the memory of the arrays, or on copies of other types."""
         self._given[number] = self._views(number)
-        optimizer.state[self.parameters[number]] = dict(self._given[number])
+        parameter = self.parameters[number]
+        optimizer.state[parameter] = dict(self._given[number])
+        if not self._shares:
+            for name in ("exp_avg", "exp_avg_sq"):
+                moment = self._given[number][name]
+                optimizer.state[parameter][name] = moment.to(parameter.device, parameter.dtype)
 
     def _take(self, number: int, moments: dict[str, Tensor]) -> None:
         """Take over the moments of a parameter; those that are missing are zero."""

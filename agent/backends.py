@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import numpy as np
 import torch
+from numba.core import config
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from agent.kernels import layers as layer_kernels
 from agent.kernels import mlp as mlp_kernels
 from agent.losses import Loss, binary_cross_entropy
 from agent.negligible import NEGLIGIBLE, SCALE, without_negligible
-from agent.networks import MLP, Equivariant
+from agent.networks import MLP, POLICIES, Equivariant
 from droo_core.arrays import Ints, Singles
 
 Logits = NDArray[np.float32]
@@ -45,6 +46,8 @@ class Backend(Protocol):
 
 def backend_for(policy: nn.Module, loss: Loss) -> Backend:
     """Return the fastest backend of a policy and a loss; it puts the policy in evaluation mode."""
+    if getattr(config, "DISABLE_JIT", False):  # by NUMBA_DISABLE_JIT
+        return Autograd(policy, loss)
     # Not for subclasses, which may compute something else.
     if type(policy) is MLP and is_plain(policy):
         return Compiled(policy, loss, mlp_kernels, mlp_shape(policy))
@@ -66,11 +69,21 @@ def is_unshared_and_trained(policy: nn.Module) -> bool:
     return unshared and all(parameter.requires_grad for parameter in parameters)
 
 
+def scale_of(policy: nn.Module) -> float:
+    """Return the factor of a policy's loss in torch's backward pass.
+
+    1 for a module of the caller's own, whose backward pass may clip derivatives, or be in half
+    precision.
+    """
+    return SCALE if type(policy) in POLICIES.values() else 1.0
+
+
 class Autograd:
     """The backend of torch, for any policy and loss."""
 
     def __init__(self, policy: nn.Module, loss: Loss) -> None:
         self._policy, self._loss = policy, loss
+        self._scale = scale_of(policy)
         policy.eval()
 
     @torch.no_grad()
@@ -86,12 +99,12 @@ class Autograd:
             self._policy.zero_grad(set_to_none=True)
             logits = self._policy(torch.from_numpy(states))
             loss = self._loss(logits, torch.from_numpy(decisions))
-            loss.backward(torch.full_like(loss, SCALE))  # type: ignore[no-untyped-call]
+            loss.backward(torch.full_like(loss, self._scale))  # type: ignore[no-untyped-call]
         finally:
             self._policy.eval()
         for parameter in adam.parameters:
             if parameter.grad is not None:
-                parameter.grad /= SCALE
+                parameter.grad /= self._scale
         if adam.synchronize():
             _own_step(adam, rate)
         else:  # the optimizer was replaced or changed by the caller

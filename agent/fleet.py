@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from agent.adam import batched_step
-from agent.backends import is_unshared_and_trained
+from agent.backends import is_unshared_and_trained, scale_of
 from agent.droo import DROO
 from agent.losses import LOSSES
 from agent.memory_dnn import MemoryDNN
-from agent.negligible import SCALE
 from agent.refinement import Climb
 from agent.scoring import Choice, Score
 from agent.validation import vector
@@ -58,13 +57,14 @@ class Fleet:
         network = copy.deepcopy(members[0].network).to(self.device)
         self._shapes = {name: p.shape for name, p in network.named_parameters()}
         loss = LOSSES[members[0].loss]
+        self._scale = scale = scale_of(members[0].network)
 
         def forward(parameters: Tensor, states: Tensor) -> Tensor:
             logits: Tensor = functional_call(network, self._by_name(parameters), (states,))
             return logits
 
         def loss_of(parameters: Tensor, states: Tensor, decisions: Tensor) -> Tensor:
-            return loss(forward(parameters, states), decisions) * SCALE
+            return loss(forward(parameters, states), decisions) * scale
 
         self._forward = vmap(forward)
         self._gradient = vmap(grad_and_value(loss_of), randomness="different")
@@ -197,11 +197,11 @@ class Fleet:
             self.parameters[rows],
             self.first_moments[rows],
             self.second_moments[rows],
-            gradients / SCALE,
+            gradients / self._scale,
             [self.steps[b] for b in which],
             [member.learner.hyperparameters for member in members],
         )
-        for member, loss in zip(members, (losses / SCALE).tolist(), strict=True):
+        for member, loss in zip(members, (losses / self._scale).tolist(), strict=True):
             member.learner.record_loss(loss)
 
 

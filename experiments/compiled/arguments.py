@@ -99,12 +99,18 @@ class Buffers(NamedTuple):
 class Record(NamedTuple):
     """Output of a call, for its frames.
 
+    All of it is in arrays: were results returned as tuples, an interrupt could come between the
+    training and the counters, or while numba makes the tuples, which it does not survive.
+
     Attributes:
+        reached: index of the next frame; number of training steps; and the fields of the agent's
+            `Progress`, in and out `[6]`.
         decision_us: duration of each decision, training included, in microseconds `[F]`.
         trained: numbers of the frames with a training step, from 1 `[F]`.
         losses: the losses of these steps `[F]`.
     """
 
+    reached: Ints
     decision_us: Floats
     trained: Ints
     losses: Floats
@@ -127,6 +133,7 @@ def rules_of(droo: DROO, *, own_climb: bool) -> Rules:
 def policy_of(droo: DROO) -> Policy:
     """Return an agent's policy and its Adam as a kernel argument, which trains them in place."""
     learner = droo.agent.learner
+    learner.renew_optimizer(rebuild=learner.rebuild_optimizer and not learner.adam.is_rebuilt)
     adam, backend = learner.adam, learner.backend
     assert isinstance(backend, Compiled)
     return Policy(

@@ -225,12 +225,11 @@ def play(
     memory: Singles,
     counter: int,
     rules: Rules,
-    progress: Progress,
     columns: Columns,
     record: Record,
     buffers: Buffers,
-) -> tuple[int, int, Progress]:
-    """Play frames `first` to `end` - 1, or until one fails.
+) -> None:
+    """Play frames `first` to `end` - 1, or until one fails, of which nothing is written then.
 
     Args:
         first: index of the first frame, from 0.
@@ -243,25 +242,22 @@ def play(
         memory: rows of the replay memory `[M, inputs + N]`, in and out.
         counter: number of rows ever written to the memory.
         rules: settings of the agent.
-        progress: progress of the agent before the first frame.
         columns: output, for all frames.
-        record: output.
+        record: output, and the progress of the agent before the first frame.
         buffers: memory to work in.
-
-    Returns:
-        The index of the next frame, which failed if it is not `end` (nothing of it is written
-        then); the number of training steps; and the progress.
     """
+    reached = record.reached
+    progress = Progress(reached[2], reached[3], reached[4], reached[5])
     inputs, num_devices, trained = len(buffers.state), len(buffers.decision), 0
     for t in range(first, end):
         started = microseconds(parts.clock, buffers.time)
         done = decide(parts, policy, frames, t - offset, rules, progress, buffers)
         spent = microseconds(parts.clock, buffers.time) - started
         if not done.solved:
-            return t, trained, progress
+            return
         reward = parts.carry_out(frames, t - offset, buffers.decision)
         if math.isnan(reward):
-            return t, trained, progress
+            return
 
         columns.reward[t], columns.own_reward[t] = reward, done.own_reward
         columns.k[t], columns.scored[t] = progress.k, done.found.scored
@@ -282,4 +278,5 @@ def play(
             record.losses[trained], record.trained[trained] = loss, t + 1
             trained += 1
         record.decision_us[t - first] = spent
-    return end, trained, progress
+        reached[0], reached[1], reached[2] = t + 1, trained, progress.k
+        reached[3], reached[4], reached[5] = progress.frames, progress.rank, progress.idle

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from agent import DROO
+from agent import DROO, MemoryDNN
 from agent.backends import Compiled
 from agent.droo import Progress
 from agent.refinement import Climb
 from droo_core.pointers import clock, pointer_to
-from env.problem import Frame
 from experiments.compiled import kernels
 from experiments.compiled.arguments import (
     Parts,
@@ -59,15 +58,17 @@ class CompiledProblem(ABC):
         """
 
     @abstractmethod
-    def frame(self, frames: Any, t: int) -> Frame:
-        """Return a frame as the schemes take it, from the argument of the kernels."""
+    def frame(self, frames: Any, t: int) -> Any:
+        """Return a frame with `score` and `allocate`, from the argument of the kernels."""
 
 
 def can_be_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> bool:
     """Whether the compiled loop supports an agent, a problem, and the columns of a table."""
     learner = droo.agent.learner
     return (
-        droo.mode == "OP"
+        type(droo) is DROO  # a subclass may do something else
+        and type(droo.agent) is MemoryDNN
+        and droo.mode == "OP"
         and not droo.learn_later
         and droo.due == 0
         and not droo.explore
@@ -103,54 +104,53 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
         ArithmeticError: if training made the network's parameters non-finite, or an allocation
             could not be solved.
     """
-    agent, replay, rules = (
-        droo.agent,
-        droo.agent.replay,
-        rules_of(droo, own_climb=problem.climb is not None),
+    agent, columns, buffers = droo.agent, columns_of(table), buffers_of(droo)
+    record = Record(
+        np.empty(6, np.int64), np.empty(FRAMES), np.empty(FRAMES, np.int64), np.empty(FRAMES)
     )
-    agent.learner.renew_optimizer()
-    policy, columns = policy_of(droo), columns_of(table)
-    record = Record(np.empty(FRAMES), np.empty(FRAMES, np.int64), np.empty(FRAMES))
-    buffers = buffers_of(droo)
     parts: Parts | None = None
     for begin, end, frames in problem.ranges(droo, table):
         parts = parts or parts_of(droo, problem, frames)
-        t = begin
-        while t < end:
-            first, stop = t, min(t + FRAMES, end)
-            t, trained, progress = kernels.play(
-                first,
-                stop,
-                begin,
-                parts,
-                policy,
-                frames,
-                replay.rng,
-                replay.rows,
-                replay.counter,
-                rules,
-                droo.progress,
-                columns,
-                record,
-                buffers,
-            )
-            droo.progress = Progress(*progress)
-            replay.counter += t - first
-            losses = record.losses[:trained].tolist()
-            for loss in losses:
-                agent.learner.record_loss(loss)
+        first = begin
+        while first < end:
+            stop = min(first + FRAMES, end)
+            record.reached[:] = first, 0, *droo.progress
+            try:
+                kernels.play(
+                    first,
+                    stop,
+                    begin,
+                    parts,
+                    policy_of(droo),
+                    frames,
+                    agent.replay.rng,
+                    agent.replay.rows,
+                    agent.replay.counter,
+                    rules_of(droo, own_climb=problem.climb is not None),
+                    columns,
+                    record,
+                    buffers,
+                )
+            finally:  # after an interrupt too
+                t, trained, *progress = record.reached.tolist()
+                droo.progress = Progress(*progress)
+                agent.replay.counter += t - first
+                losses = record.losses[:trained].tolist()
+                for loss in losses:
+                    agent.learner.record_loss(loss)
             if t > first:
                 costs = list(zip(record.trained[:trained].tolist(), losses, strict=True))
                 yield Block(first, t, costs, record.decision_us[: t - first].copy())
             if t < stop:
                 raise_error(droo, problem, frames, t - begin)
+            first = t
 
 
 def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> None:
     """Repeat a frame that failed in compiled code, to raise its exact error."""
     frame, state = problem.frame(frames, t), np.empty(droo.agent.net[0], np.float32)
     problem.kernels.observe(frames, t, state)
-    droo.decide(state, frame.score, problem.climb)
+    frame.allocate(droo.decide(state, frame.score, problem.climb).decision)
     raise AssertionError("a frame failed in compiled code but not in Python")
 
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import MemoryDNN
 from agent.adam import AdamState
 from agent.backends import Autograd, Compiled, backend_for
 from agent.kernels import kernel, layers
@@ -182,3 +183,32 @@ def test_the_compiled_cross_entropy_and_its_derivatives_are_those_of_torch() -> 
         binary_cross_entropy(z, torch.full_like(z, offload)).backward()  # type: ignore[no-untyped-call]
         assert z.grad is not None
         np.testing.assert_allclose(found, z.grad, rtol=1e-5, atol=0)
+
+
+class Half(torch.nn.Linear):
+    """A module of the caller's own, with parameters that NumPy cannot view."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4, dtype=torch.bfloat16)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return super().forward(states.to(torch.bfloat16)).float()
+
+
+class Clipped(torch.nn.Linear):
+    """A module of the caller's own that clips its derivatives."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.weight.register_hook(lambda gradient: gradient.clamp(-1, 1))
+
+
+@pytest.mark.parametrize("module", [Half, Clipped])
+def test_modules_of_any_type_and_backward_pass_learn(module: type[torch.nn.Module]) -> None:
+    torch.manual_seed(0)
+    agent = MemoryDNN([4, 4], policy=module(), training_interval=1, batch_size=32, seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        state = rng.normal(size=4)
+        agent.encode(state, state > 0)
+    assert np.mean(agent.cost_his[-20:]) < 0.5 * np.mean(agent.cost_his[:20])

@@ -1,5 +1,7 @@
 """The compiled loop plays what the generator of frames plays, for each problem and policy."""
 
+import copy
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -227,3 +229,51 @@ def test_compiled_frames_notice_a_policy_that_diverged() -> None:
     with pytest.raises(ArithmeticError, match="diverged"):
         play(task)
     assert droo.agent.memory_counter == 0
+
+
+def test_an_interrupted_run_leaves_an_agent_that_played_so_far() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    config = DROOConfig(num_devices=5, frames=100_000)
+    (task, droo), (of_alone, alone) = task_with(config), task_with(config)
+    warm_up(EXPERIMENT, task)
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.15)
+        with pytest.raises(KeyboardInterrupt):
+            play(task)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    played = droo.agent.memory_counter
+    assert 0 < played < config.frames
+    play(replace(of_alone, num_frames=played))
+    assert droo.progress == alone.progress
+    assert droo.agent.cost_his == alone.agent.cost_his
+    assert (droo.agent.memory == alone.agent.memory).all()
+    parameters = zip(droo.agent.model.parameters(), alone.agent.model.parameters(), strict=True)
+    assert all((p == q).all() for p, q in parameters)
+
+
+def test_changes_between_blocks_take_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "FRAMES", 20)
+    config = DROOConfig(preset="published", num_devices=5, frames=60)
+    task, droo = task_with(config)
+    blocks = EXPERIMENT.play(task, task.new_table(EXPERIMENT.schema))
+    next(iter(blocks))
+    droo.agent.lr = 1e-30
+    copied = copy.deepcopy(droo.agent.model.state_dict())
+    droo.agent.model.load_state_dict(copied, assign=True)
+    list(blocks)
+    assert droo.agent.updates == 6
+    for name, value in droo.agent.model.state_dict().items():
+        np.testing.assert_allclose(value, copied[name], atol=1e-12)
+
+
+def test_a_rebuilt_optimizer_may_be_asked_for_later() -> None:
+    config = DROOConfig(preset="published", num_devices=5, frames=40)
+    (task, droo), (other, alone) = task_with(config), task_with(config)
+    droo.agent.rebuild_optimizer = alone.agent.rebuild_optimizer = True
+    play(task)
+    list(record(other.simulate(), other.new_table(EXPERIMENT.schema)))
+    assert droo.agent.cost_his == alone.agent.cost_his

@@ -41,7 +41,9 @@ class CompiledQueueing(CompiledProblem):
         energy_queue: Floats,
         climb: Climb | None,
     ) -> None:
-        self.critic, self.gains, self.arrivals = critic, gains, arrivals
+        self.critic = critic
+        self.gains = np.ascontiguousarray(gains, np.float64)
+        self.arrivals = np.ascontiguousarray(arrivals, np.float64)
         self.energy_queue, self.climb = energy_queue, climb
 
     def supports(self, droo: DROO) -> bool:

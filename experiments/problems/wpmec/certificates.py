@@ -38,8 +38,12 @@ class Certificates:
     _begun: Future[Results] | None = field(default=None, init=False, repr=False)
 
     def begin(self) -> None:
-        """Compute them in the background from now on, with a progress bar on a terminal."""
-        self._begun = in_background(functools.partial(self._certify, progress=True))
+        """Compute them in the background from now on, if there is a core for it.
+
+        A progress bar is shown on a terminal.
+        """
+        if cores() > 1:
+            self._begun = in_background(functools.partial(self._certify, progress=True))
 
     @functools.cached_property
     def results(self) -> Results:
@@ -85,7 +89,7 @@ def certify(
 def in_background(function: Callable[[], T]) -> Future[T]:
     """Call a function in a thread that does not keep the process from ending.
 
-    Compiled kernels let other threads run. With a single core the function is called at once.
+    Compiled kernels let other threads run.
     """
     future: Future[T] = Future()
 
@@ -95,10 +99,7 @@ def in_background(function: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # for the thread that asks for the result
             future.set_exception(error)
 
-    if cores() > 1:
-        Thread(target=work, daemon=True).start()
-    else:
-        work()
+    Thread(target=work, daemon=True).start()
     return future
 
 

@@ -34,7 +34,8 @@ class CompiledWPMEC(CompiledProblem):
     kernels: ClassVar[ModuleType] = frame_kernels
 
     def __init__(self, gains: Floats, weights_from: Mapping[int, Floats]) -> None:
-        self.gains, self.weights_from = gains, weights_from
+        self.gains = np.ascontiguousarray(gains, np.float64)
+        self.weights_from = weights_from
 
     def supports(self, droo: DROO) -> bool:
         """Whether the features are known, and no device is inactive that may be."""
