@@ -200,7 +200,7 @@ class Clipped(torch.nn.Linear):
 
     def __init__(self) -> None:
         super().__init__(4, 4)
-        self.weight.register_hook(lambda gradient: gradient.clamp(-1, 1))
+        self.weight.register_hook(lambda gradient: gradient.clamp(-1, 1))  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("module", [Half, Clipped])
