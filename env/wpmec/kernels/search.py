@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import inner_kernel
-from droo_core.numeric import cube_root, integers, sort_largest_first, zeros
+from droo_core.numeric import argsort_descending, copy, cube_root, integer_zeros, zeros
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.allocation import ACCEPTED, LOCAL, all_local, change, solve_sums
@@ -70,7 +70,7 @@ def exchange_rule(
         previous: buffer `[C]`.
     """
     order = numbers[ORDER]
-    sort_largest_first(gain, order)
+    argsort_descending(gain, order)
     for c in range(len(classes)):
         previous[c] = -1
     for k in range(len(gain)):
@@ -188,13 +188,6 @@ def build_heap(nodes: Floats, size: int) -> None:
         nodes[k, HEAP] = k
     for top in range(size // 2 - 1, -1, -1):
         sink(nodes, size, top)
-
-
-@inner_kernel
-def copy(source: Ints, target: Ints) -> None:
-    """Copy a vector; numba would take a second to compile `target[:] = source`."""
-    for i in range(len(source)):
-        target[i] = source[i]
 
 
 @inner_kernel
@@ -407,8 +400,8 @@ def branch_and_bound(
         the arrays that hold them. The number is 0 if all are finished.
     """
     num_devices = len(class_of)
-    devices, numbers = zeros(4, num_devices), integers(LINKS + 2, num_devices)
-    classes, choices = zeros(len(class_weights), COLUMNS), integers(3, num_devices)
+    devices, numbers = zeros(4, num_devices), integer_zeros(LINKS + 2, num_devices)
+    classes, choices = zeros(len(class_weights), COLUMNS), integer_zeros(3, num_devices)
     for t in range(len(gains)):
         gain, some = gains[t], False
         for i in range(num_devices):
