@@ -54,12 +54,16 @@ def write_gain(devices: Floats) -> None:
 
 
 @inner_kernel
-def keep_side(devices: Floats, side: int, rate_per_nat: float) -> None:
-    """Write the offers for the WORTH of the devices, and keep the three rows at `side`."""
+def write_and_copy_offers(devices: Floats, first_row: int, rate_per_nat: float) -> None:
+    """Write the offers for the WORTH of the devices; copy WORTH, LIMIT and TIME to three rows.
+
+    `first_row` is the first of the rows: FORCED or AS_FREE.
+    """
     write_offers(devices, rate_per_nat)
     for i in range(devices.shape[1]):
-        devices[side, i] = devices[WORTH, i]
-        devices[side + 1, i], devices[side + 2, i] = devices[LIMIT, i], devices[TIME, i]
+        devices[first_row, i] = devices[WORTH, i]
+        devices[first_row + 1, i] = devices[LIMIT, i]
+        devices[first_row + 2, i] = devices[TIME, i]
 
 
 @inner_kernel
@@ -70,7 +74,7 @@ def bound(
 
     Args:
         choices: AT_HOME, OFFLOAD or FREE for each device `[N]`.
-        devices: of the frame, with both sides.
+        devices: of the frame, with the rows from FORCED and from AS_FREE on.
         order: buffer `[N]`.
         rate_per_nat: eps.
         decision: out, the decision `[N]` that the bound suggests, in which a free device served in
@@ -82,9 +86,9 @@ def bound(
     """
     total = 0.0
     for i in range(len(choices)):
-        side = FORCED if choices[i] == OFFLOAD else AS_FREE
-        devices[WORTH, i] = devices[side, i]
-        devices[LIMIT, i], devices[TIME, i] = devices[side + 1, i], devices[side + 2, i]
+        row = FORCED if choices[i] == OFFLOAD else AS_FREE
+        devices[WORTH, i] = devices[row, i]
+        devices[LIMIT, i], devices[TIME, i] = devices[row + 1, i], devices[row + 2, i]
         decision[i] = 0
         if choices[i] == OFFLOAD:
             decision[i] = 1
@@ -211,9 +215,9 @@ def branch_and_bound(
     for t in range(len(frames)):
         frame = frames[t]
         describe(frame, weights, constants, devices)
-        keep_side(devices, FORCED, eps)
+        write_and_copy_offers(devices, FORCED, eps)
         write_gain(devices)
-        keep_side(devices, AS_FREE, eps)
+        write_and_copy_offers(devices, AS_FREE, eps)
         objectives[t], bounds[t], searched[t], found = search(
             frame, weights, eps, max_nodes, devices, numbers, stack, above, decisions[t]
         )
