@@ -16,7 +16,8 @@ from env.common.parallel import block_size, solve_frames
 from env.problem import Frame
 from env.wpmec.critic import WPMECCritic, WPMECFrame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
-from env.wpmec.kernels import search as kernels
+from env.wpmec.kernels.nodes import BOUND, HEAP
+from env.wpmec.kernels.search import branch_and_bound
 
 SLICE = 6000  # nodes times devices searched between two looks at the clock: some milliseconds
 ROOM = 16  # number of nodes for which there is room at first
@@ -275,7 +276,7 @@ def _search_on(
         if time_limit is not None and time.perf_counter() - start >= time_limit:
             break
     # Discarded nodes are bounded by the requested gap, open nodes by their own bounds.
-    bounds = open_nodes.nodes[: open_nodes.number, kernels.BOUND]
+    bounds = open_nodes.nodes[: open_nodes.number, BOUND]
     return float(bounds.max()) / float(rate[0]) - 1, True
 
 
@@ -305,10 +306,10 @@ def _search(
     """
     n = gains.shape[1]
     number, fixed, nodes = open_nodes or OpenNodes(
-        0, np.empty((ROOM, n), np.int8), np.empty((ROOM, kernels.HEAP + 1))
+        0, np.empty((ROOM, n), np.int8), np.empty((ROOM, HEAP + 1))
     )
     max_nodes = max(1, SLICE // n)
-    finished, number, fixed, nodes = kernels.branch_and_bound(
+    finished, number, fixed, nodes = branch_and_bound(
         gains, *critic.kernel_arguments, gap, max_nodes, rates, decisions, fixed, nodes, number
     )
     if finished < len(gains) and math.isnan(rates[finished]):
