@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
 from env.common.local_search import coordinate_descent
-from env.common.parallel import block_size, solve_frames
+from env.common.parallel import solve_blocks, solve_frames
 from env.problem import Frame
 from env.wpmec.critic import WPMECCritic, WPMECFrame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
@@ -150,11 +150,8 @@ def certify_frames(
     """
     gains = in_range("gains", gains, 0, np.inf, ("T", critic.num_devices))
     _check(gap, time_limit)
-    size = block_size(len(gains), jobs)
-    blocks = [gains[first : first + size] for first in range(0, len(gains), size)]
     solve = partial(_certified, critic, gap=gap, time_limit=time_limit)
-    sizes = [len(block) for block in blocks]
-    found = solve_frames(solve, blocks, sizes=sizes, jobs=jobs, description=description)
+    found = solve_blocks(solve, gains, jobs=jobs, description=description)
     return CertifiedFrames(*(np.concatenate(values) for values in zip(*found, strict=True)))
 
 
@@ -182,18 +179,6 @@ def certified_optima(
         ValueError: if `gap` or `time_limit` is out of range.
         ArithmeticError: if gains, weights or constants are far outside the physical range.
     """
-    critics = {id(wpmec_frame(frame).critic) for frame in frames}
-    if len(critics) == 1:
-        gains = np.array([frame.gain for frame in frames])
-        found = certify_frames(
-            frames[0].critic,
-            gains,
-            gap=gap,
-            time_limit=time_limit,
-            jobs=jobs,
-            description=description,
-        )
-        return found.each()
     solve = partial(certified_optimum, gap=gap, time_limit=time_limit)
     return solve_frames(solve, frames, jobs=jobs, description=description)
 
