@@ -16,8 +16,8 @@ from env.common.parallel import solve_blocks, solve_frames
 from env.problem import Frame
 from env.wpmec.critic import WPMECCritic, WPMECFrame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
+from env.wpmec.kernels import search
 from env.wpmec.kernels.nodes import BOUND, HEAP
-from env.wpmec.kernels.search import branch_and_bound
 
 SLICE = 6000  # nodes times devices searched between two looks at the clock: some milliseconds
 ROOM = 16  # number of nodes for which there is room at first
@@ -294,7 +294,7 @@ def _search(
         0, np.empty((ROOM, n), np.int8), np.empty((ROOM, HEAP + 1))
     )
     max_nodes = max(1, SLICE // n)
-    finished, number, fixed, nodes = branch_and_bound(
+    finished, number, fixed, nodes = search.branch_and_bound(
         gains, *critic.kernel_arguments, gap, max_nodes, rates, decisions, fixed, nodes, number
     )
     if finished < len(gains) and math.isnan(rates[finished]):
