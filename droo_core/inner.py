@@ -1,8 +1,8 @@
-"""Parts of numba, changed for kernels that only kernels call.
+"""Changes numba's compiler for kernels that only kernels call.
 
 numba links a function into each of its callers and optimizes it there once more. For a function
 that is called from compiled code alone, all work on machine code of its own is wasted: half of the
-time of a deep chain of calls. This module leaves it out. It relies on names inside numba; where a
+time of a deep chain of calls. This module leaves it out. It relies on names inside numba. If a
 version of numba lacks one of them, functions are compiled as usual.
 """
 
@@ -54,7 +54,7 @@ class InnerCompiler(Compiler):
         return super().define_pipelines()
 
 
-def of_types_alone(dispatcher: Any) -> Any:
+def ignoring_literals(dispatcher: Any) -> Any:
     """Return a compiled function that ignores the values of literals.
 
     numba compiles a function anew for each literal, such as the 0 in `f(0)`.
@@ -80,6 +80,6 @@ def without_entry(dispatcher: Any) -> Any:
         raise TypeError(f"{dispatcher.py_func.__name__} can be called from compiled code only")
 
     dispatcher._compile_for_args = refuse
-    # Or a call would find the function, which has no entry.
+    # Otherwise a call from Python would find compiled code without a wrapper.
     dispatcher._insert = lambda *_, **__: None
     return dispatcher

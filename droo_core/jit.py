@@ -52,7 +52,7 @@ def kernel_of(
             parallel=parallel,
             fastmath=fastmath or False,
         )
-        return cast(Callable[P, R], inner.of_types_alone(compiler(function)))
+        return cast(Callable[P, R], inner.ignoring_literals(compiler(function)))
 
     return compiled
 
@@ -77,7 +77,7 @@ def inner_kernel_of(
             pipeline_class=inner.InnerCompiler,
             **options,
         )
-        dispatcher = inner.of_types_alone(compiler(function))
+        dispatcher = inner.ignoring_literals(compiler(function))
         return cast(Callable[P, R], inner.without_entry(dispatcher))
 
     return compiled

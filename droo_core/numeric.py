@@ -13,9 +13,16 @@ def zeros(rows: int, columns: int) -> Floats:
 
 
 @inner_kernel
-def integers(rows: int, columns: int) -> Ints:
+def integer_zeros(rows: int, columns: int) -> Ints:
     """Return zeros `[rows, columns]` of type int64."""
     return np.zeros((rows, columns), np.int64)
+
+
+@inner_kernel
+def copy(source: Ints, target: Ints) -> None:
+    """Copy a vector; numba would take a second to compile `target[:] = source`."""
+    for i in range(len(source)):
+        target[i] = source[i]
 
 
 @inner_kernel
@@ -26,7 +33,17 @@ def cube_root(x: float) -> float:
 
 
 @inner_kernel
-def sort_largest_first(keys: Floats, order: Ints) -> None:
+def index_of_largest(values: Floats, count: int) -> int:
+    """Return the index of the largest of the first `count` values; of equal ones the first."""
+    best = 0
+    for i in range(1, count):
+        if values[i] > values[best]:
+            best = i
+    return best
+
+
+@inner_kernel
+def argsort_descending(keys: Floats, order: Ints) -> None:
     """Write the indices of the keys `[N]` into `order`, the largest key first; equal keys by index.
 
     Shell's sort: it is short, and fast for the tens of devices that are sorted.

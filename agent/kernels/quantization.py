@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.kernels import exact_kernel as kernel
-from droo_core.numeric import sort_largest_first
+from droo_core.numeric import argsort_descending
 
 
 @kernel
@@ -31,7 +31,7 @@ def order_preserving(
     closeness, nearest = np.empty(len(values)), np.empty(len(values), np.int64)
     for i in range(len(values)):
         closeness[i] = -abs(values[i] - center)
-    sort_largest_first(closeness, nearest)
+    argsort_descending(closeness, nearest)
     count = 1
     ranks[0] = 0
     # Equation 8: the first candidate rounds at the center.

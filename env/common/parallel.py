@@ -3,43 +3,75 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from droo_core.arrays import Floats
+
 MAX_BATCH = 250  # frames handed to a process at a time
 
-F = TypeVar("F")
+A = TypeVar("A")
 R = TypeVar("R")
 
 
-def block_size(num_frames: int, jobs: int) -> int:
-    """Return the number of frames to hand to a process at a time, given the number of processes."""
-    if jobs == 1:
-        return MAX_BATCH
-    from joblib import effective_n_jobs  # noqa: PLC0415 (slow to import)
-
-    processes: int = effective_n_jobs(jobs)
-    return max(1, min(MAX_BATCH, num_frames // (4 * processes)))
-
-
 def solve_frames(
-    solve: Callable[[F], R],
-    frames: Sequence[F],
+    solve: Callable[[A], R],
+    frames: Sequence[A],
     *,
-    sizes: Sequence[int] | None = None,
     jobs: int = 1,
     description: str | None = None,
 ) -> list[R]:
-    """Return the results of a function for each of many frames, or of many blocks of frames.
+    """Return the results of a function for each of many frames.
 
     Args:
-        solve: called with one frame or block; must be picklable if there are several jobs.
+        solve: called with one frame; must be picklable if there are several jobs.
         frames: its arguments.
-        sizes: number of frames in each block; None for single frames.
         jobs: number of joblib processes; -1 takes all cores.
         description: of a progress bar, shown on terminals only; None shows none.
     """
+    sizes, batch = [1] * len(frames), _batch_size(len(frames), jobs)
+    return _results(solve, frames, sizes, jobs, batch, description)
+
+
+def solve_blocks(
+    solve: Callable[[Floats], R],
+    frames: Floats,
+    *,
+    jobs: int = 1,
+    description: str | None = None,
+) -> list[R]:
+    """Return the results of a function for each of the blocks into which frames are divided.
+
+    Args:
+        solve: called with successive frames `[B, ...]`; must be picklable if there are several
+            jobs.
+        frames: `[T, ...]`.
+        jobs: as for `solve_frames`.
+        description: as for `solve_frames`.
+    """
+    size = _batch_size(len(frames), jobs)
+    blocks = [frames[first : first + size] for first in range(0, len(frames), size)]
+    return _results(solve, blocks, [len(block) for block in blocks], jobs, 1, description)
+
+
+def _results(
+    solve: Callable[[A], R],
+    arguments: Sequence[A],
+    sizes: Sequence[int],
+    jobs: int,
+    batch: int,
+    description: str | None,
+) -> list[R]:
+    """Return the results of a function for each of its arguments, and show the progress.
+
+    Args:
+        solve: the function.
+        arguments: frames, or blocks of frames.
+        sizes: number of frames in each argument.
+        jobs: as for `solve_frames`.
+        batch: number of arguments handed to a process at a time.
+        description: as for `solve_frames`.
+    """
     from tqdm import tqdm  # noqa: PLC0415 (slow to import)
 
-    results = map(solve, frames) if jobs == 1 else _in_processes(solve, frames, jobs, sizes)
-    sizes = sizes or [1] * len(frames)
+    results = map(solve, arguments) if jobs == 1 else _in_processes(solve, arguments, jobs, batch)
     disable = True if description is None else None  # None: shown on terminals only
     found = []
     with tqdm(
@@ -52,13 +84,22 @@ def solve_frames(
 
 
 def _in_processes(
-    solve: Callable[[F], R], frames: Sequence[F], jobs: int, sizes: Sequence[int] | None
+    solve: Callable[[A], R], arguments: Sequence[A], jobs: int, batch: int
 ) -> Iterable[R]:
     """Return the results in order, as they are computed by so many joblib processes."""
     from joblib import Parallel, delayed  # noqa: PLC0415 (slow to import)
 
-    size = 1 if sizes else block_size(len(frames), jobs)
-    results: Iterable[R] = Parallel(n_jobs=jobs, batch_size=size, return_as="generator")(
-        delayed(solve)(frame) for frame in frames
+    results: Iterable[R] = Parallel(n_jobs=jobs, batch_size=batch, return_as="generator")(
+        delayed(solve)(argument) for argument in arguments
     )
     return results
+
+
+def _batch_size(num_frames: int, jobs: int) -> int:
+    """Return the number of frames to hand to a process at a time, given the number of processes."""
+    if jobs == 1:
+        return MAX_BATCH
+    from joblib import effective_n_jobs  # noqa: PLC0415 (slow to import)
+
+    processes: int = effective_n_jobs(jobs)
+    return max(1, min(MAX_BATCH, num_frames // (4 * processes)))

@@ -152,7 +152,7 @@ class WPMECCritic(WeightedCritic):
         error = allocation_kernels.score(gain, *self.kernel_arguments, start[None], rewards[:1])
         self._check_solved(error, gain, "decision", start)
         climbed, neighbours = start.copy(), np.empty((n, n), np.int64)
-        reward, scored, _, error = climb_kernels.climb(
+        reward, scored, error = climb_kernels.climb(
             gain, *self.kernel_arguments, climbed, rewards[0], neighbours, rewards
         )
         self._check_solved(error, gain, "decision", start)

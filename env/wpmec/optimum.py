@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from droo_core.arrays import Floats, Ints
 from droo_core.validation import in_range
 from env.common.local_search import coordinate_descent
-from env.common.parallel import block_size, solve_frames
+from env.common.parallel import solve_blocks, solve_frames
 from env.problem import Frame
 from env.wpmec.critic import WPMECCritic, WPMECFrame
 from env.wpmec.frame_like import WPMECFrameLike, wpmec_frame
-from env.wpmec.kernels import search as kernels
+from env.wpmec.kernels import search
+from env.wpmec.kernels.nodes import BOUND, HEAP
 
 SLICE = 6000  # nodes times devices searched between two looks at the clock: some milliseconds
 ROOM = 16  # number of nodes for which there is room at first
@@ -149,11 +150,8 @@ def certify_frames(
     """
     gains = in_range("gains", gains, 0, np.inf, ("T", critic.num_devices))
     _check(gap, time_limit)
-    size = block_size(len(gains), jobs)
-    blocks = [gains[first : first + size] for first in range(0, len(gains), size)]
     solve = partial(_certified, critic, gap=gap, time_limit=time_limit)
-    sizes = [len(block) for block in blocks]
-    found = solve_frames(solve, blocks, sizes=sizes, jobs=jobs, description=description)
+    found = solve_blocks(solve, gains, jobs=jobs, description=description)
     return CertifiedFrames(*(np.concatenate(values) for values in zip(*found, strict=True)))
 
 
@@ -181,18 +179,6 @@ def certified_optima(
         ValueError: if `gap` or `time_limit` is out of range.
         ArithmeticError: if gains, weights or constants are far outside the physical range.
     """
-    critics = {id(wpmec_frame(frame).critic) for frame in frames}
-    if len(critics) == 1:
-        gains = np.array([frame.gain for frame in frames])
-        found = certify_frames(
-            frames[0].critic,
-            gains,
-            gap=gap,
-            time_limit=time_limit,
-            jobs=jobs,
-            description=description,
-        )
-        return found.each()
     solve = partial(certified_optimum, gap=gap, time_limit=time_limit)
     return solve_frames(solve, frames, jobs=jobs, description=description)
 
@@ -275,7 +261,7 @@ def _search_on(
         if time_limit is not None and time.perf_counter() - start >= time_limit:
             break
     # Discarded nodes are bounded by the requested gap, open nodes by their own bounds.
-    bounds = open_nodes.nodes[: open_nodes.number, kernels.BOUND]
+    bounds = open_nodes.nodes[: open_nodes.number, BOUND]
     return float(bounds.max()) / float(rate[0]) - 1, True
 
 
@@ -305,10 +291,10 @@ def _search(
     """
     n = gains.shape[1]
     number, fixed, nodes = open_nodes or OpenNodes(
-        0, np.empty((ROOM, n), np.int8), np.empty((ROOM, kernels.HEAP + 1))
+        0, np.empty((ROOM, n), np.int8), np.empty((ROOM, HEAP + 1))
     )
     max_nodes = max(1, SLICE // n)
-    finished, number, fixed, nodes = kernels.branch_and_bound(
+    finished, number, fixed, nodes = search.branch_and_bound(
         gains, *critic.kernel_arguments, gap, max_nodes, rates, decisions, fixed, nodes, number
     )
     if finished < len(gains) and math.isnan(rates[finished]):

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 
 from agent import DROO
 from droo_core.arrays import Floats
-from env import WirelessPoweredMEC, WPMECCritic, WPMECFrame
-from env.schemes import certified_optima, coordinate_descent, greedy, optimum
+from env import WirelessPoweredMEC, WPMECCritic
+from env.schemes import certify_frames, coordinate_descent, greedy, optimum
 from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.figures import SIZE, STYLE, save_figure
@@ -105,9 +105,7 @@ def measure_run(config: DROOConfig, folder: Path, scale: str) -> list[Row]:
     if config.preset == "best":
         deciders |= SCHEMES
     gains, weights = frames = frames_measured(config, USED[scale])
-    critic = WPMECCritic(weights)
-    optima = certified_optima([WPMECFrame(critic, gain) for gain in gains])
-    optimal = np.array([found.upper_bound for found in optima])
+    optimal = certify_frames(WPMECCritic(weights), gains).upper_bounds
     rows = [
         {
             "decides": label,

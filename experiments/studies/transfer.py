@@ -11,8 +11,8 @@ import numpy as np
 
 from agent import DROO
 from droo_core.arrays import Floats
-from env import WPMECCritic, WPMECFrame
-from env.schemes import certified_optima
+from env import WPMECCritic
+from env.schemes import certify_frames
 from experiments.configs import DROOConfig, SizesConfig, resolve
 from experiments.problems.wpmec.frames import make_env, make_frames
 from experiments.runs.provenance import provenance
@@ -63,9 +63,7 @@ def frames_used(seed: int, num_devices: int, num_frames: int) -> tuple[Floats, F
 def bounds_of(seed: int, num_devices: int, num_frames: int) -> Floats:
     """Return the certified upper bounds of the optimal rates in `frames_used` `[T]`."""
     gains, weights = frames_used(seed, num_devices, num_frames)
-    critic = WPMECCritic(weights)
-    optima = certified_optima([WPMECFrame(critic, gain) for gain in gains])
-    return np.array([found.upper_bound for found in optima])
+    return certify_frames(WPMECCritic(weights), gains).upper_bounds
 
 
 def use(trained: DROOConfig, folder: Path, num_devices: int, bounds: Floats) -> Row:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from droo_core import inner
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import function_of, inner_kernel, kernel_of
-from droo_core.numeric import cube_root, sort_largest_first, zeros
+from droo_core.numeric import argsort_descending, cube_root, zeros
 
 
 @inner_kernel
@@ -32,7 +32,7 @@ def total_of(columns: int) -> float:
 @kernel_of(Path(__file__))
 def order_of(keys: Floats) -> Ints:
     order = np.empty(len(keys), np.int64)
-    sort_largest_first(keys, order)
+    argsort_descending(keys, order)
     return order
 
 

@@ -5,7 +5,6 @@ import math
 import re
 import time
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
+from droo_core.jit import inner_kernel
 from env import (
     WirelessPoweredMEC,
     WPMECCritic,
@@ -31,15 +31,16 @@ from env.schemes import (
     greedy,
     linear_relaxation,
 )
+from env.wpmec.kernels import kernel
 from env.wpmec.kernels.bound import UNDECIDED, describe, dual
-from env.wpmec.kernels.search import LINKS, exchange_rule
+from env.wpmec.kernels.fixing import LINKS, exchange_rule
 from env.wpmec.kernels.solver import COLUMNS
 from tests.conftest import published
 
 Constants = tuple[float, float, float]
 
 
-@numba.njit(error_model="numpy")
+@inner_kernel
 def described(
     gain: Floats, class_of: Ints, class_weights: Floats, constants: Constants
 ) -> tuple[Floats, Ints, Floats]:
@@ -49,7 +50,7 @@ def described(
     return devices, numbers, classes
 
 
-@numba.njit(error_model="numpy")
+@kernel
 def dual_of(
     gain: Floats,
     class_of: Ints,
@@ -64,7 +65,7 @@ def dual_of(
     return bound
 
 
-@numba.njit(error_model="numpy")
+@kernel
 def links_of(
     gain: Floats, class_of: Ints, class_weights: Floats, constants: Constants, value_bound: float
 ) -> Ints:

@@ -3,9 +3,14 @@
 from pathlib import Path
 
 from droo_core.jit import kernel_of
+from env.common import features as common_features
 from env.common import lambert
+from env.queueing import features
 
-SOURCES = (Path(__file__).parent, lambert.__file__)
-"""Arguments of `kernel_of` for kernels elsewhere that call these."""
-
-kernel = kernel_of(*SOURCES)
+kernel = kernel_of(
+    Path(__file__).parent,
+    lambert.__file__,
+    # `frames` takes constants from these two.
+    common_features.__file__,
+    features.__file__,
+)

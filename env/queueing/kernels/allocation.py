@@ -5,12 +5,9 @@ Symbols are those of `devices`; the price of time is found by `knapsack`.
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import inner_kernel
-from droo_core.numeric import integers, sort_largest_first, zeros
+from droo_core.numeric import argsort_descending, integer_zeros, zeros
 from env.queueing.kernels import kernel
 from env.queueing.kernels.devices import (
     FREQUENCY,
@@ -25,13 +22,11 @@ from env.queueing.kernels.devices import (
 )
 from env.queueing.kernels.knapsack import fill
 
-Decision = NDArray[np.int8] | Ints  # [N]
-
 SOLVED, NOT_BINARY, UNSOLVED = range(3)
 
 
 @inner_kernel
-def in_order(decision: Decision, order: Ints, devices: Floats, offloading: Ints) -> int:
+def in_order(decision: Ints, order: Ints, devices: Floats, offloading: Ints) -> int:
     """Write the offloading devices in the order of their limits; return their number."""
     count = 0
     for k in range(len(order)):
@@ -44,7 +39,7 @@ def in_order(decision: Decision, order: Ints, devices: Floats, offloading: Ints)
 
 @inner_kernel
 def value_of(
-    decision: Decision, devices: Floats, order: Ints, offloading: Ints, rate_per_nat: float
+    decision: Ints, devices: Floats, order: Ints, offloading: Ints, rate_per_nat: float
 ) -> tuple[float, bool]:
     """Return the value of a decision `[N]`, and whether its price of time was found.
 
@@ -60,7 +55,7 @@ def value_of(
 
 
 @inner_kernel
-def is_binary(decision: Decision) -> bool:
+def is_binary(decision: Ints) -> bool:
     """Return whether a decision `[N]` holds zeros and ones only."""
     for choice in decision:  # noqa: SIM110 (numba has no generators)
         if choice != 0 and choice != 1:  # noqa: PLR1714 (`in` takes longer to compile)
@@ -82,7 +77,7 @@ def score(
     frame: Floats,
     weights: Floats,
     constants: Constants,
-    decisions: Ints | NDArray[np.int8],
+    decisions: Ints,
     values: Floats,
 ) -> int:
     """Write the best objective of each decision `[K, N]` into `values` [K].
@@ -97,11 +92,11 @@ def score(
     Returns:
         SOLVED, NOT_BINARY or UNSOLVED.
     """
-    devices, numbers = zeros(ROWS, len(weights)), integers(2, len(weights))
+    devices, numbers = zeros(ROWS, len(weights)), integer_zeros(2, len(weights))
     order, offloading = numbers[0], numbers[1]
     describe(frame, weights, constants, devices)
     write_offers(devices, constants.rate_per_nat)
-    sort_largest_first(devices[LIMIT], order)
+    argsort_descending(devices[LIMIT], order)
     outcome = SOLVED
     for k in range(len(decisions)):
         decision = decisions[k]
@@ -136,7 +131,7 @@ def allocate(
     """
     if not is_binary(decision):
         return 0.0, 0.0, NOT_BINARY
-    devices, numbers = zeros(ROWS, len(weights)), integers(2, len(weights))
+    devices, numbers = zeros(ROWS, len(weights)), integer_zeros(2, len(weights))
     order, offloading = numbers[0], numbers[1]
     describe(frame, weights, constants, devices)
     objective = 0.0
@@ -152,7 +147,7 @@ def allocate(
 
     eps = constants.rate_per_nat
     write_offers(devices, eps)
-    sort_largest_first(devices[LIMIT], order)
+    argsort_descending(devices[LIMIT], order)
     count = in_order(decision, order, devices, offloading)
     done = fill(devices, offloading, count, eps)
     for k in range(done.num_full + 1):

@@ -12,7 +12,7 @@ import numpy as np
 from droo_core.arrays import Floats, Ints, Singles
 from droo_core.jit import as_inner, inner_kernel
 from env.common.features import SMALLEST_LOG
-from env.queueing.features import GAIN_SCALE, MAX_AIRTIME, QUEUE_SCALE
+from env.queueing.features import GAIN_SCALE, MAX_AIRTIME, QUEUE_SCALE, QUEUEING_FEATURES
 from env.queueing.kernels import allocation, kernel, search
 from env.queueing.kernels.allocation import SOLVED
 from env.queueing.kernels.devices import Constants
@@ -32,9 +32,9 @@ outlook = as_inner(search.outlook)
     ACTIVE,
     LOG_PRICE,
     AIRTIME,
-    _,
-) = range(11)
-"""Numbers of the features, in the order of `env.queueing.features.QUEUEING_FEATURES`."""
+    AHEAD,
+) = range(len(QUEUEING_FEATURES))
+"""Numbers of the features, in the order of `QUEUEING_FEATURES`."""
 
 SMALLEST_GAIN = math.exp(SMALLEST_LOG)
 
@@ -96,8 +96,10 @@ def value_of(feature: int, coming: Floats, weight: float, seen: Floats, i: int) 
         value = 1.0 if coming[0, i] > 0.0 else 0.0
     elif feature == LOG_PRICE:
         value = math.log1p(seen[0, i])
-    else:
-        value = min(seen[1, i] if feature == AIRTIME else seen[2, i], MAX_AIRTIME)
+    elif feature == AIRTIME:
+        value = min(seen[1, i], MAX_AIRTIME)
+    elif feature == AHEAD:
+        value = min(seen[2, i], MAX_AIRTIME)
     return value
 
 

@@ -12,9 +12,6 @@ but no more than its queue needs. The load falls with mu, and jumps where w eps 
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import inner_kernel
 from droo_core.numeric import cube_root, zeros
@@ -89,7 +86,7 @@ def nats_at(devices: Floats, i: int, price: float) -> float:
 
 
 @inner_kernel
-def load_at(devices: Floats, decision: Ints | NDArray[np.int8], price: float) -> float:
+def load_at(devices: Floats, decision: Ints, price: float) -> float:
     """Return the sum of the offloading times, s, at a price of time."""
     load = 0.0
     for i in range(len(decision)):
@@ -99,7 +96,7 @@ def load_at(devices: Floats, decision: Ints | NDArray[np.int8], price: float) ->
 
 
 @inner_kernel
-def time_price(devices: Floats, decision: Ints | NDArray[np.int8]) -> float:
+def time_price(devices: Floats, decision: Ints) -> float:
     """Return the price of time, the load being at most 1 at it and more below it, or 0."""
     if load_at(devices, decision, 0.0) <= 1.0:
         return 0.0
@@ -122,7 +119,7 @@ def time_price(devices: Floats, decision: Ints | NDArray[np.int8]) -> float:
 @inner_kernel
 def value_at(
     devices: Floats,
-    decision: Ints | NDArray[np.int8],
+    decision: Ints,
     price: float,
     weights: Floats,
     constants: Constants,
@@ -143,7 +140,7 @@ def score(
     frame: Floats,
     weights: Floats,
     constants: Constants,
-    decisions: Ints | NDArray[np.int8],
+    decisions: Ints,
     values: Floats,
 ) -> int:
     """Write the largest weighted sum of computed data, Mbit, of each decision into `values`.

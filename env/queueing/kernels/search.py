@@ -15,7 +15,7 @@ import math
 from droo_core.arrays import Floats, Ints
 from droo_core.ascent import improves
 from droo_core.jit import inner_kernel
-from droo_core.numeric import integers, sort_largest_first, zeros
+from droo_core.numeric import argsort_descending, copy, integer_zeros, zeros
 from env.queueing.kernels import kernel
 from env.queueing.kernels.allocation import NOT_BINARY, SOLVED, UNSOLVED, is_binary, value_of
 from env.queueing.kernels.devices import (
@@ -54,12 +54,16 @@ def write_gain(devices: Floats) -> None:
 
 
 @inner_kernel
-def keep_side(devices: Floats, side: int, rate_per_nat: float) -> None:
-    """Write the offers for the WORTH of the devices, and keep the three rows at `side`."""
+def write_and_copy_offers(devices: Floats, first_row: int, rate_per_nat: float) -> None:
+    """Write the offers for the WORTH of the devices; copy WORTH, LIMIT and TIME to three rows.
+
+    `first_row` is the first of the rows: FORCED or AS_FREE.
+    """
     write_offers(devices, rate_per_nat)
     for i in range(devices.shape[1]):
-        devices[side, i] = devices[WORTH, i]
-        devices[side + 1, i], devices[side + 2, i] = devices[LIMIT, i], devices[TIME, i]
+        devices[first_row, i] = devices[WORTH, i]
+        devices[first_row + 1, i] = devices[LIMIT, i]
+        devices[first_row + 2, i] = devices[TIME, i]
 
 
 @inner_kernel
@@ -70,7 +74,7 @@ def bound(
 
     Args:
         choices: AT_HOME, OFFLOAD or FREE for each device `[N]`.
-        devices: of the frame, with both sides.
+        devices: of the frame, with the rows from FORCED and from AS_FREE on.
         order: buffer `[N]`.
         rate_per_nat: eps.
         decision: out, the decision `[N]` that the bound suggests, in which a free device served in
@@ -82,9 +86,9 @@ def bound(
     """
     total = 0.0
     for i in range(len(choices)):
-        side = FORCED if choices[i] == OFFLOAD else AS_FREE
-        devices[WORTH, i] = devices[side, i]
-        devices[LIMIT, i], devices[TIME, i] = devices[side + 1, i], devices[side + 2, i]
+        row = FORCED if choices[i] == OFFLOAD else AS_FREE
+        devices[WORTH, i] = devices[row, i]
+        devices[LIMIT, i], devices[TIME, i] = devices[row + 1, i], devices[row + 2, i]
         decision[i] = 0
         if choices[i] == OFFLOAD:
             decision[i] = 1
@@ -92,7 +96,7 @@ def bound(
             total += devices[LOCAL, i]
             if choices[i] == AT_HOME:
                 devices[LIMIT, i] = 0.0
-    sort_largest_first(devices[LIMIT], order)
+    argsort_descending(devices[LIMIT], order)
     count = 0
     while count < len(choices) and devices[LIMIT, order[count]] > 0.0:
         count += 1
@@ -117,13 +121,6 @@ def fix_twins(choices: Ints, device: int, frame: Floats, weights: Floats) -> Non
             alike = alike and frame[row, i] == frame[row, device]
         if alike and choices[i] == FREE:
             choices[i] = AT_HOME
-
-
-@inner_kernel
-def copy(source: Ints, target: Ints) -> None:
-    """Copy a vector; numba would take a second to compile `target[:] = source`."""
-    for i in range(len(source)):
-        target[i] = source[i]
 
 
 @inner_kernel
@@ -212,15 +209,15 @@ def branch_and_bound(
         SOLVED or UNSOLVED.
     """
     n, eps = len(weights), constants.rate_per_nat
-    devices, numbers = zeros(ROWS + 6, n), integers(4, n)
-    stack, above = integers(n + 1, n), zeros(1, n + 1)[0]
+    devices, numbers = zeros(ROWS + 6, n), integer_zeros(4, n)
+    stack, above = integer_zeros(n + 1, n), zeros(1, n + 1)[0]
     outcome = SOLVED
     for t in range(len(frames)):
         frame = frames[t]
         describe(frame, weights, constants, devices)
-        keep_side(devices, FORCED, eps)
+        write_and_copy_offers(devices, FORCED, eps)
         write_gain(devices)
-        keep_side(devices, AS_FREE, eps)
+        write_and_copy_offers(devices, AS_FREE, eps)
         objectives[t], bounds[t], searched[t], found = search(
             frame, weights, eps, max_nodes, devices, numbers, stack, above, decisions[t]
         )
@@ -241,11 +238,11 @@ def climb(
     if not is_binary(decision):
         return 0.0, 0, NOT_BINARY
     n, eps = len(weights), constants.rate_per_nat
-    devices, numbers = zeros(ROWS, n), integers(2, n)
+    devices, numbers = zeros(ROWS, n), integer_zeros(2, n)
     order, offloading = numbers[0], numbers[1]
     describe(frame, weights, constants, devices)
     write_offers(devices, eps)
-    sort_largest_first(devices[LIMIT], order)
+    argsort_descending(devices[LIMIT], order)
     value, found = value_of(decision, devices, order, offloading, eps)
     scored, all_found = 1, found
     while True:
@@ -274,12 +271,12 @@ def outlook(frame: Floats, weights: Floats, constants: Constants) -> Floats:
     `allocation.score`, and not checked.
     """
     n = len(weights)
-    devices, numbers, seen = zeros(ROWS, n), integers(1, n), zeros(3, n)
+    devices, numbers, seen = zeros(ROWS, n), integer_zeros(1, n), zeros(3, n)
     describe(frame, weights, constants, devices)
     write_gain(devices)
     write_offers(devices, constants.rate_per_nat)
     order = numbers[0]
-    sort_largest_first(devices[LIMIT], order)
+    argsort_descending(devices[LIMIT], order)
     ahead = 0.0
     for k in range(n):
         i = order[k]

@@ -6,12 +6,9 @@ the devices; symbols are those of `solver`.
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import inner_kernel
-from droo_core.numeric import cube_root, integers, zeros
+from droo_core.numeric import cube_root, integer_zeros, zeros
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.solver import (
     COLUMNS,
@@ -23,9 +20,6 @@ from env.wpmec.kernels.solver import (
     TOTAL,
     solve,
 )
-
-Decision = NDArray[np.int8]  # [N]
-Decisions = NDArray[np.int8]  # [K, N]
 
 ACCEPTED = 1e-9  # largest error of a solution
 NOT_BINARY, BAD_GAIN = -1.0, -2.0  # returned instead of an error, which is never negative
@@ -86,7 +80,7 @@ def all_local(devices: Floats, class_weights: Floats, eps: float) -> Floats:
 
 
 @inner_kernel
-def distance(some: Ints | Decision, other: Ints | Decision) -> int:
+def distance(some: Ints, other: Ints) -> int:
     """Return the number of devices in which two decisions `[N]` differ."""
     devices = 0
     for i in range(len(some)):
@@ -95,9 +89,7 @@ def distance(some: Ints | Decision, other: Ints | Decision) -> int:
 
 
 @inner_kernel
-def change(
-    current: Ints, decision: Ints | Decision, devices: Floats, class_of: Ints, sums: Floats
-) -> bool:
+def change(current: Ints, decision: Ints, devices: Floats, class_of: Ints, sums: Floats) -> bool:
     """Update a current decision and its sums to another decision `[N]` where the two differ.
 
     Returns False if the other decision is not binary.
@@ -133,7 +125,7 @@ def score(
     class_of: Ints,
     class_weights: Floats,
     constants: tuple[float, float, float],
-    decisions: Ints | Decisions,
+    decisions: Ints,
     values: Floats,
 ) -> float:
     """Write the best weighted sum computation rate of each decision `[K, N]` into `values` [K].
@@ -155,7 +147,7 @@ def score(
     """
     if not gains_are_valid(gain):
         return BAD_GAIN
-    devices, current = zeros(2, len(gain)), integers(2, len(gain))
+    devices, current = zeros(2, len(gain)), integer_zeros(2, len(gain))
     write_terms(gain, class_of, class_weights, constants, devices)
     one, other = current[0], current[1]
     of_one = all_local(devices, class_weights, constants[2])
@@ -189,7 +181,7 @@ def allocate(
     """
     if not gains_are_valid(gain):
         return 0.0, 0.0, BAD_GAIN
-    devices, current = zeros(2, len(gain)), integers(1, len(gain))
+    devices, current = zeros(2, len(gain)), integer_zeros(1, len(gain))
     write_terms(gain, class_of, class_weights, constants, devices)
     _, local_factor, eps = constants
     sums = all_local(devices, class_weights, eps)

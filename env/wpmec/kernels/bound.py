@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints
 from droo_core.jit import inner_kernel
-from droo_core.numeric import cube_root, integers, zeros
+from droo_core.numeric import cube_root, integer_zeros, zeros
 from env.common.lambert import log_snr
 from env.wpmec.kernels import kernel
 from env.wpmec.kernels.allocation import LOCAL, SNR, write_terms
@@ -197,7 +197,7 @@ def relaxation(
     Returns:
         The weighted sum computation rate and the price of time.
     """
-    devices, numbers = zeros(4, len(gain)), integers(2, len(gain))
+    devices, numbers = zeros(4, len(gain)), integer_zeros(2, len(gain))
     classes = zeros(len(class_weights), COLUMNS)
     describe(gain, class_of, class_weights, constants, devices, numbers, classes)
     fixed = np.empty(len(gain), np.int8)

@@ -5,8 +5,9 @@ The arithmetic is that of `env.common.local_search.climb` with the critic's kern
 
 from droo_core.arrays import Floats, Ints
 from droo_core.ascent import improves
+from droo_core.numeric import index_of_largest
 from env.wpmec.kernels import kernel
-from env.wpmec.kernels.allocation import Decision, Decisions, score
+from env.wpmec.kernels.allocation import score
 
 
 @kernel
@@ -15,11 +16,11 @@ def climb(
     class_of: Ints,
     class_weights: Floats,
     constants: tuple[float, float, float],
-    decision: Ints | Decision,
+    decision: Ints,
     reward: float,
-    neighbours: Ints | Decisions,
+    neighbours: Ints,
     rewards: Floats,
-) -> tuple[float, int, int, float]:
+) -> tuple[float, int, float]:
     """Change the one device whose change gains most, again and again, until none gains.
 
     Args:
@@ -33,10 +34,10 @@ def climb(
         rewards: buffer `[N]`.
 
     Returns:
-        The reward of the decision reached; the number of decisions scored; the index among these of
-        the decision reached, -1 if it is the initial one; and the largest error of a score.
+        The reward of the decision reached, the number of decisions scored, and the largest error of
+        a score.
     """
-    scored, found, worst = 0, -1, 0.0
+    scored, worst = 0, 0.0
     while True:
         for i in range(len(decision)):
             for j in range(len(decision)):  # numba takes a second to compile the same with slices
@@ -44,12 +45,9 @@ def climb(
             neighbours[i, i] = 1 - decision[i]
         error = score(gain, class_of, class_weights, constants, neighbours, rewards)
         worst = max(worst, error)
-        best = 0
-        for i in range(1, len(decision)):
-            if rewards[i] > rewards[best]:
-                best = i
+        best = index_of_largest(rewards, len(decision))
         scored += len(decision)
         if not improves(rewards[best], reward):
-            return reward, scored, found, worst
-        reward, found = rewards[best], scored - len(decision) + best
+            return reward, scored, worst
+        reward = rewards[best]
         decision[best] = 1 - decision[best]

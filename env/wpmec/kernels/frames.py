@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from droo_core.arrays import Floats, Ints, Singles
-from droo_core.jit import as_inner, inner_kernel
+from droo_core.jit import as_inner
 from env.wpmec.kernels import allocation, kernel
 from env.wpmec.kernels.allocation import ACCEPTED
 
@@ -47,19 +47,16 @@ def observe(frames: Frames, t: int, state: Singles) -> None:
         state[i] = frames.states[t, i]
 
 
-@inner_kernel
-def scored(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
-    """Write rewards as `score` does."""
+@kernel
+def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
+    """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
     error = score_decisions(
         frames.gain[t], frames.class_of, frames.class_weights, frames.constants, decisions, rewards
     )
     return 0.0 <= error <= ACCEPTED
 
 
-@kernel
-def score(frames: Frames, t: int, decisions: Ints, rewards: Floats) -> bool:
-    """Write the rewards `[K]` of decisions `[K, N]` in frame t; return whether all were found."""
-    return scored(frames, t, decisions, rewards)
+rewards_of = as_inner(score)
 
 
 @kernel
@@ -70,7 +67,7 @@ def carry_out(frames: Frames, t: int, decision: Ints) -> float:
     """
     for i in range(len(decision)):
         frames.decision[0, i] = decision[i]
-    if not scored(frames, t, frames.decision, frames.reward):
+    if not rewards_of(frames, t, frames.decision, frames.reward):
         return math.nan
     reward: float = frames.reward[0]
     return reward
