@@ -14,9 +14,10 @@ import agent
 from agent import droo
 from agent.droo import Progress
 from agent.kernels import quantization
-from droo_core.arrays import Floats, Ints, Singles
+from droo_core.arrays import Ints, Singles
 from droo_core.ascent import improves
 from droo_core.jit import as_inner, inner_kernel, kernel_of
+from droo_core.numeric import copy, index_of_largest
 from droo_core.pointers import CLOCK
 from experiments.compiled import arguments
 from experiments.compiled.arguments import Buffers, Columns, Parts, Policy, Record, Rules
@@ -64,16 +65,6 @@ def microseconds(clock: Any, time: Ints) -> float:
 
 
 @inner_kernel
-def best_of(rewards: Floats, count: int) -> int:
-    """Return the index of the first of the largest of `count` rewards."""
-    best = 0
-    for i in range(1, count):
-        if rewards[i] > rewards[best]:
-            best = i
-    return best
-
-
-@inner_kernel
 def climb(
     score: Any, frames: Any, t: int, reward: float, buffers: Buffers
 ) -> tuple[float, int, int, bool]:
@@ -99,7 +90,7 @@ def climb(
             neighbours[i, i] = 1 - start[0, i]
         if not score(frames, t, neighbours, rewards):
             return reward, found, scored, False
-        best = best_of(rewards, n)
+        best = index_of_largest(rewards, n)
         scored += n
         if not improves(rewards[best], reward):
             return reward, found, scored, True
@@ -132,8 +123,7 @@ def refine(
             more += 1
         if improves(reached, reward):
             reward, candidate = reached, scored + (before + index if index >= 0 else 0)
-            for i in range(len(buffers.decision)):
-                buffers.decision[i] = start[0, i]
+            copy(start[0], buffers.decision)
         scored += before + more
     return Found(reward, candidate, scored), True
 
@@ -164,9 +154,8 @@ def decide(
     count = order_preserving(buffers.precise, 0.0, progress.k, decisions, buffers.ranks)
     if not parts.score(frames, t, decisions[:count], rewards):
         return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
-    best = best_of(rewards, count)
-    for i in range(num_devices):
-        decision[i] = decisions[best, i]
+    best = index_of_largest(rewards, count)
+    copy(decisions[best], decision)
     found = Found(rewards[best], best, count)
     own_reward, solved = rewards[0], True
     if refinement_is_due(progress, rules.refine_every):
