@@ -33,8 +33,10 @@ class Pointer(types.WrapperAddressProtocol):
 
 def pointer_to(kernel: Any, *arguments: Any) -> Pointer:
     """Compile a kernel for arguments like these, and return it as an argument of other kernels."""
-    kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
-    compiled = kernel.overloads[tuple(numba.typeof(argument) for argument in arguments)]
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    if signature not in kernel.overloads:  # compiling waits for other threads that compile
+        kernel.compile(signature)
+    compiled = kernel.overloads[signature]
     name = compiled.fndesc.llvm_cfunc_wrapper_name
     return Pointer(compiled.library.get_pointer_to_function(name), compiled.signature)
 
