@@ -44,7 +44,8 @@ def frames(config: BenchConfig) -> str:
         "published settings, frame by frame in Python": one_by_one,
         "default settings": best,
     }
-    header = ["", "frames played", "all frames, us per frame"]
+    latest = config.some(300)
+    header = ["", "frames played", "all frames, us per frame", f"last {latest}, us per frame"]
     for first, end in windows:
         header += [f"frames {first + 1:,} to {end:,}, us per frame", "speedup over plain"]
     return f"""\
@@ -52,16 +53,19 @@ The main run of {main_settings(config).frames:,} frames with training, and short
 {RUNS} runs. The baseline *plain* plays the same gains once. Speedups compare the same frames of
 both, because K, and with it the time of a frame, decreases during a run.
 
-{table(header, ((name, *ratios(runs, by_plain, windows)) for name, runs in every.items()))}
+{table(header, ((name, *ratios(runs, by_plain, windows, latest)) for name, runs in every.items()))}
 
 {first_frames(config)}"""
 
 
-def ratios(runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows) -> Iterator[float]:
-    """Yield the number of frames, their time, and for each window the time and the speedup."""
+def ratios(
+    runs: Sequence[Run], by_plain: Sequence[Run], windows: Windows, latest: int
+) -> Iterator[float]:
+    """Yield the number of frames, the time of all and of the latest, and of each window."""
     num_frames = int(runs[0].frames[-1])
     yield num_frames
     yield best_us(runs, 0, num_frames)
+    yield best_us(runs, num_frames - latest, num_frames)
     for window in windows:
         yield best_us(runs, *window)
         yield best_us(by_plain, *window) / best_us(runs, *window)
