@@ -73,6 +73,11 @@ class AdamState:
         """Whether the hyperparameters are those of a rebuilt Adam, as published."""
         return self._optimizer is None and self._betas == PUBLISHED_BETAS
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all parameters have taken the same number of steps, as the kernels need."""
+        return bool((self.steps == self.steps[0]).all())
+
     def is_stale(self, network: nn.Module) -> bool:
         """Whether the network's parameters were replaced, as by load_state_dict(assign=True)."""
         return any(p is not q for p, q in zip(network.parameters(), self.parameters, strict=True))
@@ -119,9 +124,7 @@ class AdamState:
         if optimizer is None:
             return True
         trained = optimizer.param_groups[0]["params"]
-        if not takes_batched_step(optimizer) or list(map(id, trained)) != list(
-            map(id, self.parameters)
-        ):
+        if not is_plain_adam(optimizer) or list(map(id, trained)) != list(map(id, self.parameters)):
             return False
         for number, parameter in enumerate(self.parameters):
             own, given = optimizer.state.get(parameter, {}), self._given.get(number)
@@ -204,8 +207,8 @@ class AdamState:
                 view.zero_()
 
 
-def takes_batched_step(optimizer: "Optimizer") -> bool:
-    """Whether an optimizer takes the step that `batched_step` and the compiled kernel take."""
+def is_plain_adam(optimizer: "Optimizer") -> bool:
+    """Whether an optimizer is torch's Adam without variants, whose step the kernels take."""
     from torch.optim import Adam  # noqa: PLC0415
 
     groups = optimizer.param_groups

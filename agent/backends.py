@@ -57,7 +57,7 @@ def backend_for(policy: nn.Module, loss: Loss) -> Backend:
 
 
 def is_plain(policy: nn.Module) -> bool:
-    """Whether all layers are distinct, and all parameters are unshared and trained."""
+    """Whether layers are distinct, and parameters unshared and trained; hooks are not seen."""
     layers = [layer for _, layer in policy.named_modules(remove_duplicate=False)]
     return len(set(layers)) == len(layers) and is_unshared_and_trained(policy)
 
@@ -164,20 +164,28 @@ class Compiled:
     Attributes:
         kernels: the argument.
         shape: the argument.
-        trains: whether the kernels train the policy, not torch.
     """
 
     def __init__(
         self, policy: MLP | Equivariant, loss: Loss, kernels: ModuleType, shape: Ints
     ) -> None:
         self.kernels, self.shape = kernels, shape
-        self.trains = loss is binary_cross_entropy and policy.layout.num_places == 2
+        self._knows_loss = loss is binary_cross_entropy and policy.layout.num_places == 2
         self._policy, self._loss, self._logits = policy, loss, policy.layout.logits
         self._autograd = Autograd(policy, loss)
         self._modules = [module for module in policy.modules() if isinstance(module, nn.Linear)]
         self._addresses: list[int] = []
         self._flat: Singles = np.empty(0, np.float32)
         self.parameters()
+
+    def trains(self, adam: AdamState) -> bool:
+        """Whether the kernels can take the next step of an Adam; torch takes it otherwise."""
+        return (
+            self._knows_loss
+            and adam.synchronize()
+            and adam.is_even
+            and all(tensor.requires_grad for tensor in self._tensors())
+        )
 
     def parameters(self) -> Singles:
         """Return the policy's parameters `[P]` in torch's order: a view of its tensors."""
@@ -200,7 +208,7 @@ class Compiled:
 
     def step(self, adam: AdamState, rate: float, states: Singles, decisions: Singles) -> float:
         """Take a step as `Backend.step` says."""
-        if not (self.trains and adam.synchronize()):
+        if not self.trains(adam):
             return self._autograd.step(adam, rate, states, decisions)
         rows = np.empty((len(states), states.shape[1] + decisions.shape[1]), np.float32)
         np.concatenate((states, decisions), axis=1, out=rows)  # in C order, whatever they are in

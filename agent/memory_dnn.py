@@ -156,7 +156,10 @@ class MemoryDNN:
 
     @property
     def optimizer(self) -> "Optimizer":
-        """The network's Adam, torch's, made at the first access; it may be replaced."""
+        """The network's Adam, torch's, made at the first access; it may be replaced.
+
+        Its first group takes over the learning rate `lr` at every step.
+        """
         self.learner.renew_optimizer()
         return self.learner.adam.optimizer
 

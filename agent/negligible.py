@@ -11,7 +11,7 @@ from torch import Tensor
 NEGLIGIBLE = 2.0**-50
 """Derivatives, first moments and weights below this, 9e-16, become zero, and second moments below
 its square. Adam divides by at least its epsilon of 1e-8: a derivative of this size changes a weight
-by less than single precision resolves. Products of two such numbers are far from denormal."""
+by less than 1e-9 at the default learning rate. Products of two such numbers are not denormal."""
 
 CONFIDENT = 28.0
 """The derivative of the loss is zero for a decision whose logit is right by more than this: its

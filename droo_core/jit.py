@@ -1,4 +1,4 @@
-"""Compilation by numba, with a disk cache that is invalidated when any source file changes.
+"""Compilation by numba, with a disk cache that is invalidated when a named source file changes.
 
 A kernel is compiled into each kernel that calls it, so compilation is slow where much is called.
 Keep it fast:

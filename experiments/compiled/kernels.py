@@ -14,7 +14,7 @@ import agent
 from agent import droo
 from agent.droo import Progress
 from agent.kernels import quantization
-from droo_core.arrays import Ints, Singles
+from droo_core.arrays import Floats, Ints, Singles
 from droo_core.ascent import improves
 from droo_core.jit import as_inner, inner_kernel, kernel_of
 from droo_core.numeric import copy, index_of_largest
@@ -60,8 +60,21 @@ class Decided(NamedTuple):
 def microseconds(clock: Any, time: Ints) -> float:
     """Return the time of a monotonic clock; `time` is a buffer `[2]`."""
     clock(np.int32(CLOCK), np.uintp(time.ctypes.data))
-    microseconds: float = time[0] * 1e6 + time[1] * 1e-3
-    return microseconds
+    now: float = time[0] * 1e6 + time[1] * 1e-3
+    return now
+
+
+@inner_kernel
+def rewards_of(
+    score: Any, frames: Any, t: int, decisions: Ints, count: int, rewards: Floats
+) -> bool:
+    """Write the rewards of `count` decisions; return whether all are valid, as `agent.scoring`."""
+    if not score(frames, t, decisions, rewards):
+        return False
+    for i in range(count):  # noqa: SIM110 (numba has no generators)
+        if not rewards[i] < math.inf:  # NaN is refused too
+            return False
+    return True
 
 
 @inner_kernel
@@ -88,7 +101,7 @@ def climb(
             for j in range(n):
                 neighbours[i, j] = start[0, j]
             neighbours[i, i] = 1 - start[0, i]
-        if not score(frames, t, neighbours, rewards):
+        if not rewards_of(score, frames, t, neighbours, n, rewards):
             return reward, found, scored, False
         best = index_of_largest(rewards, n)
         scored += n
@@ -112,9 +125,11 @@ def refine(
         for i in range(len(buffers.decision)):
             start[0, i] = 0 if local else buffers.decision[i]
         if local:
-            if not score(frames, t, start, buffers.rewards):
+            if not rewards_of(score, frames, t, start, 1, buffers.rewards):
                 return found, False
             begun, before = buffers.rewards[0], 1
+            if begun == -math.inf:  # infeasible
+                return Found(reward, candidate, scored + 1), True
         reached, index, more, solved = climb(score, frames, t, begun, buffers)
         if not solved:
             return found, False
@@ -152,9 +167,11 @@ def decide(
     if not math.isfinite(total):
         return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
     count = order_preserving(buffers.precise, 0.0, progress.k, decisions, buffers.ranks)
-    if not parts.score(frames, t, decisions[:count], rewards):
+    if not rewards_of(parts.score, frames, t, decisions[:count], count, rewards):
         return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
     best = index_of_largest(rewards, count)
+    if rewards[best] == -math.inf:
+        return Decided(False, 0.0, Found(0.0, 0, 0), 0, False)
     copy(decisions[best], decision)
     found = Found(rewards[best], best, count)
     own_reward, solved = rewards[0], True

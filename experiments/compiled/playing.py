@@ -10,7 +10,6 @@ import numpy as np
 from agent import DROO, MemoryDNN
 from agent.backends import Compiled
 from agent.droo import Progress
-from agent.refinement import Climb
 from droo_core.pointers import clock, pointer_to
 from experiments.compiled import kernels
 from experiments.compiled.arguments import (
@@ -24,7 +23,7 @@ from experiments.compiled.arguments import (
 from experiments.consumers.recorder import Block
 from experiments.runs.table import Table
 
-FRAMES = 200  # number of frames of a call: few, for the bar and the curves, and worth the call
+FRAMES = 200  # per call: few enough for a smooth bar, many enough to hide the call's overhead
 
 
 class CompiledProblem(ABC):
@@ -36,13 +35,12 @@ class CompiledProblem(ABC):
             `env.wpmec.kernels.frames`. `frames` is the problem's own bundle of arrays, t the index
             of a frame in it. `score` returns whether it found all rewards, `carry_out` the
             decision's reward, NaN if it did not find it.
-        climb: the problem's own refinement, whose count of scored decisions is used; None for the
-            generic one.
+        own_climb: whether to count scored decisions as the problem's own refinement does.
         written: names of the columns that `carry_out` writes, or `ranges` fills.
     """
 
     kernels: ClassVar[ModuleType]
-    climb: Climb | None = None
+    own_climb: bool = False
     written: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
@@ -54,7 +52,8 @@ class CompiledProblem(ABC):
         """Yield begin and end of successive ranges of frames, and the argument of the kernels.
 
         Raises:
-            ValueError: if a state is not finite in single precision.
+            ValueError: if states are computed in advance, and one is not finite in single
+                precision.
         """
 
     @abstractmethod
@@ -73,8 +72,7 @@ def can_be_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> bool:
         and droo.due == 0
         and not droo.explore
         and isinstance(learner.backend, Compiled)
-        and learner.backend.trains
-        and learner.adam.synchronize()
+        and learner.backend.trains(learner.adam)
         and problem.supports(droo)
         and writes_all(problem, table)
     )
@@ -126,7 +124,7 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
                     agent.replay.rng,
                     agent.replay.rows,
                     agent.replay.counter,
-                    rules_of(droo, own_climb=problem.climb is not None),
+                    rules_of(droo, own_climb=problem.own_climb),
                     columns,
                     record,
                     buffers,
@@ -148,9 +146,11 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
 
 def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> None:
     """Repeat a frame that failed in compiled code, to raise its exact error."""
-    frame, state = problem.frame(frames, t), np.empty(droo.agent.net[0], np.float32)
+    state = np.empty(droo.agent.net[0], np.float32)
     problem.kernels.observe(frames, t, state)
-    frame.allocate(droo.decide(state, frame.score, problem.climb).decision)
+    frame = problem.frame(frames, t)
+    climb = frame.climb if problem.own_climb else None
+    frame.allocate(droo.decide(state, frame.score, climb).decision)
     raise AssertionError("a frame failed in compiled code but not in Python")
 
 

@@ -18,7 +18,7 @@ from agent.adam import (
     AdamState,
     Hyperparameters,
     batched_step,
-    takes_batched_step,
+    is_plain_adam,
 )
 from agent.kernels.layers import adam as kernel
 from tests.agent.by_torch import ByTorch, check_equal
@@ -119,7 +119,7 @@ def test_networks_of_a_batch_may_be_at_different_steps() -> None:
 
 def test_only_torchs_adam_without_variants_is_plain() -> None:
     parameters = list(linear(0).parameters())
-    assert takes_batched_step(torch.optim.Adam(parameters))
+    assert is_plain_adam(torch.optim.Adam(parameters))
     others = (
         torch.optim.Adam(parameters, amsgrad=True),
         torch.optim.Adam(parameters, maximize=True),
@@ -128,7 +128,7 @@ def test_only_torchs_adam_without_variants_is_plain() -> None:
         torch.optim.SGD(parameters, 0.1),
         torch.optim.Adam([{"params": parameters}, {"params": [nn.Parameter(torch.ones(1))]}]),
     )
-    assert not any(map(takes_batched_step, others))
+    assert not any(map(is_plain_adam, others))
 
 
 def test_the_state_of_replaced_parameters_is_stale() -> None:

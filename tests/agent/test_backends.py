@@ -56,7 +56,7 @@ def test_a_step_on_a_batch_of_any_size(
     other, adam = ByTorch(policy), AdamState(policy, 0.01)
     backend = backend_for(policy, binary_cross_entropy)
     assert isinstance(backend, Compiled)
-    assert backend.trains
+    assert backend.trains(adam)
     for seed in range(5):
         batch = random_batch(seed, n, batch_size)
         loss = backend.step(adam, 0.01, *batch)
@@ -212,3 +212,17 @@ def test_modules_of_any_type_and_backward_pass_learn(module: type[torch.nn.Modul
         state = rng.normal(size=4)
         agent.encode(state, state > 0)
     assert np.mean(agent.cost_his[-20:]) < 0.5 * np.mean(agent.cost_his[:20])
+
+
+@pytest.mark.parametrize("name", ["mlp", "equivariant"])
+def test_a_parameter_frozen_later_stays_and_one_thawed_counts_its_own_steps(name: str) -> None:
+    policy = new_policy(name, 4, (8,))
+    backend, adam = backend_for(policy, binary_cross_entropy), AdamState(policy, 0.01)
+    first = next(policy.parameters())
+    for step, trained in enumerate((True, False, False, True)):
+        first.requires_grad_(trained)
+        before = first.detach().clone()
+        backend.step(adam, 0.01, *random_batch(step, 4, 16))
+        assert (first == before).all() != trained
+    assert adam.steps[0] == 2
+    assert (adam.steps[1:] == 4).all()

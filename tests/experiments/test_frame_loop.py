@@ -17,6 +17,7 @@ from experiments.configs.episode import RunConfig
 from experiments.consumers.recorder import Block, record
 from experiments.problems import experiment_of
 from experiments.problems.experiment import Task
+from experiments.problems.queueing.experiment import QueueingTask
 from experiments.problems.wpmec import compiled
 from experiments.problems.wpmec.experiment import WPMECExperiment, WPMECTask
 from experiments.running.many import run_all
@@ -277,3 +278,14 @@ def test_a_rebuilt_optimizer_may_be_asked_for_later() -> None:
     play(task)
     list(record(other.simulate(), other.new_table(EXPERIMENT.schema)))
     assert droo.agent.cost_his == alone.agent.cost_his
+
+
+def test_rewards_that_python_refuses_are_refused_in_compiled_code() -> None:
+    config = resolve(LyDROOConfig(num_devices=3, frames=60))
+    experiment = experiment_of(config)
+    task = experiment.prepare(config)
+    assert isinstance(task, QueueingTask)
+    task.arrivals[5, 0] = 1.7e308
+    assert is_compiled(task)
+    with pytest.raises((ValueError, ArithmeticError)):
+        list(experiment.play(task, task.new_table(experiment.schema)))

@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from agent import DROO
-from agent.refinement import Climb
 from droo_core.arrays import Floats
 from env import QueueingCritic, QueueingFrame
 from env.queueing.features import OUTLOOK, QUEUEING_FEATURES
@@ -25,7 +24,7 @@ class CompiledQueueing(CompiledProblem):
         gains: channel gains `[T, N]`.
         arrivals: data that arrive in each frame, Mbit `[T, N]`.
         energy_queue: virtual energy queues at the start `[N]`; data queues are empty.
-        climb: the problem's own refinement.
+        own_climb: whether a run refines by the problem's own refinement.
     """
 
     kernels: ClassVar[ModuleType] = frame_kernels
@@ -39,12 +38,13 @@ class CompiledQueueing(CompiledProblem):
         gains: Floats,
         arrivals: Floats,
         energy_queue: Floats,
-        climb: Climb | None,
+        *,
+        own_climb: bool,
     ) -> None:
         self.critic = critic
         self.gains = np.ascontiguousarray(gains, np.float64)
         self.arrivals = np.ascontiguousarray(arrivals, np.float64)
-        self.energy_queue, self.climb = energy_queue, climb
+        self.energy_queue, self.own_climb = energy_queue, own_climb
 
     def supports(self, droo: DROO) -> bool:
         """Whether the features are of the coming frame, and no device is inactive that may be."""

@@ -64,7 +64,11 @@ class QueueingTask(Task[LyDROOConfig]):
             return None
         energy_queue = (self.options or {})["energy_queue"]
         return CompiledQueueing(
-            critic, self.gains[frames], self.arrivals[frames], energy_queue, self.climb
+            critic,
+            self.gains[frames],
+            self.arrivals[frames],
+            energy_queue,
+            own_climb=self.climb is not None,
         )
 
 

@@ -38,9 +38,9 @@ class Certificates:
     _begun: Future[Results] | None = field(default=None, init=False, repr=False)
 
     def begin(self) -> None:
-        """Compute them in the background from now on, if there is a core for it.
+        """Compute them in the background from now on, with a progress bar on a terminal.
 
-        A progress bar is shown on a terminal.
+        Nothing is begun if the process may use a single core only.
         """
         if cores() > 1:
             self._begun = in_background(functools.partial(self._certify, progress=True))

@@ -39,8 +39,10 @@ class CompiledWPMEC(CompiledProblem):
 
     def supports(self, droo: DROO) -> bool:
         """Whether the features are known, and no device is inactive that may be."""
-        features = droo.agent.features
-        return features is not None and ("active" not in features or bool((self.gains > 0).all()))
+        features = droo.agent.features or ()
+        names = {name.partition("@")[0] for name in features}
+        known = bool(names) and names <= set(WPMEC_FEATURES)
+        return known and ("active" not in features or bool((self.gains > 0).all()))
 
     def ranges(self, droo: DROO, table: Table) -> Iterator[tuple[int, int, Frames]]:  # noqa: ARG002
         """Yield ranges of frames with the same weights, `BLOCK` frames at most."""
