@@ -26,7 +26,7 @@ _CORE = Path(__file__).parent
 
 
 def kernel_of(
-    *sources: str | Path, parallel: bool = False, fastmath: set[str] | None = None
+    *sources: str | Path, fastmath: set[str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that compiles a function at its first call and caches the machine code.
 
@@ -36,7 +36,6 @@ def kernel_of(
     Args:
         sources: files, or folders of files, of all kernels that the function may call; those of
             this package count without being named.
-        parallel: run `numba.prange` loops in as many threads as numba is set to.
         fastmath: LLVM's fast-math flags; None keeps IEEE arithmetic.
     """
     paths = [Path(source) for source in sources] + [_CORE]
@@ -49,7 +48,6 @@ def kernel_of(
             cache=True,
             nogil=True,  # other threads may run meanwhile
             error_model="numpy",
-            parallel=parallel,
             fastmath=fastmath or False,
         )
         return cast(Callable[P, R], inner.ignoring_literals(compiler(function)))

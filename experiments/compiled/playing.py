@@ -13,6 +13,7 @@ from agent.droo import Progress
 from droo_core.pointers import clock, pointer_to
 from experiments.compiled import kernels
 from experiments.compiled.arguments import (
+    Buffers,
     Parts,
     Record,
     buffers_of,
@@ -108,7 +109,7 @@ def play_compiled(droo: DROO, problem: CompiledProblem, table: Table) -> Iterato
     )
     parts: Parts | None = None
     for begin, end, frames in problem.ranges(droo, table):
-        parts = parts or parts_of(droo, problem, frames)
+        parts = parts or parts_of(droo, problem, frames, buffers)
         first = begin
         while first < end:
             stop = min(first + FRAMES, end)
@@ -154,11 +155,11 @@ def raise_error(droo: DROO, problem: CompiledProblem, frames: Any, t: int) -> No
     raise AssertionError("a frame failed in compiled code but not in Python")
 
 
-def parts_of(droo: DROO, problem: CompiledProblem, frames: Any) -> Parts:
+def parts_of(droo: DROO, problem: CompiledProblem, frames: Any, buffers: Buffers) -> Parts:
     """Compile the kernels of a policy and a problem, and return them as a kernel argument."""
     backend = droo.agent.learner.backend
     assert isinstance(backend, Compiled)
-    policy, buffers = policy_of(droo), buffers_of(droo)
+    policy = policy_of(droo)
     state, decisions = buffers.state, buffers.decisions
     of_policy = policy.parameters, policy.shape
     adam = policy.first, policy.second, 1.0, policy.hyperparameters
